@@ -1,0 +1,125 @@
+"""Folds a stream of `chat.completion.chunk` objects into what they add up to. Pure: no I/O, no clock.
+
+The format is OpenAI's (https://platform.openai.com/docs/api-reference/chat-streaming) with what its imitators send: `null` where a
+field is absent, `reasoning` for `reasoning_content`, tool calls whose id and name come once and whose later fragments carry nulls,
+chunks without choices, usage on any chunk.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(slots=True)
+class ToolCall:
+    """One tool call. `arguments` is the raw text that its fragments add up to: JSON only if the model wrote JSON."""
+
+    id: str | None = None
+    name: str = ""
+    fragments: list[str] = field(default_factory=list)
+
+    @property
+    def arguments(self) -> str:
+        return "".join(self.fragments)
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"id": self.id, "type": "function", "function": {"name": self.name, "arguments": self.arguments}}
+
+
+class Accumulator:
+    """Content, reasoning, refusal, tool calls by index, finish reason and usage of the first choice of a stream."""
+
+    def __init__(self) -> None:
+        self.finish_reason: str | None = None
+        self.usage: dict[str, Any] | None = None
+        self.tool_calls: dict[int, ToolCall] = {}
+        self.id: str | None = None
+        self.model: str | None = None
+        self.created: int | None = None
+        self.deltas = 0
+        """How many chunks carried something the model generated."""
+        self._content: list[str] = []
+        self._reasoning: list[str] = []
+        self._refusal: list[str] = []
+
+    @property
+    def content(self) -> str:
+        """The answer's text so far."""
+        return "".join(self._content)
+
+    @property
+    def reasoning(self) -> str:
+        """The reasoning text so far, where the model shows it."""
+        return "".join(self._reasoning)
+
+    @property
+    def refusal(self) -> str:
+        """The text with which the model declined, where it did."""
+        return "".join(self._refusal)
+
+    def add(self, chunk: Mapping[str, Any]) -> None:
+        """Takes one chunk, in the order of arrival. Fields of an unexpected type are passed over."""
+        self.id = self.id or chunk.get("id")
+        self.model = self.model or chunk.get("model")
+        self.created = self.created or chunk.get("created")
+        usage = chunk.get("usage")
+        if isinstance(usage, Mapping):
+            self.usage = dict(usage)
+        choices = chunk.get("choices")
+        if not isinstance(choices, list) or not choices or not isinstance(choices[0], Mapping):
+            return
+        choice = choices[0]
+        self.finish_reason = choice.get("finish_reason") or self.finish_reason
+        delta = choice.get("delta")
+        if isinstance(delta, Mapping):
+            self._add_delta(delta)
+
+    def _add_delta(self, delta: Mapping[str, Any]) -> None:
+        content = delta.get("content")
+        reasoning = delta.get("reasoning_content") or delta.get("reasoning")
+        refusal = delta.get("refusal")
+        calls = delta.get("tool_calls")
+        for text, parts in ((content, self._content), (reasoning, self._reasoning), (refusal, self._refusal)):
+            if text and isinstance(text, str):
+                parts.append(text)
+        if isinstance(calls, list):
+            for position, call in enumerate(calls):
+                if isinstance(call, Mapping):
+                    self._add_tool_call(call, position)
+        if content or reasoning or refusal or calls:
+            self.deltas += 1
+
+    def _add_tool_call(self, call: Mapping[str, Any], position: int) -> None:
+        index = call.get("index")
+        tool = self.tool_calls.setdefault(index if isinstance(index, int) else position, ToolCall())
+        tool.id = tool.id or call.get("id")
+        function = call.get("function")
+        if isinstance(function, Mapping):
+            tool.name = tool.name or function.get("name") or ""
+            arguments = function.get("arguments")
+            if isinstance(arguments, str) and arguments:
+                tool.fragments.append(arguments)
+
+    def message(self) -> dict[str, Any]:
+        """The assistant message, as a non-streaming answer would hold it."""
+        message: dict[str, Any] = {"role": "assistant", "content": self.content if self._content or not self.tool_calls else None}
+        if self._reasoning:
+            message["reasoning_content"] = self.reasoning
+        if self._refusal:
+            message["refusal"] = self.refusal
+        if self.tool_calls:
+            message["tool_calls"] = [call.to_dict() for _, call in sorted(self.tool_calls.items())]
+        return message
+
+    def completion(self) -> dict[str, Any]:
+        """The `chat.completion` that the chunks add up to."""
+        return {
+            "id": self.id,
+            "object": "chat.completion",
+            "created": self.created,
+            "model": self.model,
+            "choices": [{"index": 0, "message": self.message(), "finish_reason": self.finish_reason}],
+            "usage": self.usage,
+        }

@@ -1,0 +1,62 @@
+"""The frames of our own hops: how ids are put on and read off, and what each kind of frame looks like.
+
+    id: N + data            a chunk; N is its index in the call's log
+    id: N + event: receipt  what the call cost
+    id: N + event: hop      the gateway's marks
+    event: hop              a lower hop's marks, without an id
+    event: failed           terminal
+    data: [DONE]            terminal
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from wire.errors import WireError
+from wire.sse import DONE, encode
+
+__all__ = ["DONE", "failed_frame", "hop_frame", "is_chunk", "is_terminal", "numbered", "payload", "prefix", "receipt_frame"]
+
+_FAILED = b"event: failed\n"
+
+
+def prefix(index: int) -> bytes:
+    """The line that gives a frame its id."""
+    return b"id: %d\n" % index
+
+
+def numbered(index: int, frame: bytes) -> bytes:
+    """The frame with its id in front."""
+    return b"id: %d\n%b" % (index, frame)
+
+
+def is_terminal(frame: bytes) -> bool:
+    """Whether the stream ends with this frame, in order or not."""
+    return frame == DONE or frame.startswith(_FAILED)
+
+
+def is_chunk(frame: bytes) -> bool:
+    """Whether a numbered frame carries a chunk: its second line is a `data` field, not an `event`."""
+    return frame.startswith(b"data", frame.find(b"\n") + 1)
+
+
+def payload(frame: bytes) -> bytes:
+    """The data of a frame of one of our own hops, which is always a single line."""
+    start = frame.find(b"data: ")
+    return frame[start + 6 : -2]
+
+
+def receipt_frame(receipt: dict[str, Any]) -> bytes:
+    """The `receipt` frame, without an id yet."""
+    return encode(json.dumps(receipt, separators=(",", ":")), event="receipt")
+
+
+def hop_frame(marks: dict[str, Any]) -> bytes:
+    """The `hop` frame, without an id yet."""
+    return encode(json.dumps(marks, separators=(",", ":")), event="hop")
+
+
+def failed_frame(error: WireError) -> bytes:
+    """The terminal frame of a stream that went wrong."""
+    return encode(error.to_body(), event="failed")

@@ -1,0 +1,143 @@
+"""The way of a chunk out of a hop: from a stream's log to an ASGI server, as it is, as soon as it is there.
+
+Strategy. One loop: take what is there, write it at once, wait for more. Nothing stands between the log and the server's
+`send`: no generator, no queue, no task per frame. Two things watch the loop from the side. A task waits for the client to leave and wakes
+the loop, also while it waits for a silent model. A timer looks in every few seconds: after silence it asks for a ping, and
+a `send` that has been stuck for too long (the client is there and does not read) it cancels.
+
+Known to be needed: a `send` to a client that has left returns without suspending, so a loop of sends alone would never let the event
+loop find out; whoever catches up on a long log gives way between two writes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from typing import Any
+
+from wire.log import Reader, StreamLog
+from wire.sse import PING
+from wire.timing import HopMarks, now_ns
+
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+Headers = list[tuple[bytes, bytes]]
+Translate = Callable[[Iterable[bytes]], bytes]
+
+logger = logging.getLogger(__name__)
+
+PING_AFTER_S = 15.0
+SEND_TIMEOUT_S = 60.0
+
+STREAM_HEADERS: Headers = [
+    (b"content-type", b"text/event-stream; charset=utf-8"),
+    (b"cache-control", b"no-cache, no-transform"),
+    (b"x-accel-buffering", b"no"),
+]
+"""What every event stream says to the proxies around it."""
+
+
+async def relay(
+    log: StreamLog,
+    index: int,
+    receive: Receive,
+    send: Send,
+    *,
+    headers: Headers | None = None,
+    marks: HopMarks | None = None,
+    translate: Translate | None = None,
+    preface: bytes = b"",
+    ping_after_s: float = PING_AFTER_S,
+    send_timeout_s: float = SEND_TIMEOUT_S,
+) -> None:
+    """Writes the log from `index` on, and then its trailer, as the response. Returns at the end, or when the client has left.
+
+    `marks` are told of every departure. `translate` turns whole frames (and the trailer) into another dialect; an empty
+    result is not written. `preface` is written with the headers' first byte, before any frame.
+    """
+    reader = log.reader(index)
+    watch = _Watch(reader, ping_after_s, send_timeout_s)
+    try:
+        await send({"type": "http.response.start", "status": 200, "headers": STREAM_HEADERS + (headers or [])})
+        await send({"type": "http.response.body", "body": preface, "more_body": True})  # an empty body flushes the headers
+        since = now_ns()
+        watch.start(receive)
+        while not watch.gone:
+            frames = reader.take()
+            if frames:
+                body = translate(frames) if translate else frames[0] if len(frames) == 1 else b"".join(frames)
+                if body:
+                    await watch.send(send, body)
+                if marks is not None:
+                    marks.departed(reader.index, since)
+                if reader.index < len(log):
+                    await asyncio.sleep(0)
+            elif log.ending is not None:
+                trailer = log.ending.trailer
+                await send({"type": "http.response.body", "body": translate([trailer]) if translate else trailer, "more_body": False})
+                return
+            elif watch.ping_due:
+                await watch.send(send, PING)
+            else:
+                await reader.wait()
+    except asyncio.CancelledError:
+        if not watch.stuck:
+            raise
+        logger.warning("a reader took nothing for %.0f s and was let go", send_timeout_s)
+    finally:
+        watch.stop()
+        reader.close()
+
+
+class _Watch:
+    """What may end or interrupt a relay's waiting: the client left, a ping is due, a send is stuck."""
+
+    __slots__ = ("_last", "_loop", "_ping_after", "_reader", "_send_timeout", "_sending", "_task", "_timer", "_waiter", "gone", "ping_due", "stuck")
+
+    def __init__(self, reader: Reader, ping_after_s: float, send_timeout_s: float) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._task = asyncio.current_task()
+        self._reader = reader
+        self._ping_after = ping_after_s
+        self._send_timeout = send_timeout_s
+        self._sending = False
+        self._last = self._loop.time()
+        self._timer: asyncio.TimerHandle | None = None
+        self._waiter: asyncio.Task[None] | None = None
+        self.gone = self.ping_due = self.stuck = False
+
+    def start(self, receive: Receive) -> None:
+        self._waiter = self._loop.create_task(self._wait_for_disconnect(receive))
+        self._timer = self._loop.call_later(self._ping_after, self._look)
+
+    def stop(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._waiter is not None:
+            self._waiter.cancel()
+
+    async def send(self, send: Send, body: bytes) -> None:
+        self._last = self._loop.time()
+        self._sending = True
+        await send({"type": "http.response.body", "body": body, "more_body": True})
+        self._sending = self.ping_due = False
+
+    async def _wait_for_disconnect(self, receive: Receive) -> None:
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        self.gone = True
+        self._reader.wake()
+
+    def _look(self) -> None:
+        silent = self._loop.time() - self._last
+        if self._sending and silent >= self._send_timeout and self._task is not None:
+            self.stuck = True
+            self._task.cancel()
+            return
+        if not self._sending and silent >= self._ping_after:
+            self.ping_due = True
+            self._reader.wake()
+            silent = 0.0
+        limit = self._send_timeout if self._sending else self._ping_after
+        self._timer = self._loop.call_later(max(0.05, limit - silent), self._look)

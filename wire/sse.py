@@ -1,0 +1,177 @@
+"""Server-Sent Events: bytes in, events or frames out, no I/O.
+
+Strategy. There are two readers, because there are two kinds of hop. `Decoder` reads any event stream as the WHATWG standard
+says (https://html.spec.whatwg.org/multipage/server-sent-events.html#event-stream-interpretation) and hands out events: it is
+for bytes of strangers. `FrameSplitter` reads our own hops, where every line ends in LF alone: it finds the blank lines, cuts
+there, and hands the same bytes on; that is all a relay has to know about a frame. Both bound what they hold, since a frame
+that never ends would otherwise be a memory leak with a remote control.
+
+A frame is the bytes of one event up to and with the blank line that ends it.
+"""
+
+from __future__ import annotations
+
+import codecs
+from dataclasses import dataclass
+
+DEFAULT_MAX_FRAME_BYTES = 4 * 1024 * 1024
+
+PING = b": ping\n\n"
+DONE = b"data: [DONE]\n\n"
+
+
+class FrameTooLarge(ValueError):
+    """The peer sent more than `limit` bytes without ending the frame."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"an event stream frame exceeds {limit} bytes")
+        self.limit = limit
+
+
+def encode(data: str | bytes, *, event: str | None = None, id: int | str | None = None, retry: int | None = None) -> bytes:
+    """One frame. Data of several lines becomes several `data` fields; CR and CRLF count as line ends, as they do for the reader.
+
+    `retry` is in milliseconds. Raises ValueError where `event` or `id` holds a line end, or `id` a NUL, which no reader
+    would take as they were meant.
+    """
+    head = b""
+    for name, value in (("id", id), ("event", event), ("retry", retry)):
+        if value is None:
+            continue
+        text = str(value)
+        if "\n" in text or "\r" in text or (name == "id" and "\0" in text):
+            raise ValueError(f"{name} must be a single line without NUL: {text!r}")
+        head += f"{name}: {text}\n".encode()
+    raw = data.encode() if isinstance(data, str) else data
+    if b"\r" in raw:
+        raw = raw.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+    return head + b"data: " + raw.replace(b"\n", b"\ndata: ") + b"\n\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """A dispatched event. `id` is the stream's last event id at that moment, as a browser's `lastEventId` is."""
+
+    data: str
+    event: str = "message"
+    id: str = ""
+
+
+class Decoder:
+    """Reads an event stream to the letter of the standard, however its bytes are cut.
+
+    `last_event_id` and `retry` (milliseconds, or None) hold what the stream has set so far. What follows the last
+    blank line is dropped, as the standard demands: there is no flush.
+    """
+
+    def __init__(self, *, max_frame_bytes: int = DEFAULT_MAX_FRAME_BYTES) -> None:
+        self.last_event_id = ""
+        self.retry: int | None = None
+        self._limit = max_frame_bytes
+        self._held = 0  # bytes of fields already taken into the unfinished frame
+        self._line = bytearray()
+        self._after_cr = False
+        self._at_start = True
+        self._data: list[str] = []
+        self._event = ""
+        self._id = ""
+
+    def feed(self, data: bytes) -> list[Event]:
+        """The events that these bytes complete. Raises FrameTooLarge."""
+        events: list[Event] = []
+        for line in self._lines(data):
+            if line:
+                self._held += len(line)
+                self._field(line)
+            else:
+                self._held = 0
+                event = self._dispatch()
+                if event is not None:
+                    events.append(event)
+            if self._held > self._limit:
+                raise FrameTooLarge(self._limit)
+        if self._held + len(self._line) > self._limit:
+            raise FrameTooLarge(self._limit)
+        return events
+
+    def _lines(self, data: bytes) -> list[bytes]:
+        """Whole lines without their ends. A CR ends its line at once; the LF that may follow it belongs to the same end."""
+        if self._after_cr and data:
+            self._after_cr = False
+            if data[:1] == b"\n":
+                data = data[1:]
+        if data[-1:] == b"\r":
+            self._after_cr = True
+        if b"\r" in data:
+            data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+        first, *rest = data.split(b"\n")
+        self._line += first
+        if not rest:
+            return []
+        lines = [bytes(self._line), *rest]
+        self._line = bytearray(lines.pop())
+        if self._at_start:
+            self._at_start = False
+            lines[0] = lines[0].removeprefix(codecs.BOM_UTF8)
+        return lines
+
+    def _field(self, line: bytes) -> None:
+        name, colon, value = line.partition(b":")
+        if not name and colon:
+            return  # a comment
+        value = value.removeprefix(b" ")
+        if name == b"data":
+            self._data.append(value.decode("utf-8", "replace"))
+        elif name == b"event":
+            self._event = value.decode("utf-8", "replace")
+        elif name == b"id":
+            if b"\0" not in value:
+                self._id = value.decode("utf-8", "replace")
+        elif name == b"retry" and value.isdigit():
+            self.retry = int(value)
+
+    def _dispatch(self) -> Event | None:
+        self.last_event_id = self._id
+        data, event = self._data, self._event
+        self._data, self._event = [], ""
+        if not data:
+            return None
+        return Event("\n".join(data), event or "message", self.last_event_id)
+
+
+class FrameSplitter:
+    """Cuts the bytes of one of our own hops into whole frames and decodes nothing.
+
+    Joined together, the frames are the bytes that were fed, up to the unfinished tail, which is `pending`.
+    """
+
+    def __init__(self, *, max_frame_bytes: int = DEFAULT_MAX_FRAME_BYTES) -> None:
+        self._limit = max_frame_bytes
+        self._tail = bytearray()
+        self._scanned = 0  # no blank line begins before this place in the tail
+
+    @property
+    def pending(self) -> bytes:
+        """The bytes that no frame has taken yet."""
+        return bytes(self._tail)
+
+    def feed(self, data: bytes) -> list[bytes]:
+        """The frames that these bytes complete. Raises FrameTooLarge."""
+        if not self._tail:
+            end = data.find(b"\n\n")
+            if end >= 0 and end == len(data) - 2 <= self._limit:
+                return [data]  # by far the commonest read: one whole frame
+        self._tail += data
+        if self._tail.find(b"\n\n", self._scanned) < 0:
+            self._scanned = max(0, len(self._tail) - 1)
+            self._check(len(self._tail))
+            return []
+        *whole, rest = bytes(self._tail).split(b"\n\n")
+        self._check(max(len(rest), *map(len, whole)))
+        self._tail = bytearray(rest)
+        self._scanned = max(0, len(rest) - 1)
+        return [frame + b"\n\n" for frame in whole]
+
+    def _check(self, size: int) -> None:
+        if size > self._limit:
+            raise FrameTooLarge(self._limit)

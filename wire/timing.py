@@ -1,0 +1,117 @@
+"""When what happened at one hop: the marks that become its `hop` frame.
+
+Every duration is in microseconds since the request arrived, on one monotonic clock of one process. Clocks of two processes are
+never subtracted; `received_at` (Unix seconds) is there for people to read.
+
+A chunk's dwell is the time from its arrival at the hop to its first departure, counted from the moment a reader was there to take
+it: a closed tab is not a slow hop.
+"""
+
+from __future__ import annotations
+
+import time
+from array import array
+from typing import Any
+
+MAX_ARRIVALS = 2048
+
+now_ns = time.perf_counter_ns
+"""The clock of all marks."""
+
+
+class HopMarks:
+    """The marks of one stream at one hop.
+
+    The inward side calls `sent`, `headers` and `arrived`; the outward side calls `departed`. Both may run on after each
+    other: departures of frames that have left before (a resumed reader) change nothing.
+    """
+
+    __slots__ = ("_arrivals", "_dwell", "_received", "bytes", "first_out", "headers_at", "hop", "last_out", "reads", "received_at", "resumed", "sent_at")
+
+    def __init__(self, hop: str, *, received_ns: int | None = None, resumed: bool = False) -> None:
+        self.hop = hop
+        self.resumed = resumed
+        now = now_ns()
+        self._received = now if received_ns is None else received_ns
+        self.received_at = time.time() - (now - self._received) / 1e9
+        self.sent_at: int | None = None
+        self.headers_at: int | None = None
+        self.first_out: int | None = None
+        self.last_out: int | None = None
+        self.bytes = 0
+        self.reads = 0
+        self._arrivals = array("q")
+        self._dwell = array("q")
+
+    def sent(self) -> None:
+        """The request to the hop above is about to leave."""
+        self.sent_at = now_ns()
+
+    def headers(self) -> None:
+        """The response's headers from the hop above are here."""
+        self.headers_at = now_ns()
+
+    def arrived(self, chunks: int, size: int) -> None:
+        """One read brought `size` bytes, which completed this many chunks."""
+        self.reads += 1
+        self.bytes += size
+        if chunks == 1:
+            self._arrivals.append(now_ns())
+        elif chunks:
+            self._arrivals.extend([now_ns()] * chunks)
+
+    def departed(self, upto: int, since: int) -> None:
+        """The frames before index `upto` have been written out to a reader that was there from `since` (`now_ns`) on."""
+        arrivals, dwell = self._arrivals, self._dwell
+        done, upto = len(dwell), min(upto, len(arrivals))
+        if upto <= done:
+            return
+        now = now_ns()
+        if self.first_out is None:
+            self.first_out = now
+        self.last_out = now
+        for index in range(done, upto):
+            arrival = arrivals[index]
+            dwell.append(now - (arrival if arrival > since else since))
+
+    def _us(self, mark: int | None) -> int | None:
+        return None if mark is None else (mark - self._received) // 1000
+
+    def to_dict(self) -> dict[str, Any]:
+        """The data of the `hop` frame. Marks that never happened are None; percentiles are by nearest rank."""
+        arrivals = self._arrivals
+        record: dict[str, Any] = {
+            "hop": self.hop,
+            "received_at": round(self.received_at, 6),
+            "upstream_sent_us": self._us(self.sent_at),
+            "upstream_headers_us": self._us(self.headers_at),
+            "first_in_us": self._us(arrivals[0]) if arrivals else None,
+            "first_out_us": self._us(self.first_out),
+            "last_in_us": self._us(arrivals[-1]) if arrivals else None,
+            "last_out_us": self._us(self.last_out),
+            "frames": len(arrivals),
+            "bytes": self.bytes,
+            "reads": self.reads,
+            "dwell_us": percentiles(self._dwell),
+            "arrivals_us": [(mark - self._received) // 1000 for mark in arrivals[:MAX_ARRIVALS]],
+        }
+        if self.resumed:
+            record["resumed"] = True
+        return record
+
+    def server_timing(self) -> str:
+        """The same, in short, as the value of a `Server-Timing` header (https://www.w3.org/TR/server-timing/; milliseconds)."""
+        total = (now_ns() - self._received) / 1e6
+        parts = [f"{self.hop};dur={total:.3f}"]
+        if self.sent_at is not None and self._arrivals:
+            parts.append(f"upstream;dur={(self._arrivals[0] - self.sent_at) / 1e6:.3f}")
+        return ", ".join(parts)
+
+
+def percentiles(nanoseconds: array[int]) -> dict[str, int | None]:
+    """p50, p99 (nearest rank) and max of durations in nanoseconds, as microseconds."""
+    if not nanoseconds:
+        return {"p50": None, "p99": None, "max": None}
+    ordered = sorted(nanoseconds)
+    last = len(ordered) - 1
+    return {"p50": ordered[last // 2] // 1000, "p99": ordered[min(last, (len(ordered) * 99) // 100)] // 1000, "max": ordered[-1] // 1000}
