@@ -1,0 +1,1 @@
+"""Tests of the benchmarks' own parts: what measures and what misbehaves must itself be right."""

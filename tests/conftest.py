@@ -1,0 +1,104 @@
+"""What every test may ask for: real servers that end with the test, the whole chain, and a browser.
+
+With `CI=true` a skip is a failure, because a machine that is there to test has to have what the tests need.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Generator, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.chain import Chain
+from tests.support.provider import Provider
+from tests.support.server import STARTED
+
+_CI = os.environ.get("CI", "").lower() == "true"
+_SHOWN_CHARACTERS = 6000
+_written: pytest.StashKey[dict[Path, int]] = pytest.StashKey()
+
+
+@pytest.fixture(scope="session")
+def chain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chain]:
+    """The chain with the scripted provider, shared by all tests of this process that neither stop nor reconfigure it."""
+    with Chain(tmp_path_factory.mktemp("chain")) as shared:
+        yield shared
+
+
+@pytest.fixture(scope="session")
+def demo_chain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chain]:
+    """The chain with the demo model, shared in the same way."""
+    with Chain(tmp_path_factory.mktemp("demo-chain"), provider="demo") as shared:
+        yield shared
+
+
+@pytest.fixture
+def make_chain(tmp_path: Path) -> Iterator[Callable[..., Chain]]:
+    """Starts a chain of this test's own, which it may kill and restart. Options are those of `Chain`."""
+    chains: list[Chain] = []
+
+    def make(**options: Any) -> Chain:
+        chain = Chain(tmp_path / f"chain-{len(chains)}", **options)
+        chains.append(chain)
+        chain.start()
+        return chain
+
+    yield make
+    for chain in chains:
+        chain.stop()
+
+
+@pytest.fixture
+def provider(tmp_path: Path) -> Iterator[Provider]:
+    """A scripted provider of this test's own."""
+    with Provider(tmp_path / "provider") as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """The path of an installed Chromium, for Playwright's `executable_path`."""
+    path = shutil.which("chromium") or shutil.which("chromium-browser")
+    if path is None:
+        pytest.skip("Chromium is not installed; on Debian: apt-get install chromium")
+    return path
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Remembers how much every server had written before this test."""
+    item.stash[_written] = {server.stderr_path: len(server.stderr) for server in STARTED}
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Shows what the servers wrote during a test that failed, and fails a skipped one with CI=true."""
+    report = yield
+    if report.failed:
+        before = item.stash.get(_written, {})
+        for server in STARTED:
+            news = server.stderr[before.get(server.stderr_path, 0) :]
+            if news:
+                report.sections.append((f"{server.module} on port {server.port} wrote", news[-_SHOWN_CHARACTERS:]))
+    if report.skipped and _CI and not hasattr(report, "wasxfail"):
+        report.outcome = "failed"
+        report.longrepr = f"Skipped, which is a failure with CI=true: {_reason(report.longrepr)}"
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(collector: pytest.Collector) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    """The same for a module that skips itself."""
+    report = yield
+    if report.skipped and _CI:
+        report.outcome = "failed"
+        report.longrepr = f"Skipped, which is a failure with CI=true: {_reason(report.longrepr)}"
+    return report
+
+
+def _reason(longrepr: object) -> str:
+    return str(longrepr[2]) if isinstance(longrepr, tuple) and len(longrepr) == 3 else str(longrepr)

@@ -1,0 +1,180 @@
+"""One of our servers as a real process on a port of its own, as an operator would run it.
+
+All methods block; in a test that has something else going on in its event loop, call them through `asyncio.to_thread`.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import weakref
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Self
+from urllib.parse import urlsplit
+
+from tests.support.ports import free_port
+
+ROOT = Path(__file__).resolve().parents[2]
+START_TIMEOUT_S = 40.0
+STOP_TIMEOUT_S = 20.0
+_INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "SSL_CERT_FILE")
+"""All that a server gets from the environment of the tests: no setting and no key of the person who runs them."""
+
+STARTED: weakref.WeakSet[Server] = weakref.WeakSet()
+"""Every server of this process, for the report of a test that fails."""
+
+
+class Server:
+    """`python -m MODULE` with these settings, in a folder of its own. `env` may be changed between a stop and a start.
+
+    As a context manager it is started, and terminated at the end.
+    """
+
+    def __init__(
+        self,
+        module: str,
+        folder: Path,
+        *,
+        port_variable: str | None = None,
+        env: Mapping[str, str] | None = None,
+        arguments: Sequence[str] = (),
+        health: str = "/health",
+    ) -> None:
+        self.module = module
+        self.port = free_port()
+        self.env = dict(env or {})
+        self._port_variable = port_variable
+        self._arguments = [argument.format(port=self.port) for argument in arguments]
+        self._health = health
+        self._folder = folder
+        self._process: subprocess.Popen[bytes] | None = None
+        folder.mkdir(parents=True, exist_ok=True)
+        self.stderr_path = folder / f"{module}-{self.port}.stderr"
+        STARTED.add(self)
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def pid(self) -> int:
+        """The running process's id."""
+        if self._process is None:
+            raise RuntimeError(f"{self.module} is not running")
+        return self._process.pid
+
+    @property
+    def running(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
+    @property
+    def stderr(self) -> str:
+        """Everything that the server has written to its standard error, over all its starts."""
+        return self.stderr_path.read_text(errors="replace") if self.stderr_path.exists() else ""
+
+    def launch(self) -> None:
+        """Starts the process and does not wait for it."""
+        if self.running:
+            raise RuntimeError(f"{self.module} is running already")
+        inherited = {name: os.environ[name] for name in _INHERITED if name in os.environ}
+        port = {self._port_variable: str(self.port)} if self._port_variable else {}
+        with self.stderr_path.open("ab") as stderr:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", self.module, *self._arguments],
+                cwd=self._folder,
+                env=inherited | {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1", "HOST": "127.0.0.1"} | self.env | port,
+                stdin=subprocess.DEVNULL,
+                stdout=stderr,
+                stderr=stderr,
+            )
+
+    def start(self) -> None:
+        """Starts the process and waits until it serves. Raises RuntimeError, with what it wrote, where it does not."""
+        self.launch()
+        self.wait_until_healthy()
+
+    def wait_until_healthy(self) -> None:
+        """Returns as soon as the server answers. Raises RuntimeError, with what it wrote, where it does not."""
+        deadline = time.monotonic() + START_TIMEOUT_S
+        while time.monotonic() < deadline:
+            if not self.running:
+                raise RuntimeError(f"{self.module} ended with {self.wait()} at its start:\n{self.stderr[-4000:]}")
+            if self._healthy():
+                return
+            time.sleep(0.02)
+        self.kill()
+        raise RuntimeError(f"{self.module} did not serve within {START_TIMEOUT_S:.0f} s:\n{self.stderr[-4000:]}")
+
+    def _healthy(self) -> bool:
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=2)
+        try:
+            connection.request("GET", self._health)
+            return connection.getresponse().status == 200
+        except (OSError, http.client.HTTPException):
+            return False
+        finally:
+            connection.close()
+
+    def kill(self) -> None:
+        """SIGKILL: the process gets no chance to say goodbye."""
+        self.signal(signal.SIGKILL)
+        self.wait()
+
+    def terminate(self) -> int:
+        """SIGTERM, and its exit code."""
+        self.signal(signal.SIGTERM)
+        return self.wait()
+
+    def signal(self, number: signal.Signals) -> None:
+        """Sends the signal, if the process still runs."""
+        if self._process is not None and self.running:
+            self._process.send_signal(number)
+
+    def wait(self) -> int:
+        """The exit code, as soon as the process has ended. Raises subprocess.TimeoutExpired."""
+        if self._process is None:
+            raise RuntimeError(f"{self.module} was never started")
+        return self._process.wait(STOP_TIMEOUT_S)
+
+    def stop(self) -> None:
+        """Ends the process by whatever it takes. Stopping what does not run is allowed."""
+        if self._process is None:
+            return
+        self.signal(signal.SIGTERM)
+        try:
+            self.wait()
+        except subprocess.TimeoutExpired:
+            self.kill()
+
+    def restart(self) -> None:
+        """Stops the process if it runs and starts it again on the same port, with the same data."""
+        self.stop()
+        self.start()
+
+    def request(self, method: str, path: str, body: Any = None, headers: Mapping[str, str] | None = None) -> tuple[int, Any]:
+        """One request with a JSON body, and the status with the parsed JSON answer (or its text)."""
+        connection = http.client.HTTPConnection(urlsplit(self.url).netloc, timeout=30)
+        try:
+            payload = None if body is None else json.dumps(body)
+            connection.request(method, path, payload, {"Content-Type": "application/json"} | dict(headers or {}))
+            response = connection.getresponse()
+            text = response.read().decode()
+        finally:
+            connection.close()
+        try:
+            return response.status, json.loads(text)
+        except ValueError:
+            return response.status, text
