@@ -1,0 +1,107 @@
+"""What can go wrong with a provider, by whose fault and whether another try makes sense.
+
+    ProviderError
+    ├── InvalidRequest        the provider refused the request itself (400, 413, 422)
+    ├── Unauthorized          our credentials are wrong or not allowed to (401, 403)
+    ├── ModelNotFound         the provider does not know the model (404)
+    ├── RateLimited           too many requests (429); `retry_after` says when to come back
+    ├── ProviderUnavailable   refused, unreachable, or gone before it answered; 503, 529
+    ├── ProviderTimeout       no first byte, or silence in mid-answer
+    ├── ProviderFault         any other 5xx, or an error frame in the stream
+    ├── Truncated             the body ended without a finish
+    └── ProtocolViolation     what came is not the dialect: not HTTP, not JSON, over a limit
+
+`recoverable` means that the same request may succeed later or elsewhere. Messages are ours: a provider's own words never pass.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from wire.errors import ErrorCode, WireError
+
+
+class ProviderError(Exception):
+    """Base of the tree. `retry_after` is in seconds, where the provider gave it."""
+
+    code: ClassVar[ErrorCode] = ErrorCode.UPSTREAM_ERROR
+    recoverable: ClassVar[bool] = True
+
+    def __init__(self, message: str, *, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+    def to_wire(self) -> WireError:
+        """The error as the gateway tells it to its clients."""
+        return WireError(self.code, str(self), retryable=self.recoverable, retry_after=self.retry_after)
+
+
+class InvalidRequest(ProviderError):
+    """The provider refused the request as malformed."""
+
+    code = ErrorCode.INVALID_REQUEST
+    recoverable = False
+
+
+class Unauthorized(ProviderError):
+    """The provider did not accept our credentials."""
+
+    recoverable = False
+
+
+class ModelNotFound(ProviderError):
+    """The provider does not serve this model."""
+
+    recoverable = False
+
+
+class RateLimited(ProviderError):
+    """The provider takes no more requests for now."""
+
+    code = ErrorCode.RATE_LIMITED
+
+
+class ProviderUnavailable(ProviderError):
+    """The provider cannot be reached or serves nobody at the moment."""
+
+    code = ErrorCode.UPSTREAM_UNAVAILABLE
+
+
+class ProviderTimeout(ProviderError):
+    """The provider kept silent for longer than the deployment allows."""
+
+    code = ErrorCode.UPSTREAM_TIMEOUT
+
+
+class ProviderFault(ProviderError):
+    """The provider reported a fault of its own."""
+
+
+class Truncated(ProviderError):
+    """The answer ended before it was finished."""
+
+    code = ErrorCode.UPSTREAM_TRUNCATED
+
+
+class ProtocolViolation(ProviderError):
+    """The answer is not what the dialect allows."""
+
+    code = ErrorCode.UPSTREAM_PROTOCOL
+
+
+def for_status(status: int, retry_after: str | None) -> ProviderError:
+    """The error that an HTTP status other than 200 stands for. `retry_after` is the header's value, if there was one."""
+    seconds = float(retry_after) if retry_after is not None and retry_after.isdecimal() else None
+    if status in (400, 413, 422):
+        return InvalidRequest(f"The model provider refused the request as invalid (status {status}).")
+    if status in (401, 403):
+        return Unauthorized(f"The model provider did not accept the gateway's credentials (status {status}).")
+    if status == 404:
+        return ModelNotFound("The model provider does not serve this model (status 404).")
+    if status == 429:
+        return RateLimited("The model provider limits the rate of requests (status 429).", retry_after=seconds or 1.0)
+    if status in (408, 504):
+        return ProviderTimeout(f"The model provider timed out (status {status}).", retry_after=seconds)
+    if status in (503, 529):
+        return ProviderUnavailable(f"The model provider is unavailable (status {status}).", retry_after=seconds or 1.0)
+    return ProviderFault(f"The model provider failed (status {status}).", retry_after=seconds)

@@ -1,0 +1,196 @@
+"""OpenAI's chat dialect and its many imitators: a request in, clean frames out.
+
+Strategy. Most providers write `data: {…}\\n\\n` and nothing else. Such a frame is handed on as the bytes it came as; what is looked
+at is its first and last bytes, that no line end stands inside, and that the key `"error"` does not occur (in a JSON string the quotes
+would be escaped, so the test has no false negatives). Every other frame, and everything after the first CR, goes through the full
+decoder and is written anew. The finish reason and the usage are read once, at the end, from the last frames.
+
+Format: https://platform.openai.com/docs/api-reference/chat-streaming
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import orjson
+
+from llm_providers.errors import InvalidRequest, ProtocolViolation, ProviderError, ProviderFault, Truncated
+from llm_providers.registry import Target
+from llm_providers.transport import Body, Transport
+from wire.sse import Decoder, FrameSplitter, FrameTooLarge, encode
+
+MAX_ANSWER_BYTES = 32 * 1024 * 1024
+_TAIL_FRAMES = 8
+
+
+async def open_stream(transport: Transport, target: Target, params: Mapping[str, Any]) -> CompletionStream:
+    """Asks for a streamed completion and returns when the provider has accepted. Usage is always asked for. Raises ProviderError."""
+    options = params.get("stream_options")
+    options = {**options, "include_usage": True} if isinstance(options, Mapping) else {"include_usage": True}
+    request = {**params, "model": target.model, "stream": True, "stream_options": options}
+    return CompletionStream(await _post(transport, target, request))
+
+
+async def complete(transport: Transport, target: Target, params: Mapping[str, Any]) -> dict[str, Any]:
+    """Asks for a whole `chat.completion`. Raises ProviderError."""
+    request = {**params, "model": target.model}
+    request.pop("stream", None)
+    request.pop("stream_options", None)
+    body = await _post(transport, target, request, patience_s=target.timeout_idle_s)
+    try:
+        raw = await body.read_all(MAX_ANSWER_BYTES)
+    finally:
+        body.close()
+    answer = _parse(raw)
+    if answer.get("error"):
+        raise ProviderFault("The model provider reported an error.")
+    choices = answer.get("choices")
+    if not isinstance(choices, list) or not choices or not isinstance(choices[0], dict) or "message" not in choices[0]:
+        raise ProtocolViolation("The model provider's answer holds no choice.")
+    return answer
+
+
+async def _post(transport: Transport, target: Target, request: Mapping[str, Any], *, patience_s: float = 0.0) -> Body:
+    try:
+        body = orjson.dumps(request)
+    except TypeError as error:  # a lone surrogate, an integer beyond 64 bits
+        raise InvalidRequest(f"The request cannot be written as JSON: {error}.") from None
+    return await transport.post(
+        f"{target.api_base}/chat/completions",
+        headers=target.headers(),
+        body=body,
+        first_byte_s=target.timeout_first_byte_s + patience_s,
+        idle_s=target.timeout_idle_s,
+    )
+
+
+class CompletionStream:
+    """A streamed answer as clean frames, each `data: {…}\\n\\n`."""
+
+    def __init__(self, body: Body) -> None:
+        self._body = body
+        self._frames = CleanFrames()
+
+    async def read(self) -> tuple[list[bytes], int]:
+        """The frames that one read of the socket completed, perhaps none, and how many bytes it was; 0 bytes at the end.
+
+        Raises ProviderError, after all frames that came before the fault have been returned.
+        """
+        frames = self._frames
+        if frames.failure is not None:
+            raise frames.failure
+        if frames.done:
+            return [], 0
+        data = await self._body.read()
+        if not data:
+            frames.check_finished()
+        return frames.feed(data), len(data)
+
+    def close(self) -> None:
+        """Closes the provider's socket at once."""
+        self._body.close()
+
+    async def drain(self) -> None:
+        """Ends a stream that was read to its end, and keeps its connection where the provider lets us."""
+        await self._body.drain()
+
+
+class CleanFrames:
+    """Bytes in, clean frames out. `done` after `[DONE]`; `failure` once something came that no frame may follow."""
+
+    def __init__(self) -> None:
+        self.done = False
+        self.failure: ProviderError | None = None
+        self._splitter = FrameSplitter()
+        self._decoder: Decoder | None = None  # from the first CR on
+        self._last: deque[bytes] = deque(maxlen=_TAIL_FRAMES)
+
+    def feed(self, data: bytes) -> list[bytes]:
+        """The frames that these bytes complete, up to the end or the fault."""
+        try:
+            if self._decoder is None and b"\r" in data:
+                self._decoder = Decoder()
+                data = self._splitter.pending + data
+            if self._decoder is not None:
+                frames = self._rewrite(self._decoder, data)
+            else:
+                frames = self._splitter.feed(data)
+                for frame in frames:
+                    if not _is_clean(frame):
+                        frames = self._mend(frames)
+                        break
+        except FrameTooLarge as error:
+            self.failure = ProtocolViolation(f"The model provider sent a frame of more than {error.limit} bytes.")
+            return []
+        self._last.extend(frames)
+        return frames
+
+    def check_finished(self) -> None:
+        """Called at the end of the body. Raises Truncated where neither `[DONE]` nor a finish reason has come."""
+        if not self.done and finish_and_usage(list(self._last))[0] is None:
+            raise Truncated("The model provider's answer ended without being finished.")
+
+    def _mend(self, frames: list[bytes]) -> list[bytes]:
+        """The clean frames as they are, the others decoded and written anew."""
+        clean: list[bytes] = []
+        for frame in frames:
+            if self.done or self.failure is not None:
+                break
+            if _is_clean(frame):
+                clean.append(frame)
+            else:
+                clean += self._rewrite(Decoder(), frame)
+        return clean
+
+    def _rewrite(self, decoder: Decoder, data: bytes) -> list[bytes]:
+        clean: list[bytes] = []
+        for event in decoder.feed(data):
+            if event.data == "[DONE]":
+                self.done = True
+                break
+            try:
+                chunk = _parse(event.data)
+                if chunk.get("error"):
+                    raise ProviderFault("The model provider reported an error in mid-answer.")
+            except ProviderError as error:
+                self.failure = error
+                break
+            clean.append(encode(orjson.dumps(chunk) if "\n" in event.data else event.data))
+        return clean
+
+
+def _is_clean(frame: bytes) -> bool:
+    return frame.startswith(b"data: {") and frame.endswith(b"}\n\n") and frame.find(b"\n") == len(frame) - 2 and b'"error"' not in frame
+
+
+def _parse(raw: bytes | str) -> dict[str, Any]:
+    try:
+        value = orjson.loads(raw)
+    except orjson.JSONDecodeError:
+        raise ProtocolViolation("The model provider sent something that is not JSON.") from None
+    if not isinstance(value, dict):
+        raise ProtocolViolation("The model provider sent JSON that is not an object.")
+    return value
+
+
+def finish_and_usage(frames: Sequence[bytes]) -> tuple[str | None, dict[str, Any] | None]:
+    """The finish reason and the usage that the last few of these frames (ids in front are allowed) tell, or None."""
+    finish: str | None = None
+    usage: dict[str, Any] | None = None
+    for frame in reversed(frames[-_TAIL_FRAMES:]):
+        start = frame.find(b"data: ")
+        try:
+            chunk = orjson.loads(frame[start + 6 :])
+        except orjson.JSONDecodeError:
+            continue
+        if usage is None and isinstance(chunk.get("usage"), dict):
+            usage = chunk["usage"]
+        choices = chunk.get("choices")
+        if finish is None and isinstance(choices, list) and choices and isinstance(choices[0], dict):
+            finish = choices[0].get("finish_reason")
+    return finish, usage
+
+
+__all__ = ["CleanFrames", "CompletionStream", "complete", "finish_and_usage", "open_stream"]

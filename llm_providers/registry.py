@@ -1,0 +1,60 @@
+"""Which providers there are, where they are found, and what a call needs to know about its destination."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Provider:
+    """A provider by name. `api_base` is None where the operator must give it."""
+
+    name: str
+    api_base: str | None
+    api_key_env: str | None
+
+
+PROVIDERS: Mapping[str, Provider] = {
+    provider.name: provider
+    for provider in (
+        Provider("openai", "https://api.openai.com/v1", "OPENAI_API_KEY"),
+        Provider("openrouter", "https://openrouter.ai/api/v1", "OPENROUTER_API_KEY"),
+        Provider("anthropic", "https://api.anthropic.com/v1", "ANTHROPIC_API_KEY"),  # its OpenAI-compatible endpoint
+        Provider("litellm", None, "LITELLM_API_KEY"),
+        Provider("demo", None, None),
+    )
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where a call goes: one model at one provider. Timeouts are in seconds. The key never appears in a repr."""
+
+    provider: str
+    model: str
+    api_base: str
+    api_key: str | None
+    timeout_first_byte_s: float = 30.0
+    timeout_idle_s: float = 60.0
+    extra_headers: Mapping[str, str] | None = None
+
+    def headers(self) -> dict[str, str]:
+        """The request headers that name and authorise us."""
+        headers = dict(self.extra_headers or {})
+        if self.api_key:
+            headers["Authorization"] = f"Bearer {self.api_key}"
+        return headers
+
+    def __repr__(self) -> str:
+        return f"Target({self.provider}/{self.model} at {self.api_base})"
+
+
+def split_model(model: str) -> tuple[Provider, str]:
+    """`PROVIDER/MODEL` in its two parts; the model's own name may hold further slashes. Raises ValueError with a sentence."""
+    name, slash, rest = model.partition("/")
+    if not slash or not rest:
+        raise ValueError(f"{model!r} is not of the form PROVIDER/MODEL")
+    if name not in PROVIDERS:
+        raise ValueError(f"unknown provider {name!r} in {model!r}; known are {', '.join(sorted(PROVIDERS))}")
+    return PROVIDERS[name], rest

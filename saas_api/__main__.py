@@ -1,0 +1,64 @@
+"""Starts the gateway: `python -m saas_api`."""
+
+from __future__ import annotations
+
+import socket
+import sys
+
+import uvicorn
+from pydantic import ValidationError
+
+from saas_api import model_groups
+from saas_api.app import create_app
+from saas_api.model_groups import ModelsFileError
+from saas_api.settings import Settings
+from wire.logs import configure
+
+
+class Server(uvicorn.Server):
+    """Tells the running streams of a shutdown before uvicorn waits for their connections to close."""
+
+    def __init__(self, config: uvicorn.Config, drain_timeout_s: float) -> None:
+        super().__init__(config)
+        self._drain_timeout_s = drain_timeout_s
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        services = getattr(getattr(self.config.app, "state", None), "services", None)
+        if services is not None:
+            await services.generations.drain(self._drain_timeout_s)
+        await super().shutdown(sockets)
+
+
+def main() -> int:
+    """Serves until told to stop; 2 where a setting is wrong, after one sentence that names it."""
+    try:
+        settings = Settings.load()
+        configure("saas_api", settings.log_level)
+        model_groups.load(settings)
+    except ValidationError as error:
+        first = error.errors()[0]
+        print(f"{'_'.join(map(str, first['loc'])).upper()}: {first['msg']}.", file=sys.stderr)
+        return 2
+    except ModelsFileError as error:
+        print(f"SAAS_API_MODELS_FILE: {error}.", file=sys.stderr)
+        return 2
+    except OSError as error:
+        print(f"DATA_DIR: {error.filename} cannot be used: {error.strerror}.", file=sys.stderr)
+        return 2
+    config = uvicorn.Config(
+        create_app(settings),
+        host=settings.host,
+        port=settings.saas_api_port,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        backlog=4096,
+        timeout_keep_alive=75,
+        timeout_graceful_shutdown=5,
+    )
+    Server(config, settings.drain_timeout_s).run()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

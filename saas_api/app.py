@@ -1,0 +1,62 @@
+"""The gateway's only wiring: what is built when the server starts, and ended when it stops."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+
+from fastapi import FastAPI
+
+from llm_providers import Transport
+from saas_api import errors, model_groups
+from saas_api.auth import Authenticator
+from saas_api.calls import Calls
+from saas_api.generations import Generations
+from saas_api.jobs import Jobs
+from saas_api.routes import health, jobs, openai
+from saas_api.services import Services
+from saas_api.settings import Settings
+from saas_api.store.engine import create_engine, migrate
+from wire.edge import Edge
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """The gateway as an ASGI application."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with AsyncExitStack() as stack:
+            engine = create_engine(settings.database_url)
+            stack.push_async_callback(engine.dispose)
+            await migrate(engine)
+            groups = model_groups.load(settings)
+            authenticator = Authenticator(engine, settings.key_pepper.get_secret_value())
+            await authenticator.ensure_first_team(settings.saas_team_id, settings.saas_virtual_key.get_secret_value())
+            calls = Calls(engine, groups)
+            await calls.reap(at_start=True)
+            transport = await stack.enter_async_context(Transport())
+            generations = Generations(calls, transport, grace_s=settings.resume_grace_s, retention_s=settings.stream_retention_s)
+            stack.push_async_callback(generations.drain, 0.0)
+            leases = asyncio.create_task(generations.keep_leases())
+            stack.push_async_callback(_ended, leases)
+            app.state.services = Services(authenticator, groups, Jobs(engine), calls, generations)
+            yield
+
+    app = FastAPI(
+        title="saas_api",
+        summary="The gateway: virtual keys, jobs, model groups and cost in front of any model provider.",
+        version="0.1.0",
+        lifespan=lifespan,
+    )
+    app.add_middleware(Edge, max_body_bytes=settings.max_body_bytes)
+    errors.install(app)
+    for router in (health.router, jobs.router, openai.router):
+        app.include_router(router)
+    return app
+
+
+async def _ended(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task

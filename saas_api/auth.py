@@ -1,0 +1,94 @@
+"""Whose key is it: a virtual key in, the team it belongs to out.
+
+Keys are stored as HMAC-SHA256 with a pepper that is not in the database, so a copy of the database opens nothing. What a key resolves
+to is remembered for two seconds: a burst of calls costs one look-up, and a revoked key is refused soon enough.
+"""
+
+from __future__ import annotations
+
+import hmac
+import time
+from dataclasses import dataclass
+
+from cachetools import TTLCache
+from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from saas_api.store.tables import teams, virtual_keys
+from wire.errors import ErrorCode, WireError
+
+REMEMBER_S = 2.0
+_MAX_KEY_LENGTH = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who is calling: a team, by one of its keys. `model_groups` None means all."""
+
+    team_id: str
+    key_id: str
+    model_groups: frozenset[str] | None
+
+    def may_use(self, model_group: str) -> bool:
+        return self.model_groups is None or model_group in self.model_groups
+
+
+class Authenticator:
+    """Resolves virtual keys."""
+
+    def __init__(self, engine: AsyncEngine, pepper: str) -> None:
+        self._engine = engine
+        self._pepper = pepper.encode()
+        self._known: TTLCache[str, Identity] = TTLCache(maxsize=10_000, ttl=REMEMBER_S)
+
+    def hash_key(self, key: str) -> str:
+        """The form in which a key is stored."""
+        return hmac.digest(self._pepper, key.encode(), "sha256").hex()
+
+    async def identify(self, authorization: str | None) -> Identity:
+        """The identity behind an `Authorization: Bearer` header. Raises WireError INVALID_KEY."""
+        scheme, _, key = (authorization or "").partition(" ")
+        key = key.strip()
+        if scheme.lower() != "bearer" or not key:
+            raise WireError(ErrorCode.INVALID_KEY, "A virtual key is needed: Authorization: Bearer sk-…")
+        if len(key) > _MAX_KEY_LENGTH or not key.isascii():
+            raise WireError(ErrorCode.INVALID_KEY, "The virtual key is malformed.")
+        key_hash = self.hash_key(key)
+        identity = self._known.get(key_hash)
+        if identity is None:
+            identity = await self._look_up(key_hash)
+            self._known[key_hash] = identity
+        return identity
+
+    async def _look_up(self, key_hash: str) -> Identity:
+        query = select(
+            virtual_keys.c.key_id, virtual_keys.c.team_id, virtual_keys.c.expires_at, virtual_keys.c.revoked_at, teams.c.model_groups
+        ).join(teams, teams.c.team_id == virtual_keys.c.team_id)
+        async with self._engine.connect() as connection:
+            row = (await connection.execute(query.where(virtual_keys.c.key_hash == key_hash))).one_or_none()
+        if row is None:
+            raise WireError(ErrorCode.INVALID_KEY, "The virtual key is unknown.")
+        if row.revoked_at is not None:
+            raise WireError(ErrorCode.INVALID_KEY, "The virtual key has been revoked.")
+        if row.expires_at is not None and row.expires_at <= time.time():
+            raise WireError(ErrorCode.INVALID_KEY, "The virtual key has expired.")
+        return Identity(row.team_id, row.key_id, None if row.model_groups is None else frozenset(row.model_groups))
+
+    async def ensure_first_team(self, team_id: str, key: str) -> None:
+        """Makes the team and the key of the first start, where they are not there yet."""
+        now = time.time()
+        key_hash = self.hash_key(key)
+        async with self._engine.begin() as connection:
+            if (await connection.execute(select(teams.c.team_id).where(teams.c.team_id == team_id))).one_or_none() is None:
+                await connection.execute(teams.insert().values(team_id=team_id, name="Demo team", created_at=now))
+        try:
+            async with self._engine.begin() as connection:
+                if (await connection.execute(select(virtual_keys.c.key_id).where(virtual_keys.c.key_hash == key_hash))).one_or_none() is None:
+                    await connection.execute(
+                        virtual_keys.insert().values(
+                            key_id=f"key_{key_hash[:24]}", team_id=team_id, name="First key", key_hash=key_hash, prefix=key[:12], created_at=now
+                        )
+                    )
+        except IntegrityError:  # another worker, starting at the same time, was quicker
+            pass

@@ -1,0 +1,242 @@
+"""Calls: one request to a model, from its opening in the database to its settlement.
+
+    streaming → finished | cancelled | failed | interrupted
+
+A call is opened in one transaction before the first byte and settled in one transaction after the last; each happens once, because the
+UPDATE that settles demands the state `streaming`. While it runs, its lease is renewed and its token count checkpointed; a call whose
+lease has run out lost its server, and is settled from the checkpoint as `interrupted`.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Row, bindparam, select, update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from saas_api import jobs as job_records
+from saas_api.auth import Identity
+from saas_api.jobs import STREAMING, JobStatus, new_id
+from saas_api.model_groups import Deployment, ModelGroups
+from saas_api.money import usd
+from saas_api.schemas import CallRequest, JobRequest
+from saas_api.store.tables import calls, jobs
+from wire.errors import ErrorCode, WireError
+from wire.log import Outcome
+
+logger = logging.getLogger(__name__)
+
+LEASE_S = 10.0
+_CHARACTERS_PER_TOKEN = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """An open call. `owns_job` says that its job was made for it alone and ends with it."""
+
+    call_id: str
+    job_id: str
+    team_id: str
+    model_group: str
+    deployment: Deployment
+    params: Mapping[str, Any]
+    prompt_estimate: int
+    owns_job: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """How a call ended, and what it used. `usage` has OpenAI's field names; `estimated` says that it is not the provider's own."""
+
+    outcome: Outcome
+    usage: Mapping[str, Any]
+    estimated: bool
+    finish_reason: str | None = None
+    message: Mapping[str, Any] | None = None
+    error: WireError | None = None
+
+
+class AlreadyStarted(Exception):
+    """The idempotency key belongs to a call that was started before."""
+
+    def __init__(self, job_id: str, call_id: str) -> None:
+        super().__init__(call_id)
+        self.job_id = job_id
+        self.call_id = call_id
+
+
+class Calls:
+    """The records of calls, and the only writer of them."""
+
+    def __init__(self, engine: AsyncEngine, model_groups: ModelGroups) -> None:
+        self._engine = engine
+        self._model_groups = model_groups
+
+    async def open(
+        self, identity: Identity, request: CallRequest, job: JobRequest | str, *, streamed: bool, idempotency_key: str | None = None
+    ) -> Call:
+        """Records a call of an existing job (its id) or of a new one made for it, before anything is asked of a provider.
+
+        Raises WireError (NOT_FOUND, MODEL_NOT_ALLOWED, JOB_FINISHED) and AlreadyStarted.
+        """
+        group = request.model_group
+        deployment = self._model_groups.choose(group)
+        if not identity.may_use(group):
+            raise WireError(ErrorCode.MODEL_NOT_ALLOWED, f"This team may not use the model group {group!r}.")
+        params = request.params()
+        estimate = estimate_prompt_tokens(params)
+        call_id = new_id("call")
+        try:
+            async with self._engine.begin() as connection:
+                if isinstance(job, str):
+                    job_id, now = job, time.time()
+                    await job_records.begin_call(connection, identity, job_id)
+                else:
+                    job_id, now = await job_records.insert(connection, identity, job, JobStatus.IN_PROGRESS, idempotency_key)
+                await connection.execute(
+                    calls.insert().values(
+                        call_id=call_id,
+                        job_id=job_id,
+                        key_id=identity.key_id,
+                        model_group=group,
+                        resolved_model=deployment.model,
+                        purpose=request.purpose,
+                        streamed=streamed,
+                        owns_job=not isinstance(job, str),
+                        status=STREAMING,
+                        prompt_tokens=estimate,
+                        completion_tokens=0,
+                        estimated=True,
+                        cost_micro_usd=0,
+                        attempts=1,
+                        created_at=now,
+                        lease_until=now + LEASE_S,
+                    )
+                )
+        except IntegrityError:
+            if idempotency_key is None:
+                raise
+            raise await self._started_before(identity, idempotency_key) from None
+        return Call(call_id, job_id, identity.team_id, group, deployment, params, estimate, not isinstance(job, str))
+
+    async def settle(self, call: Call, end: Settlement) -> dict[str, Any]:
+        """Records the end of a call, once, and answers its receipt."""
+        cost = call.deployment.price.cost_micro_usd(end.usage)
+        prompt, completion = _tokens(end.usage)
+        async with self._engine.begin() as connection:
+            await connection.execute(
+                update(calls)
+                .where(calls.c.call_id == call.call_id, calls.c.status == STREAMING)
+                .values(
+                    status=end.outcome.value,
+                    error_code=end.error.code.code if end.error else None,
+                    finish_reason=end.finish_reason,
+                    prompt_tokens=prompt,
+                    completion_tokens=completion,
+                    estimated=end.estimated,
+                    cost_micro_usd=cost,
+                    message=end.message,
+                    finished_at=time.time(),
+                )
+            )
+            if call.owns_job:
+                await job_records.end_with_call(connection, call.job_id, end.outcome, end.error.message if end.error else None)
+        return {
+            "job_id": call.job_id,
+            "call_id": call.call_id,
+            "status": end.outcome.value,
+            "finish_reason": end.finish_reason,
+            "usage": {**end.usage, "prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": prompt + completion},
+            "estimated": end.estimated,
+            "cost_usd": usd(cost),
+            "credits_charged": None,
+            "credits_remaining": None,
+            "model_group": call.model_group,
+            "resolved_model": call.deployment.model,
+            "attempts": 1,
+        }
+
+    async def renew(self, checkpoints: Sequence[tuple[str, int]]) -> None:
+        """Renews the leases of running calls, given with the number of tokens each has generated so far."""
+        if not checkpoints:
+            return
+        statement = update(calls).where(calls.c.call_id == bindparam("of"), calls.c.status == STREAMING)
+        values = {"lease_until": time.time() + LEASE_S}
+        async with self._engine.begin() as connection:
+            await connection.execute(
+                statement.values(lease_until=bindparam("until"), completion_tokens=bindparam("tokens")),
+                [{"of": call_id, "until": values["lease_until"], "tokens": tokens} for call_id, tokens in checkpoints],
+            )
+
+    async def reap(self, *, at_start: bool = False) -> None:
+        """Settles calls whose server died, from their last checkpoint, as interrupted.
+
+        Their leases have run out. With SQLite, which serves one process, whatever is streaming when that starts anew is dead
+        however fresh its lease, and later nothing is.
+        """
+        query = select(calls).where(calls.c.status == STREAMING)
+        if self._engine.dialect.name != "sqlite":
+            query = query.where(calls.c.lease_until < time.time())
+        elif not at_start:
+            return
+        async with self._engine.begin() as connection:
+            for row in (await connection.execute(query)).all():
+                await self._interrupt(connection, row)
+
+    async def _interrupt(self, connection: AsyncConnection, row: Row[Any]) -> None:
+        usage = {"prompt_tokens": row.prompt_tokens, "completion_tokens": row.completion_tokens}
+        cost = self._model_groups.price(row.resolved_model).cost_micro_usd(usage)
+        moved = await connection.execute(
+            update(calls)
+            .where(calls.c.call_id == row.call_id, calls.c.status == STREAMING, calls.c.lease_until == row.lease_until)
+            .values(status=Outcome.INTERRUPTED.value, error_code=ErrorCode.INTERRUPTED.code, cost_micro_usd=cost, finished_at=time.time())
+        )
+        if moved.rowcount:
+            logger.warning("the call %s lost its server and was settled as interrupted", row.call_id)
+            if row.owns_job:
+                await job_records.end_with_call(connection, row.job_id, Outcome.INTERRUPTED, "The server that ran the call died.")
+
+    async def find(self, identity: Identity, job_id: str, call_id: str) -> Row[Any]:
+        """The call's record. Raises WireError NOT_FOUND, also for another team's."""
+        query = select(calls).join(jobs, jobs.c.job_id == calls.c.job_id)
+        query = query.where(calls.c.call_id == call_id, calls.c.job_id == job_id, jobs.c.team_id == identity.team_id)
+        async with self._engine.connect() as connection:
+            row = (await connection.execute(query)).one_or_none()
+        if row is None:
+            raise WireError(ErrorCode.NOT_FOUND, "There is no such call.")
+        return row
+
+    async def _started_before(self, identity: Identity, idempotency_key: str) -> AlreadyStarted:
+        query = select(calls.c.job_id, calls.c.call_id).join(jobs, jobs.c.job_id == calls.c.job_id)
+        query = query.where(jobs.c.team_id == identity.team_id, jobs.c.idempotency_key == idempotency_key)
+        async with self._engine.connect() as connection:
+            row = (await connection.execute(query)).one()
+        return AlreadyStarted(row.job_id, row.call_id)
+
+
+def estimate_prompt_tokens(params: Mapping[str, Any]) -> int:
+    """The prompt's size in tokens, at four characters a token: what is known before the provider tells."""
+    characters = 0
+    for message in params["messages"]:
+        content = message.get("content")
+        if isinstance(content, str):
+            characters += len(content)
+        elif isinstance(content, list):
+            characters += sum(len(part.get("text") or "") for part in content if isinstance(part.get("text"), str))
+    return max(1, -(-characters // _CHARACTERS_PER_TOKEN))
+
+
+def estimate_completion_tokens(deltas: int, text: str) -> int:
+    """The answer's size in tokens: a delta is a token with most providers; those that send more at once are told by its length."""
+    by_length = -(-len(text) // _CHARACTERS_PER_TOKEN)
+    return by_length if len(text) > 2 * _CHARACTERS_PER_TOKEN * deltas else deltas
+
+
+def _tokens(usage: Mapping[str, Any]) -> tuple[int, int]:
+    prompt, completion = usage.get("prompt_tokens"), usage.get("completion_tokens")
+    return (prompt if isinstance(prompt, int) else 0), (completion if isinstance(completion, int) else 0)

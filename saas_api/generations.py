@@ -1,0 +1,255 @@
+"""The hop, inward: a provider's frames get their ids and go into a log, for as long as the answer lasts and whoever is listening.
+
+Strategy. A generation is a task of the app's. It pumps the provider's frames into its log, settles the call when that has
+ended, however it ended, and then writes `receipt` and `hop` and closes the log. Cancelling (Stop, no reader for too long, shutdown) interrupts
+the pump alone: the provider's socket closes at once, and the settlement always runs to its end.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Coroutine
+from contextlib import suppress
+from typing import Any
+
+import orjson
+
+from llm_providers import CompletionStream, ProviderError, Transport, complete, open_stream
+from saas_api.calls import LEASE_S, Call, Calls, Settlement, estimate_completion_tokens
+from wire.accumulate import Accumulator
+from wire.errors import ErrorCode, WireError
+from wire.frames import DONE, failed_frame, hop_frame, numbered, payload, receipt_frame
+from wire.log import Ending, LogFull, MemoryLog, Outcome, StreamLog
+from wire.timing import HopMarks
+
+logger = logging.getLogger(__name__)
+
+HOP = "saas_api"
+_FOLD_AT_ONCE = 64  # frames parsed between two looks at the event loop
+
+
+class Generation:
+    """One running call: its log, its marks, and how to stop it."""
+
+    def __init__(self, call: Call, marks: HopMarks, *, streamed: bool) -> None:
+        self.call = call
+        self.marks = marks
+        self.streamed = streamed
+        self.log: StreamLog = MemoryLog()
+        self.completion: dict[str, Any] | None = None
+        """A non-streaming call's answer."""
+        self.receipt: dict[str, Any] | None = None
+        self.error: WireError | None = None
+        """What went wrong, once it has."""
+        self.ended = asyncio.Event()
+        self.task: asyncio.Task[None] | None = None
+        self.upstream: CompletionStream | None = None
+        """The provider's stream, once it has been read to its end."""
+        self.stop: WireError | Outcome | None = None
+        """Why it was told to stop: an outcome, or the error it fails with."""
+        self._pumping = False
+
+    def cancel(self, why: WireError | Outcome = Outcome.CANCELLED) -> None:
+        """Stops the provider now; the call is settled for what came. Once it is being settled there is nothing to stop."""
+        if self.stop is None and not self.ended.is_set():
+            self.stop = why
+            if self._pumping and self.task is not None:
+                self.task.cancel()
+
+    async def guarded(self, pump: Coroutine[Any, Any, None]) -> None:
+        """Runs the pump and turns every way it can end into `stop` or `error`; a cancellation does not get past here."""
+        if self.stop is not None:
+            pump.close()
+            return
+        self._pumping = True
+        try:
+            await pump
+        except asyncio.CancelledError:
+            if self.stop is None or self.task is None:
+                raise
+            self.task.uncancel()
+        except ProviderError as error:
+            self.error = error.to_wire()
+        except LogFull as error:
+            self.error = WireError(ErrorCode.UPSTREAM_PROTOCOL, f"The answer exceeds {error.limit} bytes.", retryable=False)
+        except Exception:
+            logger.exception("the call %s failed unexpectedly", self.call.call_id)
+            self.error = WireError(ErrorCode.INTERNAL_ERROR, "The server made a mistake; it has been logged.")
+        finally:
+            self._pumping = False
+        if isinstance(self.stop, WireError):
+            self.error = self.stop
+
+    @property
+    def outcome(self) -> Outcome:
+        """How it ended, as far as that is decided."""
+        if self.error is not None:
+            return Outcome.FAILED
+        return self.stop if isinstance(self.stop, Outcome) else Outcome.FINISHED
+
+
+class Generations:
+    """Owns every running generation, and keeps each one's log for a while after its end.
+
+    `grace_s`: how long a generation goes on without a reader. `retention_s`: how long a finished stream can be resumed.
+    """
+
+    def __init__(self, calls: Calls, transport: Transport, *, grace_s: float, retention_s: float) -> None:
+        self._calls = calls
+        self._transport = transport
+        self._grace_s = grace_s
+        self._retention_s = retention_s
+        self._by_call: dict[str, Generation] = {}
+        self._running: set[Generation] = set()
+        self._draining = False
+
+    def get(self, call_id: str) -> Generation | None:
+        """A generation that runs here, or has ended here not long ago."""
+        return self._by_call.get(call_id)
+
+    def check_open(self) -> None:
+        """Raises WireError SHUTTING_DOWN once no new calls are taken."""
+        if self._draining:
+            raise WireError(ErrorCode.SHUTTING_DOWN, "The server is shutting down.", retry_after=1.0)
+
+    def start(self, call: Call, *, received_ns: int, streamed: bool) -> Generation:
+        """Begins a call that has been opened. It runs on its own from here."""
+        generation = Generation(call, HopMarks(HOP, received_ns=received_ns), streamed=streamed)
+        self._by_call[call.call_id] = generation
+        self._running.add(generation)
+        generation.task = asyncio.get_running_loop().create_task(self._live(generation), name=call.call_id)
+        if self._draining:
+            generation.cancel(_shutting_down())
+        if streamed:
+            self._watch(generation, self._grace_s)
+        return generation
+
+    def reader_left(self, generation: Generation, grace_s: float | None = None) -> None:
+        """Called when a reader has gone; the last one's going starts the grace."""
+        if not generation.ended.is_set() and not generation.log.readers:
+            self._watch(generation, self._grace_s if grace_s is None else grace_s)
+
+    async def drain(self, limit_s: float) -> None:
+        """Takes no new calls, waits for the running ones up to the limit, and ends the rest as `shutting_down`."""
+        self._draining = True
+        tasks = [generation.task for generation in self._running if generation.task is not None]
+        if tasks:
+            await asyncio.wait(tasks, timeout=limit_s)
+        for generation in list(self._running):
+            generation.cancel(_shutting_down())
+        if rest := [generation.task for generation in self._running if generation.task is not None]:
+            await asyncio.wait(rest)
+
+    async def keep_leases(self) -> None:
+        """Renews the leases of what runs here and settles what others left behind, for ever."""
+        while True:
+            await asyncio.sleep(LEASE_S / 3)
+            try:
+                await self._calls.renew([(generation.call.call_id, len(generation.log)) for generation in self._running])
+                await self._calls.reap()
+            except Exception:
+                logger.exception("the leases could not be renewed")
+
+    # -- one generation's life ------------------------------------------------------------------------------------------
+
+    async def _live(self, generation: Generation) -> None:
+        try:
+            await generation.guarded(self._pump(generation) if generation.streamed else self._ask(generation))
+            trailer = await self._settled(generation)
+            generation.log.end(Ending(generation.outcome, trailer))
+        except Exception:
+            logger.exception("the call %s could not be settled", generation.call.call_id)
+            generation.error = WireError(ErrorCode.INTERNAL_ERROR, "The end of this call could not be recorded.", hop=HOP)
+            if generation.log.ending is None:
+                generation.log.end(Ending(Outcome.FAILED, failed_frame(generation.error)))
+        finally:
+            generation.ended.set()
+            if generation.upstream is not None:
+                await generation.upstream.drain()
+            self._running.discard(generation)
+            asyncio.get_running_loop().call_later(self._retention_s, self._by_call.pop, generation.call.call_id, None)
+
+    async def _pump(self, generation: Generation) -> None:
+        """The way of a chunk through this hop: bytes come in at `read`, numbered frames go out at `append`."""
+        log, marks, call = generation.log, generation.marks, generation.call
+        marks.sent()
+        stream = await open_stream(self._transport, call.deployment.target, call.params)
+        try:
+            marks.headers()
+            while True:
+                frames, size = await stream.read()
+                if not size:
+                    break
+                marks.arrived(len(frames), size)
+                if frames:
+                    log.append([numbered(index, frame) for index, frame in enumerate(frames, len(log))])
+        except BaseException:
+            stream.close()
+            raise
+        generation.upstream = stream
+
+    async def _ask(self, generation: Generation) -> None:
+        """The same for a call that wants its answer whole."""
+        marks, call = generation.marks, generation.call
+        marks.sent()
+        generation.completion = await complete(self._transport, call.deployment.target, call.params)
+        marks.arrived(1, 0)
+
+    async def _settled(self, generation: Generation) -> bytes:
+        """Settles the call, writes what belongs to the end into the log, and answers the terminal frame."""
+        error, log = generation.error, generation.log
+        if error is not None:
+            error.hop = HOP
+        generation.receipt = await self._calls.settle(generation.call, await self._settlement(generation))
+        if generation.streamed:
+            with suppress(LogFull):  # a log that is full still ends in order
+                log.append([numbered(len(log), receipt_frame(generation.receipt))])
+                log.append([numbered(len(log), hop_frame(generation.marks.to_dict()))])
+        return DONE if error is None else failed_frame(error)
+
+    async def _settlement(self, generation: Generation) -> Settlement:
+        completion, error = generation.completion, generation.error
+        if completion is not None:
+            choice = completion["choices"][0]
+            usage, finish_reason, message = completion.get("usage"), choice.get("finish_reason"), choice["message"]
+            deltas, text = 0, str(message.get("content") or "")
+        else:
+            folded = await fold(generation.log)
+            usage, finish_reason = folded.usage, folded.finish_reason
+            deltas, text = folded.deltas, folded.content + folded.reasoning
+            message = folded.message() if folded.deltas else None
+        estimated = not isinstance(usage, dict)
+        if not isinstance(usage, dict):
+            usage = {"prompt_tokens": generation.call.prompt_estimate, "completion_tokens": estimate_completion_tokens(deltas, text)}
+        return Settlement(generation.outcome, usage, estimated, finish_reason, message, error)
+
+    def _watch(self, generation: Generation, grace_s: float) -> None:
+        """Cancels the generation once it has had no reader for the grace; every reader that leaves sets it anew."""
+        loop = asyncio.get_running_loop()
+        since = generation.log.unread_since
+
+        def look() -> None:
+            if since is not None and generation.log.unread_since == since:
+                generation.cancel()
+
+        if grace_s > 0:
+            loop.call_later(grace_s, look)
+        else:
+            look()
+
+
+async def fold(log: StreamLog) -> Accumulator:
+    """What a log's chunks add up to. It parses JSON, so it looks at the event loop between a few frames and the next."""
+    folded = Accumulator()
+    for start in range(0, len(log), _FOLD_AT_ONCE):
+        if start:
+            await asyncio.sleep(0)
+        for frame in log.frames(start, start + _FOLD_AT_ONCE):
+            with suppress(orjson.JSONDecodeError):
+                folded.add(orjson.loads(payload(frame)))
+    return folded
+
+
+def _shutting_down() -> WireError:
+    return WireError(ErrorCode.SHUTTING_DOWN, "The server shut down before the answer was finished.", retry_after=1.0)

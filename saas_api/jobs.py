@@ -1,0 +1,194 @@
+"""Jobs: what groups the calls made for one purpose, and who may move it from state to state.
+
+    pending → in_progress → completed | failed | cancelled
+
+Each move is one conditional UPDATE, so of two that want to move a job at once only one can; the last three states are final.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import Row, func, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from saas_api.auth import Identity
+from saas_api.money import usd
+from saas_api.schemas import JobRequest
+from saas_api.store.tables import calls, jobs
+from wire.errors import ErrorCode, WireError
+from wire.log import Outcome
+
+
+class JobStatus(StrEnum):
+    """A job's states."""
+
+    PENDING = "pending"
+    IN_PROGRESS = "in_progress"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+OPEN = (JobStatus.PENDING, JobStatus.IN_PROGRESS)
+STREAMING = "streaming"
+_AFTER_CALL = {Outcome.FINISHED: JobStatus.COMPLETED, Outcome.CANCELLED: JobStatus.CANCELLED}
+
+
+def new_id(kind: str) -> str:
+    """An identifier that tells its kind and cannot be guessed."""
+    return f"{kind}_{secrets.token_hex(12)}"
+
+
+class Jobs:
+    """The records of jobs. Every method looks only at the caller's own team's: another team's job does not exist."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+
+    async def create(self, identity: Identity, request: JobRequest) -> dict[str, Any]:
+        """A new job, pending. Raises WireError NOT_FOUND for another team."""
+        async with self._engine.begin() as connection:
+            job_id, created_at = await insert(connection, identity, request, JobStatus.PENDING)
+        return {"job_id": job_id, "status": JobStatus.PENDING, "created_at": created_at}
+
+    async def get(self, identity: Identity, job_id: str) -> dict[str, Any]:
+        """The job with its calls and their answers."""
+        async with self._engine.connect() as connection:
+            job = await self._own(connection, identity, job_id)
+            rows = await connection.execute(select(calls).where(calls.c.job_id == job_id).order_by(calls.c.created_at, calls.c.call_id))
+            return _job_view(job) | {"calls": [_call_view(row) for row in rows]}
+
+    async def costs(self, identity: Identity, job_id: str) -> dict[str, Any]:
+        """What the job's settled calls have used and cost."""
+        async with self._engine.connect() as connection:
+            job = await self._own(connection, identity, job_id)
+            return await self._costs(connection, job)
+
+    async def complete(
+        self, identity: Identity, job_id: str, status: JobStatus, metadata: dict[str, Any], error_message: str | None
+    ) -> dict[str, Any]:
+        """Ends the job and answers its costs. Ending it again the same way answers the same; another way is JOB_FINISHED.
+
+        A job whose call is still running cannot be ended: JOB_STATE.
+        """
+        async with self._engine.begin() as connection:
+            job = await self._own(connection, identity, job_id)
+            running = select(calls.c.call_id).where(calls.c.job_id == job_id, calls.c.status == STREAMING)
+            if job.status in OPEN and (await connection.execute(running.limit(1))).one_or_none() is not None:
+                raise WireError(ErrorCode.JOB_STATE, "A call of this job is still running; cancel it or wait for its end.")
+            await connection.execute(
+                update(jobs)
+                .where(jobs.c.job_id == job_id, jobs.c.status.in_(OPEN))
+                .values(status=status, error_message=error_message, finished_at=time.time(), metadata=_merged(job.metadata, metadata))
+            )
+            job = await self._own(connection, identity, job_id)
+            if job.status != status:
+                raise WireError(ErrorCode.JOB_FINISHED, f"The job has already ended as {job.status}.")
+            return await self._costs(connection, job)
+
+    async def merge_metadata(self, identity: Identity, job_id: str, metadata: dict[str, Any]) -> dict[str, Any]:
+        """Adds to the job's metadata; null removes a key."""
+        async with self._engine.begin() as connection:
+            job = await self._own(connection, identity, job_id)
+            merged = _merged(job.metadata, metadata)
+            await connection.execute(update(jobs).where(jobs.c.job_id == job_id).values(metadata=merged))
+        return {"job_id": job_id, "metadata": merged}
+
+    async def _own(self, connection: AsyncConnection, identity: Identity, job_id: str) -> Row[Any]:
+        job = (await connection.execute(select(jobs).where(jobs.c.job_id == job_id))).one_or_none()
+        if job is None or job.team_id != identity.team_id:
+            raise not_found()
+        return job
+
+    async def _costs(self, connection: AsyncConnection, job: Row[Any]) -> dict[str, Any]:
+        settled = select(
+            func.count(),
+            func.coalesce(func.sum(calls.c.prompt_tokens), 0),
+            func.coalesce(func.sum(calls.c.completion_tokens), 0),
+            func.coalesce(func.sum(calls.c.cost_micro_usd), 0),
+        ).where(calls.c.job_id == job.job_id, calls.c.status != STREAMING)
+        count, prompt, completion, cost = (await connection.execute(settled)).one()
+        return {
+            "job_id": job.job_id,
+            "status": job.status,
+            "costs": {
+                "calls": count,
+                "prompt_tokens": prompt,
+                "completion_tokens": completion,
+                "total_tokens": prompt + completion,
+                "cost_usd": usd(cost),
+            },
+        }
+
+
+async def insert(
+    connection: AsyncConnection, identity: Identity, request: JobRequest, status: JobStatus, idempotency_key: str | None = None
+) -> tuple[str, float]:
+    """Adds a job's row; its id and the time. Raises IntegrityError where the team has used the idempotency key before."""
+    if request.team_id != identity.team_id:
+        raise WireError(ErrorCode.NOT_FOUND, "There is no such team.")
+    job_id, now = new_id("job"), time.time()
+    await connection.execute(
+        jobs.insert().values(
+            job_id=job_id,
+            team_id=identity.team_id,
+            job_type=request.job_type,
+            user_id=request.user_id,
+            metadata=request.metadata,
+            status=status,
+            idempotency_key=idempotency_key,
+            created_at=now,
+        )
+    )
+    return job_id, now
+
+
+async def begin_call(connection: AsyncConnection, identity: Identity, job_id: str) -> None:
+    """Moves a job to in_progress for a call. Raises WireError NOT_FOUND or JOB_FINISHED."""
+    moved = await connection.execute(
+        update(jobs)
+        .where(jobs.c.job_id == job_id, jobs.c.team_id == identity.team_id, jobs.c.status.in_(OPEN))
+        .values(status=JobStatus.IN_PROGRESS)
+    )
+    if moved.rowcount == 0:
+        status = (
+            await connection.execute(select(jobs.c.status).where(jobs.c.job_id == job_id, jobs.c.team_id == identity.team_id))
+        ).scalar_one_or_none()
+        if status is None:
+            raise not_found()
+        raise WireError(ErrorCode.JOB_FINISHED, f"The job has ended as {status}; it takes no more calls.")
+
+
+async def end_with_call(connection: AsyncConnection, job_id: str, outcome: Outcome, error_message: str | None) -> None:
+    """Ends a job that was made for one call, the way that call ended."""
+    await connection.execute(
+        update(jobs)
+        .where(jobs.c.job_id == job_id, jobs.c.status.in_(OPEN))
+        .values(status=_AFTER_CALL.get(outcome, JobStatus.FAILED), error_message=error_message, finished_at=time.time())
+    )
+
+
+def not_found() -> WireError:
+    """The answer for what is not there and for what is somebody else's."""
+    return WireError(ErrorCode.NOT_FOUND, "There is no such job.")
+
+
+def _merged(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in (old | new).items() if value is not None}
+
+
+def _job_view(job: Row[Any]) -> dict[str, Any]:
+    names = ("job_id", "team_id", "job_type", "user_id", "metadata", "status", "error_message", "created_at", "finished_at")
+    return {name: job._mapping[name] for name in names}
+
+
+def _call_view(call: Row[Any]) -> dict[str, Any]:
+    names = ("call_id", "model_group", "resolved_model", "purpose", "status", "error_code", "finish_reason", "estimated", "attempts")
+    view = {name: call._mapping[name] for name in names}
+    usage = {"prompt_tokens": call.prompt_tokens, "completion_tokens": call.completion_tokens}
+    view |= {"usage": usage | {"total_tokens": sum(usage.values())}, "cost_usd": usd(call.cost_micro_usd), "message": call.message}
+    return view | {"created_at": call.created_at, "finished_at": call.finished_at}

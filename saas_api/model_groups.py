@@ -1,0 +1,205 @@
+"""Model groups: the names that callers know, and the deployments behind them, in the order in which they are tried.
+
+They come from a TOML file (`SAAS_API_MODELS_FILE`), or from what is built in: three groups, each served by every provider whose
+key is set, and by the demo model last.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from llm_providers import Price, Target, split_model
+from saas_api.settings import Settings
+from wire.errors import ErrorCode, WireError
+
+logger = logging.getLogger(__name__)
+
+_BUILT_IN: Mapping[str, Mapping[str, str]] = {
+    "chat-fast": {
+        "openai": "gpt-4o-mini",
+        "anthropic": "claude-3-5-haiku-latest",
+        "openrouter": "openai/gpt-4o-mini",
+        "litellm": "chat-fast",
+        "demo": "demo-fast",
+    },
+    "chat-balanced": {
+        "openai": "gpt-4.1-mini",
+        "anthropic": "claude-sonnet-4-0",
+        "openrouter": "openai/gpt-4.1-mini",
+        "litellm": "chat-balanced",
+        "demo": "demo-balanced",
+    },
+    "chat-quality": {
+        "openai": "gpt-4.1",
+        "anthropic": "claude-opus-4-0",
+        "openrouter": "openai/gpt-4.1",
+        "litellm": "chat-quality",
+        "demo": "demo-quality",
+    },
+}
+_DEMO_PRICES: Mapping[str, tuple[str, str]] = {"demo-fast": ("0.15", "0.60"), "demo-balanced": ("0.40", "1.60"), "demo-quality": ("2.00", "8.00")}
+
+
+class ModelsFileError(ValueError):
+    """The models file cannot be used; the message is one sentence that says what is wrong and where."""
+
+
+class DeploymentEntry(BaseModel):
+    """`[[model_group.deployment]]` of the models file."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    model: str
+    api_base: str | None = None
+    api_key_env: str | None = None
+    input_usd_per_million: Annotated[Decimal, Field(ge=0)] | None = None
+    output_usd_per_million: Annotated[Decimal, Field(ge=0)] | None = None
+    timeout_first_byte_s: Annotated[float, Field(gt=0)] = 30.0
+    timeout_idle_s: Annotated[float, Field(gt=0)] = 60.0
+
+
+class GroupEntry(BaseModel):
+    """`[[model_group]]` of the models file."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: Annotated[str, Field(min_length=1, max_length=200)]
+    deployment: Annotated[list[DeploymentEntry], Field(min_length=1)]
+
+
+class ModelsFile(BaseModel):
+    """The whole file."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    model_group: Annotated[list[GroupEntry], Field(min_length=1)]
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """One model at one provider, with its price."""
+
+    model: str  # PROVIDER/MODEL
+    target: Target
+    price: Price
+
+
+@dataclass(frozen=True, slots=True)
+class ModelGroup:
+    """A name and its deployments, first choice first."""
+
+    name: str
+    deployments: Sequence[Deployment]
+
+
+class ModelGroups:
+    """All groups by name. The one place where a deployment is chosen."""
+
+    def __init__(self, groups: Sequence[ModelGroup]) -> None:
+        self._groups = {group.name: group for group in groups}
+
+    @property
+    def names(self) -> list[str]:
+        return list(self._groups)
+
+    def choose(self, name: str) -> Deployment:
+        """The deployment that a new call to this group goes to. Raises WireError NOT_FOUND."""
+        group = self._groups.get(name)
+        if group is None:
+            raise WireError(ErrorCode.NOT_FOUND, f"There is no model group named {name[:100]!r}.")
+        return group.deployments[0]
+
+    def price(self, resolved_model: str) -> Price:
+        """The price of a deployment's model, also of one that has left the groups since."""
+        for group in self._groups.values():
+            for deployment in group.deployments:
+                if deployment.model == resolved_model:
+                    return deployment.price
+        provider, _, model = resolved_model.partition("/")
+        return Price(provider, model)
+
+
+def load(settings: Settings, environ: Mapping[str, str] = os.environ) -> ModelGroups:
+    """The model groups that the settings name. Raises ModelsFileError."""
+    entries = _read(settings.saas_api_models_file) if settings.saas_api_models_file else _built_in(settings)
+    bases = {"litellm": settings.litellm_base_url, "demo": f"http://{_reachable(settings.host)}:{settings.demo_llm_port}/v1"}
+    groups: list[ModelGroup] = []
+    for group in entries.model_group:
+        if any(group.name == known.name for known in groups):
+            raise ModelsFileError(f"the model group {group.name!r} is written twice")
+        groups.append(ModelGroup(group.name, [_deployment(entry, bases, environ) for entry in group.deployment]))
+    return ModelGroups(groups)
+
+
+def _read(path: Path) -> ModelsFile:
+    try:
+        return ModelsFile.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+    except OSError as error:
+        raise ModelsFileError(f"the file {path} cannot be read: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ModelsFileError(f"the file {path} is not TOML: {error}") from None
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise ModelsFileError(f"the file {path} is wrong at {'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+
+
+def _built_in(settings: Settings) -> ModelsFile:
+    available = {
+        "openai": settings.openai_api_key,
+        "anthropic": settings.anthropic_api_key,
+        "openrouter": settings.openrouter_api_key,
+        "litellm": settings.litellm_base_url,
+        "demo": True,
+    }
+
+    def deployment(provider: str, model: str) -> dict[str, Any]:
+        prices = dict(zip(("input_usd_per_million", "output_usd_per_million"), _DEMO_PRICES[model], strict=True)) if provider == "demo" else {}
+        return {"model": f"{provider}/{model}", **prices}
+
+    return ModelsFile.model_validate(
+        {
+            "model_group": [
+                {"name": name, "deployment": [deployment(provider, model) for provider, model in models.items() if available[provider]]}
+                for name, models in _BUILT_IN.items()
+            ]
+        }
+    )
+
+
+def _deployment(entry: DeploymentEntry, bases: Mapping[str, str | None], environ: Mapping[str, str]) -> Deployment:
+    try:
+        provider, model = split_model(entry.model)
+    except ValueError as error:
+        raise ModelsFileError(str(error)) from None
+    base = entry.api_base or bases.get(provider.name) or provider.api_base
+    if base is None:
+        raise ModelsFileError(f"{entry.model!r} needs an api_base (or {provider.name.upper()}_BASE_URL)")
+    if not base.startswith(("http://", "https://")):
+        raise ModelsFileError(f"the api_base of {entry.model!r} must begin with http:// or https://")
+    key_env = entry.api_key_env or provider.api_key_env
+    price = Price(provider.name, model, entry.input_usd_per_million, entry.output_usd_per_million)
+    if not price.known:
+        logger.warning("no price is known for %s: it is counted as free", entry.model)
+    target = Target(
+        provider=provider.name,
+        model=model,
+        api_base=base.rstrip("/"),
+        api_key=environ.get(key_env) if key_env else None,
+        timeout_first_byte_s=entry.timeout_first_byte_s,
+        timeout_idle_s=entry.timeout_idle_s,
+    )
+    return Deployment(entry.model, target, price)
+
+
+def _reachable(host: str) -> str:
+    """The address under which this machine reaches a server bound to `host`."""
+    return {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)  # noqa: S104  # compared, not bound

@@ -1,0 +1,37 @@
+"""The OpenAI surface: what OpenAI's own SDKs expect, with the virtual key as API key and the model group as model."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter, Request
+from starlette.responses import Response
+
+from saas_api.relay import EventStream, OpenAIFrames
+from saas_api.running import begun, start, whole_answer
+from saas_api.schemas import CompletionRequest, JobRequest
+from saas_api.services import IdentityDep, ServicesDep
+
+router = APIRouter(prefix="/v1", tags=["openai"])
+
+
+@router.post("/chat/completions")
+async def chat_completions(call: CompletionRequest, request: Request, services: ServicesDep, identity: IdentityDep) -> Response:
+    """A chat completion, whole or streamed. Each is a job of its own. A client that leaves cancels its call at once."""
+    job = JobRequest(team_id=identity.team_id, job_type="openai", user_id=None)
+    streamed = bool(call.stream)
+    generation = await start(services, identity, request, call, job, streamed=streamed)
+    if not streamed:
+        return await whole_answer(request, generation, saas=False)
+    await begun(request, generation)
+    translate = OpenAIFrames(include_usage=bool((call.stream_options or {}).get("include_usage")))
+    return EventStream(services.generations, generation, grace_s=0.0, translate=translate)
+
+
+@router.get("/models")
+async def models(services: ServicesDep, identity: IdentityDep) -> dict[str, Any]:
+    """The model groups this key may use, as models."""
+    return {
+        "object": "list",
+        "data": [{"id": name, "object": "model", "created": 0, "owned_by": "saas_api"} for name in services.model_groups.names if identity.may_use(name)],
+    }

@@ -1,0 +1,103 @@
+"""Running a call for a request: open, start, and either follow it or wait for all of it."""
+
+from __future__ import annotations
+
+import asyncio
+
+import orjson
+from fastapi import Request
+from starlette.responses import Response
+
+from saas_api.auth import Identity
+from saas_api.calls import AlreadyStarted
+from saas_api.generations import Generation
+from saas_api.schemas import CallRequest, JobRequest
+from saas_api.services import Services
+from wire.errors import ErrorCode, WireError
+from wire.frames import is_chunk
+from wire.log import Outcome
+
+MAX_IDEMPOTENCY_KEY = 200
+
+
+async def start(
+    services: Services, identity: Identity, request: Request, call: CallRequest, job: JobRequest | str, *, streamed: bool
+) -> Generation:
+    """Opens the call and sets it going. A repeated `Idempotency-Key` leads to the call that it started the first time."""
+    services.generations.check_open()
+    key = request.headers.get("idempotency-key")
+    if key is not None and not 0 < len(key) <= MAX_IDEMPOTENCY_KEY:
+        raise WireError(ErrorCode.INVALID_REQUEST, f"Idempotency-Key: must have 1 to {MAX_IDEMPOTENCY_KEY} characters.")
+    try:
+        opened = await services.calls.open(identity, call, job, streamed=streamed, idempotency_key=key)
+    except AlreadyStarted as before:
+        generation = await running(services, identity, before.job_id, before.call_id)
+        if generation.streamed != streamed:
+            raise WireError(ErrorCode.JOB_STATE, "This Idempotency-Key was used for a call of the other kind.") from None
+        return generation
+    return services.generations.start(opened, received_ns=request.state.received_ns, streamed=streamed)
+
+
+async def running(services: Services, identity: Identity, job_id: str, call_id: str) -> Generation:
+    """The generation of a call of the caller's. Raises WireError NOT_FOUND, STREAM_EXPIRED, INTERRUPTED or UPSTREAM_UNAVAILABLE."""
+    generation = services.generations.get(call_id)
+    if generation is not None and generation.call.job_id == job_id and generation.call.team_id == identity.team_id:
+        return generation
+    record = await services.calls.find(identity, job_id, call_id)
+    if record.status == Outcome.INTERRUPTED.value:
+        raise WireError(ErrorCode.INTERRUPTED, "The server that ran this call died before the answer was finished.")
+    if record.finished_at is not None:
+        raise WireError(ErrorCode.STREAM_EXPIRED, f"This stream can be resumed no longer; its answer is stored at /api/jobs/{job_id}.")
+    raise WireError(ErrorCode.UPSTREAM_UNAVAILABLE, "The server that runs this call does not answer.", retry_after=1.0)
+
+
+async def begun(request: Request, generation: Generation) -> None:
+    """Waits for a stream's first frame, so that what goes wrong before it has its own status. Raises the call's WireError.
+
+    A client that leaves meanwhile cancels the call.
+    """
+    reader = generation.log.reader()
+    leaving = asyncio.create_task(_left(request))
+    leaving.add_done_callback(lambda _task: reader.wake())
+    try:
+        while not len(generation.log) and generation.log.ending is None:
+            await reader.wait()
+            if leaving.done():
+                generation.cancel()
+    finally:
+        leaving.cancel()
+        reader.close()
+    if generation.error is not None and not any(map(is_chunk, generation.log.frames(0, 1))):
+        raise generation.error
+
+
+async def whole_answer(request: Request, generation: Generation, *, saas: bool = True) -> Response:
+    """Waits for a non-streaming call; the completion, with `saas` beside it unless told otherwise.
+
+    A client that leaves cancels the call. Raises the call's WireError.
+    """
+    leaving = asyncio.create_task(_left(request))
+    leaving.add_done_callback(lambda task: None if task.cancelled() else generation.cancel())
+    try:
+        await generation.ended.wait()
+    finally:
+        leaving.cancel()
+    if generation.error is not None:
+        raise generation.error
+    if generation.completion is None:
+        raise WireError(ErrorCode.JOB_STATE, "The call was cancelled.")
+    generation.marks.departed(1, 0)
+    headers = {
+        "X-Job-Id": generation.call.job_id,
+        "X-Call-Id": generation.call.call_id,
+        "Server-Timing": generation.marks.server_timing(),
+    }
+    answer = generation.completion
+    if saas:
+        answer = answer | {"saas": {"receipt": generation.receipt, "hops": [generation.marks.to_dict()]}}
+    return Response(orjson.dumps(answer), 200, headers, "application/json")
+
+
+async def _left(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass

@@ -1,0 +1,84 @@
+"""What clients may send. Parameters of OpenAI's that are not named here are passed on as they are."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field
+
+Metadata = Annotated[dict[str, Any], Field(max_length=64)]
+Name = Annotated[str, Field(min_length=1, max_length=200)]
+
+
+class Message(BaseModel):
+    """One message of the conversation, in OpenAI's form. Content may be text or a list of parts."""
+
+    model_config = ConfigDict(extra="allow")
+
+    role: Literal["system", "developer", "user", "assistant", "tool", "function"]
+    content: str | list[dict[str, Any]] | None = None
+
+
+class CallRequest(BaseModel):
+    """A chat completion. `model_group` is what OpenAI calls `model`, and is taken under that name too."""
+
+    model_config = ConfigDict(extra="allow", populate_by_name=True)
+
+    model_group: Name = Field(validation_alias=AliasChoices("model_group", "model"))
+    messages: Annotated[list[Message], Field(min_length=1, max_length=10_000)]
+    purpose: Name | None = None
+    temperature: Annotated[float, Field(ge=0, le=2)] | None = None
+    top_p: Annotated[float, Field(ge=0, le=1)] | None = None
+    n: Literal[1] | None = None
+    max_tokens: Annotated[int, Field(ge=1)] | None = None
+    max_completion_tokens: Annotated[int, Field(ge=1)] | None = None
+    stop: str | Annotated[list[str], Field(max_length=16)] | None = None
+    frequency_penalty: Annotated[float, Field(ge=-2, le=2)] | None = None
+    presence_penalty: Annotated[float, Field(ge=-2, le=2)] | None = None
+    response_format: dict[str, Any] | None = None
+    tools: list[dict[str, Any]] | None = None
+    tool_choice: str | dict[str, Any] | None = None
+    parallel_tool_calls: bool | None = None
+    seed: int | None = None
+    logprobs: bool | None = None
+    top_logprobs: Annotated[int, Field(ge=0, le=20)] | None = None
+    user: str | None = None
+    reasoning_effort: str | None = None
+    stream_options: dict[str, Any] | None = None
+
+    def params(self) -> dict[str, Any]:
+        """What goes to the provider: everything that was sent, but what is ours alone."""
+        return self.model_dump(exclude_unset=True, exclude={"model_group", "purpose", "stream", "team_id", "job_type", "user_id", "metadata"})
+
+
+class CompletionRequest(CallRequest):
+    """OpenAI's own request: the model group stands in `model`, and `stream` chooses the form of the answer."""
+
+    stream: bool | None = None
+
+
+class JobRequest(BaseModel):
+    """A new job."""
+
+    team_id: Name
+    job_type: Name
+    user_id: Name | None = None
+    metadata: Metadata = {}
+
+
+class JobCallRequest(JobRequest, CallRequest):
+    """A job and its one call."""
+
+
+class CompleteRequest(BaseModel):
+    """How a job ended."""
+
+    status: Literal["completed", "failed"]
+    metadata: Metadata = {}
+    error_message: Annotated[str, Field(max_length=10_000)] | None = None
+
+
+class MetadataRequest(BaseModel):
+    """Metadata to be merged into a job's; null removes a key."""
+
+    metadata: Metadata

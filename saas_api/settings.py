@@ -1,0 +1,60 @@
+"""The gateway's settings: environment variables first, then `credentials.env` in the data directory."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Self
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from wire import credentials
+
+Port = Annotated[int, Field(ge=1, le=65535)]
+
+
+class Paths(BaseSettings):
+    """Where the data directory is, which has to be known before the other settings can be read from it."""
+
+    model_config = SettingsConfigDict(extra="ignore", env_ignore_empty=True)
+
+    data_dir: Path = Path("data")
+
+
+class Settings(Paths):
+    """What an operator may set. `load` reads it; the defaults serve one machine without any key."""
+
+    host: str = "127.0.0.1"
+    saas_api_port: Port = 8003
+    demo_llm_port: Port = 8002
+    saas_api_database_url: str | None = None
+    saas_api_models_file: Path | None = None
+    log_level: Annotated[str, Field(pattern="(?i)^(debug|info|warning|error|critical)$")] = "INFO"
+
+    saas_team_id: Annotated[str, Field(min_length=1)]
+    saas_virtual_key: Annotated[SecretStr, Field(min_length=16)]
+    saas_admin_key: Annotated[SecretStr, Field(min_length=16)]
+    key_pepper: Annotated[SecretStr, Field(min_length=16)]
+
+    openai_api_key: SecretStr | None = None
+    anthropic_api_key: SecretStr | None = None
+    openrouter_api_key: SecretStr | None = None
+    litellm_base_url: str | None = None
+    litellm_api_key: SecretStr | None = None
+
+    resume_grace_s: Annotated[float, Field(ge=0)] = 30.0
+    stream_retention_s: Annotated[float, Field(ge=0)] = 300.0
+    drain_timeout_s: Annotated[float, Field(ge=0)] = 3.0
+    max_body_bytes: Annotated[int, Field(ge=1024)] = 1024 * 1024
+
+    @classmethod
+    def load(cls) -> Self:
+        """The settings of this process; creates the credentials file where there is none. Raises pydantic.ValidationError or OSError."""
+        path = credentials.ensure(Paths().data_dir)
+        return cls(_env_file=path)  # type: ignore[call-arg]  # the required fields come from the environment and the file
+
+    @property
+    def database_url(self) -> str:
+        """The SQLAlchemy URL of the gateway's database, with an asynchronous driver."""
+        url = self.saas_api_database_url or f"sqlite:///{self.data_dir / 'saas_api.db'}"
+        return url.replace("sqlite://", "sqlite+aiosqlite://", 1).replace("postgresql://", "postgresql+asyncpg://", 1)

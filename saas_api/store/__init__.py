@@ -1,0 +1,1 @@
+"""The gateway's records: tables, engine, migrations."""
