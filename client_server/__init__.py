@@ -1,0 +1,1 @@
+"""The middle tier: sessions, conversations and turns; it holds the credentials and relays the frames."""

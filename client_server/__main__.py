@@ -1,0 +1,56 @@
+"""Starts the middle tier alone: `python -m client_server`."""
+
+from __future__ import annotations
+
+import gc
+import resource
+import sys
+
+import uvicorn
+
+from client_server.app import create_app
+from client_server.settings import BadSetting, Settings
+from wire.logs import configure
+
+READERS_LEAVE_WITHIN_S = 1
+"""After SIGTERM streams are cut, not ended: their readers come back to the next process, which goes on."""
+
+
+def main() -> None:
+    try:
+        settings = Settings.load()
+    except BadSetting as error:
+        sys.stderr.write(f"{error}\n")
+        raise SystemExit(2) from None
+    configure("client_server", settings.log_level)
+    _allow_many_sockets()
+    app = create_app(settings)
+    gc.collect()
+    gc.freeze()  # what lives as long as the process need not be looked through again, in the middle of streams
+    gc.set_threshold(10_000, 20, 50)
+    uvicorn.run(
+        app,
+        host=settings.host,
+        port=settings.client_server_port,
+        loop="uvloop",
+        http="httptools",
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        backlog=4096,
+        timeout_keep_alive=75,
+        timeout_graceful_shutdown=READERS_LEAVE_WITHIN_S,
+    )
+
+
+def _allow_many_sockets() -> None:
+    """Two sockets a stream: the usual soft limit of 1,024 open files would end at 500 streams."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = 65_536 if hard == resource.RLIM_INFINITY else min(hard, 65_536)
+    if soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
+if __name__ == "__main__":
+    main()

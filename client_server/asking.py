@@ -1,0 +1,138 @@
+"""Asking: from what a person sent to a turn that runs, with the conversation's history before it."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from starlette.requests import Request
+
+from client_server.bodies import ChatBody, MessageForm
+from client_server.errors import not_found
+from client_server.services import services
+from client_server.sessions import Session
+from client_server.store import ConversationBusy, ConversationRow, TurnRow
+from client_server.store.records import REMEMBERED, STREAMING
+from client_server.turn import Turn
+from wire.errors import ErrorCode, WireError
+
+TITLE_CHARACTERS = 80
+
+
+async def ask_in_conversation(request: Request, session: Session, form: MessageForm) -> tuple[TurnRow, ConversationRow]:
+    """Starts the turn of a message that the page sent; without a conversation it begins one. Raises WireError."""
+    now = time.time()
+    earlier: list[TurnRow] = []
+    if form.conversation_id is None:
+        conversation, title = ConversationRow(f"conv_{secrets.token_hex(12)}", session.id, title_of(form.message), now, now), True
+    else:
+        conversation, title = await _conversation(request, session, form.conversation_id), False
+        earlier = await services(request).store.turns(conversation.id)
+    row = _row(
+        session,
+        conversation.id,
+        position=earlier[-1].position + 1 if earlier else 0,
+        streaming=form.stream,
+        user_message=form.message,
+        model_group=form.model_group,
+        temperature=form.temperature,
+        request=_request(form.message, earlier, form.model_group, form.temperature),
+    )
+    await _start(request, row, title=conversation.title if title else None)
+    return row, conversation
+
+
+async def ask_again(request: Request, session: Session, old: TurnRow) -> TurnRow:
+    """Starts a turn that takes the place of one that has ended. Raises WireError JOB_STATE where that is not possible."""
+    if old.conversation_id is None or old.replaced or old.state == STREAMING:
+        raise WireError(ErrorCode.JOB_STATE, "Only an answer that has ended and stands in a conversation can be asked for again.")
+    turns = await services(request).store.turns(old.conversation_id)
+    earlier = [turn for turn in turns if turn.position < old.position]
+    row = _row(
+        session,
+        old.conversation_id,
+        position=old.position,
+        streaming=old.streaming,
+        user_message=old.user_message,
+        model_group=old.model_group,
+        temperature=old.temperature,
+        request=_request(old.user_message, earlier, old.model_group, old.temperature),
+    )
+    await _start(request, row, replaces=old.id)
+    return row
+
+
+async def ask_alone(request: Request, session: Session, body: ChatBody, *, streaming: bool) -> Turn:
+    """Starts a turn that the API was asked for; it is part of no conversation."""
+    row = _row(
+        session,
+        None,
+        position=0,
+        streaming=streaming,
+        user_message=body.asked,
+        model_group=body.model_group,
+        temperature=body.temperature,
+        request={"messages": body.conversation, "model_group": body.model_group} | body.parameters,
+    )
+    return await _start(request, row)
+
+
+def title_of(message: str) -> str:
+    """A conversation's title: the beginning of its first message, in one line."""
+    line = " ".join(message.split())
+    return line if len(line) <= TITLE_CHARACTERS else line[: TITLE_CHARACTERS - 1].rstrip() + "…"
+
+
+async def _conversation(request: Request, session: Session, conversation_id: str) -> ConversationRow:
+    conversation = await services(request).store.conversation(conversation_id, session.id)
+    if conversation is None:
+        raise not_found("conversation")
+    return conversation
+
+
+def _request(message: str, earlier: Sequence[TurnRow], model_group: str, temperature: float | None) -> dict[str, Any]:
+    """What the gateway is asked: what was said so far (answers that failed said nothing), and then the message."""
+    messages: list[dict[str, Any]] = []
+    for turn in earlier:
+        if turn.state in REMEMBERED and turn.content:
+            messages += ({"role": "user", "content": turn.user_message}, {"role": "assistant", "content": turn.content})
+    messages.append({"role": "user", "content": message})
+    request: dict[str, Any] = {"messages": messages, "model_group": model_group}
+    return request if temperature is None else request | {"temperature": temperature}
+
+
+def _row(session: Session, conversation_id: str | None, *, request: dict[str, Any], **fields: Any) -> TurnRow:
+    """A turn as it begins."""
+    turn_id = f"turn_{secrets.token_hex(12)}"
+    return TurnRow(
+        id=turn_id,
+        session_id=session.id,
+        conversation_id=conversation_id,
+        replaced=False,
+        state=STREAMING,
+        request=request | {"metadata": {"turn_id": turn_id}},
+        content="",
+        error=None,
+        receipt=None,
+        hops=None,
+        browser_hop=None,
+        job_id=None,
+        call_id=None,
+        created_at=time.time(),
+        ended_at=None,
+        **fields,
+    )
+
+
+async def _start(request: Request, row: TurnRow, *, title: str | None = None, replaces: str | None = None) -> Turn:
+    state = request.state
+    try:
+        return await services(request).turns.start(
+            row, received_ns=state.received_ns, request_id=state.request_id, title=title, replaces=replaces
+        )
+    except ConversationBusy:
+        raise WireError(
+            ErrorCode.JOB_STATE, "The last answer of this conversation is still being written: wait for it or stop it."
+        ) from None

@@ -1,0 +1,139 @@
+"""What the routes take: forms and JSON, checked, with the field that is wrong named in the error."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, TypeVar
+
+import orjson
+from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from starlette.requests import Request
+
+from client_server.errors import invalid_field, malformed
+from client_server.model_groups import DEFAULT
+from client_server.sessions import is_json
+
+MAX_MESSAGE_CHARACTERS = 100_000
+DEFAULT_TEMPERATURE = 0.7
+
+Model = TypeVar("Model", bound=BaseModel)
+
+_OURS = {"stream", "stream_options", "team_id", "job_type", "job_id", "user_id", "metadata", "idempotency_key", "purpose"}
+"""Fields that this server sets itself; a caller's own are not passed on."""
+
+
+def _not_blank(value: Any) -> Any:
+    if isinstance(value, str) and not value.strip():
+        raise ValueError("it must not be empty")
+    return value
+
+
+Text = Annotated[str, BeforeValidator(_not_blank), Field(max_length=MAX_MESSAGE_CHARACTERS)]
+GroupName = Annotated[str, Field(min_length=1, max_length=100)]
+Temperature = Annotated[float, Field(ge=0, le=2)]
+Microseconds = Annotated[int, Field(ge=0, le=2**53)]
+
+
+class MessageForm(BaseModel):
+    """The page's form."""
+
+    message: Text
+    conversation_id: Annotated[str | None, BeforeValidator(lambda value: value or None), Field(max_length=64)] = None
+    stream: Annotated[bool, BeforeValidator(lambda value: value == "on")] = False
+    model_group: GroupName = DEFAULT
+    temperature: Temperature = DEFAULT_TEMPERATURE
+
+
+class Message(BaseModel):
+    """A message of a conversation, in OpenAI's format; what it holds beside its role is the model's affair."""
+
+    model_config = ConfigDict(extra="allow")
+
+    role: Annotated[str, Field(min_length=1, max_length=40)]
+
+
+class ChatBody(BaseModel):
+    """The body of the API's chat routes: one message or several, and any parameter of OpenAI's."""
+
+    model_config = ConfigDict(extra="allow", protected_namespaces=())
+
+    message: Text | None = None
+    messages: Annotated[list[Message], Field(min_length=1)] | None = None
+    model_group: Annotated[GroupName, Field(validation_alias=AliasChoices("model_group", "model"))] = DEFAULT
+    temperature: Temperature | None = None
+
+    @model_validator(mode="after")
+    def _one_of_two(self) -> ChatBody:
+        if (self.message is None) == (self.messages is None):
+            raise ValueError("give either message or messages")
+        return self
+
+    @property
+    def conversation(self) -> list[dict[str, Any]]:
+        """The messages to send."""
+        if self.messages is None:
+            return [{"role": "user", "content": self.message}]
+        return [message.model_dump() for message in self.messages]
+
+    @property
+    def asked(self) -> str:
+        """What the person wrote last, as text."""
+        if self.message is not None:
+            return self.message
+        asked = [message.get("content") for message in self.conversation if message["role"] == "user"]
+        content = asked[-1] if asked else None
+        return content if isinstance(content, str) else orjson.dumps(content).decode() if content else ""
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """OpenAI's parameters, to be passed on as they are."""
+        extra = {name: value for name, value in (self.model_extra or {}).items() if name not in _OURS}
+        return extra if self.temperature is None else extra | {"temperature": self.temperature}
+
+
+class Dwell(BaseModel):
+    """How long chunks stayed, from arrival to departure."""
+
+    p50: Microseconds | None = None
+    p99: Microseconds | None = None
+    max: Microseconds | None = None
+
+
+class BrowserHop(BaseModel):
+    """The browser's own hop record."""
+
+    hop: Literal["browser"]
+    received_at: Annotated[float, Field(ge=0, le=2**40)]
+    upstream_sent_us: Microseconds | None = None
+    upstream_headers_us: Microseconds | None = None
+    first_in_us: Microseconds | None = None
+    first_out_us: Microseconds | None = None
+    last_in_us: Microseconds | None = None
+    last_out_us: Microseconds | None = None
+    frames: Microseconds = 0
+    bytes: Microseconds = 0
+    reads: Microseconds = 0
+    dwell_us: Dwell = Dwell()
+    arrivals_us: Annotated[list[Microseconds], Field(max_length=2048)] = []
+
+
+async def json_body(request: Request, model: type[Model]) -> Model:
+    """The request's JSON as this model. Raises WireError INVALID_REQUEST: 400 where it is not JSON, 422 where a field is wrong."""
+    if not is_json(request):
+        raise malformed("The body must be JSON, and Content-Type must say application/json.")
+    try:
+        value = orjson.loads(await request.body())
+    except orjson.JSONDecodeError:
+        raise malformed("The request's body is not valid JSON.") from None
+    return _validated(model, value)
+
+
+async def form_body(request: Request, model: type[Model]) -> Model:
+    """The request's form fields as this model. Raises WireError INVALID_REQUEST."""
+    return _validated(model, {name: value for name, value in (await request.form()).items() if isinstance(value, str)})
+
+
+def _validated(model: type[Model], value: Any) -> Model:
+    try:
+        return model.model_validate(value)
+    except ValidationError as error:
+        raise invalid_field(error) from None

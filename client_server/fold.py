@@ -1,0 +1,70 @@
+"""What a turn's frames add up to: parsed where text is checkpointed and where a turn ends, never on a chunk's way."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import orjson
+
+from wire.accumulate import Accumulator
+from wire.frames import is_chunk, payload
+
+_RECEIPT = b"event: receipt\n"
+_HOP = b"event: hop\n"
+
+
+class Fold:
+    """The frames of one log, folded as far as `index`."""
+
+    __slots__ = ("_answer", "hops", "index", "receipt")
+
+    def __init__(self) -> None:
+        self.index = 0
+        self.receipt: dict[str, Any] | None = None
+        self.hops: list[dict[str, Any]] = []
+        self._answer = Accumulator()
+
+    def take(self, frames: Sequence[bytes]) -> None:
+        """The next frames of the log. One that is not JSON is passed over: the reader has it, and the text goes on without."""
+        for frame in frames:
+            self._add(frame)
+        self.index += len(frames)
+
+    def _add(self, frame: bytes) -> None:
+        value = _parsed(payload(frame))
+        if value is None:
+            return
+        if is_chunk(frame):
+            self._answer.add(value)
+        elif _RECEIPT in frame[:40]:
+            self.receipt = value
+        elif _HOP in frame[:40]:
+            self.hops.append(value)
+
+    @property
+    def content(self) -> str:
+        """The answer's text. A character whose two UTF-16 halves came in two chunks is one character here."""
+        text = self._answer.content
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+        return text
+
+    @property
+    def deltas(self) -> int:
+        """How many chunks carried something the model generated."""
+        return self._answer.deltas
+
+
+def _parsed(data: bytes) -> dict[str, Any] | None:
+    try:
+        value = orjson.loads(data)
+    except orjson.JSONDecodeError:
+        try:
+            value = json.loads(data)  # takes half a surrogate pair, which is what a chunk may hold
+        except ValueError:
+            return None
+    return value if isinstance(value, dict) else None

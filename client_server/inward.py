@@ -1,0 +1,158 @@
+"""The hop, inward: from the gateway's stream into the turn's log, frame by frame and untouched.
+
+Strategy. `read_into` is the way of a chunk: one read, its frames compared with the id that must come next, one append, and nothing
+else; no task, no timer and no JSON per chunk. `follow` goes round it, through as many connections as it takes: a stream that
+ends without its terminal frame was cut, and the next connection goes on after the last id the log holds, so a frame is neither lost nor
+doubled. Where no call id is known yet, the same request goes out again under the same idempotency key, and the gateway answers
+with the call it has begun already.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+
+from client_server.turn import Turn
+from saas_client import GatewayCut, GatewayRefused, GatewayUnreachable, NotFound, SaaSError, SaaSLLMClient, Stream, StreamExpired
+from wire.errors import ErrorCode, WireError
+from wire.frames import is_chunk, is_terminal, prefix
+
+FIRST_PAUSE_S = 0.1
+LONGEST_PAUSE_S = 2.0
+PATIENCE_S = 30.0
+"""How long the gateway may be away in the middle of a turn."""
+PATIENCE_AT_START_S = 60.0
+"""The same for turns a former process has left: the gateway may be starting too."""
+OPEN_TIMEOUT_S = 30.0
+"""The gateway sends a stream's headers as soon as it has accepted the call: silence for longer is a connection that leads nowhere."""
+
+
+@dataclass(frozen=True, slots=True)
+class Terminal:
+    """The end as it came: the terminal frame, and the frames without an id directly before it."""
+
+    frame: bytes
+    before: bytes
+
+
+async def follow(turn: Turn, client: SaaSLLMClient) -> Terminal:
+    """Fills the turn's log up to the stream's end. Raises WireError where no end can be had."""
+    patience = _Patience(PATIENCE_AT_START_S if turn.recovered else PATIENCE_S)
+    reached = turn.recovered
+    while True:
+        there = len(turn.log)
+        try:
+            async with asyncio.timeout(OPEN_TIMEOUT_S) as opening, _open(turn, client) as stream:
+                opening.reschedule(None)
+                reached = True
+                turn.accept(stream)
+                terminal = await read_into(turn, stream)
+            if terminal is not None:
+                return terminal
+        except GatewayRefused:
+            if not reached:  # nothing has begun: the reader should hear of it now
+                raise unavailable() from None
+        except (GatewayUnreachable, TimeoutError):
+            reached = True
+        except SaaSError as error:
+            if not _worth_another_try(turn, error):
+                raise as_seen_from_here(turn, error) from None
+        if len(turn.log) > there:
+            patience.begin_again()
+        if not await patience.pause():
+            raise unavailable()
+
+
+async def read_into(turn: Turn, stream: Stream) -> Terminal | None:
+    """Reads one connection to the terminal frame, or to its cut (None). Raises GatewayUnreachable."""
+    log, marks = turn.log, turn.marks
+    expected = len(log)
+    start = prefix(expected)
+    unnumbered: list[bytes] = []
+    terminal: bytes | None = None
+    while terminal is None:
+        frames = await stream.read()
+        if frames is None:
+            return None
+        batch: list[bytes] = []
+        chunks = 0
+        for frame in frames:
+            if frame.startswith(start):
+                batch.append(frame)
+                expected += 1
+                start = prefix(expected)
+                chunks += is_chunk(frame)
+            elif is_terminal(frame):
+                terminal = frame
+                break
+            elif not frame.startswith((b":", b"id:")):
+                unnumbered.append(frame)
+            elif frame.startswith(b"id:"):
+                _refuse_gap(frame, expected)
+        marks.arrived(chunks, stream.size)
+        if batch:
+            log.append(batch)
+    return Terminal(terminal, b"".join(unnumbered))
+
+
+def _refuse_gap(frame: bytes, expected: int) -> None:
+    """A smaller id is a frame that a resumed stream repeats; a larger one would tear a hole."""
+    number = frame[3 : frame.find(b"\n")].strip()
+    if not number.isdigit() or int(number) > expected:
+        raise GatewayCut(f"frame {number[:20]!r} came where {expected} must come next")
+
+
+def _open(turn: Turn, client: SaaSLLMClient) -> AbstractAsyncContextManager[Stream]:
+    """The turn's stream: after the last frame in the log, or from its start."""
+    if turn.marks.sent_at is None:
+        turn.marks.sent()
+    if turn.job_id and turn.call_id:
+        return client.resume_stream(turn.job_id, turn.call_id, len(turn.log) - 1 if len(turn.log) else None)
+    return client.chat_stream(idempotency_key=turn.id, **turn.request)
+
+
+def _worth_another_try(turn: Turn, error: SaaSError) -> bool:
+    """A call that runs already may be reached again in a moment; a new one that was turned away is the reader's to repeat."""
+    begun = turn.call_id is not None or turn.recovered
+    return begun and error.retryable and error.code != ErrorCode.INTERRUPTED.code
+
+
+def as_seen_from_here(turn: Turn, error: SaaSError) -> WireError:
+    """A call of ours that the gateway no longer knows, or no longer has the frames of, was interrupted, whatever the gateway calls it."""
+    if turn.call_id is not None and isinstance(error, NotFound | StreamExpired):
+        return WireError(ErrorCode.INTERRUPTED, "The rest of this answer could not be had from the gateway any more.")
+    if error.code == ErrorCode.INVALID_KEY.code:
+        return WireError(ErrorCode.UPSTREAM_ERROR, "The gateway does not accept this server's credentials.", retryable=False)
+    error.error.hop = error.error.hop or "saas_api"
+    return error.error
+
+
+def unavailable() -> WireError:
+    """What a reader is told when nobody answers above."""
+    return WireError(ErrorCode.UPSTREAM_UNAVAILABLE, "The gateway cannot be reached at the moment.", retry_after=2)
+
+
+class _Patience:
+    """Pauses that double, with jitter, until there have been enough of them without progress."""
+
+    def __init__(self, total_s: float) -> None:
+        self._total = total_s
+        self._loop = asyncio.get_running_loop()
+        self.begin_again()
+
+    def begin_again(self) -> None:
+        self._pause = FIRST_PAUSE_S
+        self._until: float | None = None
+
+    async def pause(self) -> bool:
+        """Waits a moment; False where patience has run out."""
+        now = self._loop.time()
+        if self._until is None:
+            self._until = now + self._total
+        if now >= self._until:
+            return False
+        await asyncio.sleep(self._pause * random.uniform(0.5, 1.0))  # noqa: S311  # jitter, not a secret
+        self._pause = min(self._pause * 2, LONGEST_PAUSE_S)
+        return True

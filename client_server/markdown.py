@@ -1,0 +1,126 @@
+"""An answer's Markdown as HTML that may stand in our page, whatever the model wrote.
+
+Strategy. Two fences. The parser takes no raw HTML, no link outside the allow-list, and makes a link of every image, so that reading an
+answer fetches nothing from anywhere. What it wrote then goes through nh3, which knows nothing of Markdown and lets only a short list of
+elements and attributes through.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import html
+from collections.abc import Sequence
+from typing import Any
+
+import nh3
+from cachetools import LRUCache
+from markdown_it import MarkdownIt
+from markdown_it.renderer import RendererHTML
+from markdown_it.token import Token
+from markdown_it.utils import OptionsDict
+from markupsafe import Markup
+from pygments import highlight
+from pygments.formatters import HtmlFormatter
+from pygments.lexers import get_lexer_by_name
+from pygments.util import ClassNotFound
+
+LINK_SCHEMES = frozenset({"http", "https", "mailto"})
+MAX_RENDERED = 400_000
+"""Longer answers are shown as they are: nobody reads half a megabyte as a page."""
+MAX_HIGHLIGHTED = 50_000
+
+_TAGS = set("a blockquote br code del div em h1 h2 h3 h4 h5 h6 hr li ol p pre s span strong table tbody td th thead tr ul".split())
+_ATTRIBUTES = {
+    "a": {"href", "title", "target"},
+    "code": {"class"},
+    "div": {"class", "data-language"},
+    "ol": {"start"},
+    "span": {"class"},
+    "td": {"class"},
+    "th": {"class"},
+}
+
+
+class Renderer:
+    """Renders, and keeps the renderings of the last answers."""
+
+    def __init__(self) -> None:
+        self._markdown = _parser()
+        self._kept: LRUCache[str, Markup] = LRUCache(maxsize=256)
+
+    async def render(self, text: str) -> Markup:
+        """The text as safe HTML. Long ones are rendered in a thread, so that no stream waits for them."""
+        if not text:
+            return Markup()
+        kept = self._kept.get(text)
+        if kept is None:
+            kept = await asyncio.to_thread(self.to_html, text) if len(text) > 1000 else self.to_html(text)
+            self._kept[text] = kept
+        return kept
+
+    def to_html(self, text: str) -> Markup:
+        """The same, at once."""
+        if len(text) > MAX_RENDERED:
+            return Markup("<pre>{}</pre>").format(text)
+        clean = nh3.clean(
+            self._markdown.render(text),
+            tags=_TAGS,
+            attributes=_ATTRIBUTES,
+            url_schemes=set(LINK_SCHEMES),
+            link_rel="noopener noreferrer nofollow",
+        )
+        return Markup(clean)  # noqa: S704  # it has just been cleaned
+
+
+def _parser() -> MarkdownIt:
+    parser = MarkdownIt("commonmark", {"html": False, "linkify": False}).enable(["table", "strikethrough"])
+    parser.validateLink = _is_allowed  # type: ignore[method-assign]  # the library's documented way to set it
+    parser.add_render_rule("image", _image_as_link)
+    parser.add_render_rule("link_open", _link_open)
+    parser.add_render_rule("fence", _fence)
+    parser.add_render_rule("code_block", _fence)
+    for cell in ("th_open", "td_open"):
+        parser.add_render_rule(cell, _cell_open)
+    return parser
+
+
+def _is_allowed(url: str) -> bool:
+    """An absolute address of an allowed scheme: a relative one would point into this application."""
+    scheme, colon, _ = url.strip().partition(":")
+    return bool(colon) and scheme.lower() in LINK_SCHEMES
+
+
+def _link_open(renderer: RendererHTML, tokens: Sequence[Token], index: int, options: OptionsDict, env: Any) -> str:
+    tokens[index].attrSet("target", "_blank")
+    return renderer.renderToken(tokens, index, options, env)
+
+
+def _image_as_link(_renderer: RendererHTML, tokens: Sequence[Token], index: int, _options: OptionsDict, _env: Any) -> str:
+    source = str(tokens[index].attrGet("src") or "")
+    return f'<a href="{html.escape(source)}" target="_blank">{html.escape(tokens[index].content or source)}</a>'
+
+
+def _cell_open(renderer: RendererHTML, tokens: Sequence[Token], index: int, options: OptionsDict, env: Any) -> str:
+    """Alignment as a class: the page's policy forbids inline styles."""
+    style = tokens[index].attrs.pop("style", None)
+    if style is not None:
+        tokens[index].attrSet("class", f"align-{str(style).rpartition(':')[2]}")
+    return renderer.renderToken(tokens, index, options, env)
+
+
+def _fence(_renderer: RendererHTML, tokens: Sequence[Token], index: int, _options: OptionsDict, _env: Any) -> str:
+    token = tokens[index]
+    language = token.info.strip().split(maxsplit=1)[0][:40] if token.info.strip() else ""
+    code = _highlighted(token.content, language)
+    return f'<div class="highlight" data-language="{html.escape(language)}"><pre><code>{code}</code></pre></div>\n'
+
+
+def _highlighted(code: str, language: str) -> str:
+    if language and len(code) <= MAX_HIGHLIGHTED:
+        try:
+            lexer = get_lexer_by_name(language, stripnl=False, ensurenl=False)
+        except ClassNotFound:
+            pass
+        else:
+            return highlight(code, lexer, HtmlFormatter(nowrap=True))
+    return html.escape(code, quote=False)

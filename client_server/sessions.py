@@ -1,0 +1,91 @@
+"""Who is asking: the signed cookie that is the session, and whether a change of state comes from our own page."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import secrets
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from itsdangerous import BadSignature, Signer
+from starlette.requests import Request
+from starlette.responses import Response
+
+from wire.errors import ErrorCode, WireError
+
+COOKIE = "session"
+_YEAR_S = 365 * 24 * 3600
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A session; `fresh` where this request came without one, so that the answer must bring the cookie."""
+
+    id: str
+    fresh: bool
+
+
+class Sessions:
+    """Reads and writes the cookie, and guards changes of state against other sites."""
+
+    def __init__(self, secret: str) -> None:
+        self._signer = Signer(secret, salt="session", digest_method=hashlib.sha256)
+        self._csrf_key = hashlib.sha256(b"csrf\0" + secret.encode()).digest()
+
+    def of(self, request: Request) -> Session:
+        """The request's session, or a new one. A cookie that we have not signed counts as none."""
+        cookie = request.cookies.get(COOKIE)
+        if cookie is not None:
+            try:
+                return Session(self._signer.unsign(cookie).decode(), fresh=False)
+            except (BadSignature, UnicodeDecodeError):
+                pass
+        return Session(secrets.token_urlsafe(18), fresh=True)
+
+    def headers(self, request: Request, session: Session) -> dict[str, str]:
+        """The cookie to set, where the session is new. `Secure` where the request came over TLS."""
+        if not session.fresh:
+            return {}
+        secure = "; Secure" if request.url.scheme == "https" else ""
+        value = self._signer.sign(session.id).decode()
+        return {"Set-Cookie": f"{COOKIE}={value}; Path=/; Max-Age={_YEAR_S}; HttpOnly; SameSite=Lax{secure}"}
+
+    def stamp(self, request: Request, session: Session, response: Response) -> Response:
+        """The response, with the cookie where the session is new."""
+        response.headers.update(self.headers(request, session))
+        return response
+
+    def csrf_token(self, session: Session) -> str:
+        """What a page of this session sends back with every change."""
+        return hmac.new(self._csrf_key, session.id.encode(), hashlib.sha256).hexdigest()
+
+    def check_change(self, request: Request, session: Session, form_token: object = None) -> None:
+        """Raises WireError CSRF unless the change comes from our own page, or from a program that no browser sent.
+
+        Our page sends its origin and the session's token. JSON needs no token, since no other site's page can send it without asking
+        first; an origin, if there is one, must still be ours.
+        """
+        origin = request.headers.get("origin")
+        if origin is not None and not _is_own(origin, request.headers.get("host", "")):
+            raise WireError(ErrorCode.CSRF, "The request comes from another site.")
+        if is_json(request):
+            return
+        if origin is None:
+            raise WireError(ErrorCode.CSRF, "The request does not say which site it comes from.")
+        token = request.headers.get("x-csrf-token") or form_token
+        if not isinstance(token, str) or not hmac.compare_digest(token.encode(), self.csrf_token(session).encode()):
+            raise WireError(ErrorCode.CSRF, "The page's token is missing or out of date: reload the page.")
+
+
+def is_json(request: Request) -> bool:
+    """Whether the body says that it is JSON."""
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower() == "application/json"
+
+
+def _is_own(origin: str, host: str) -> bool:
+    """Compares with `Host` alone: a proxy passes it on, and what other headers say a stranger can write."""
+    try:
+        return bool(host) and urlsplit(origin).netloc.lower() == host.lower()
+    except ValueError:
+        return False

@@ -1,0 +1,78 @@
+"""The middle tier's settings: environment variables first, then `credentials.env` in the data directory."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Self
+
+from pydantic import AnyHttpUrl, Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+from sqlalchemy import make_url
+from sqlalchemy.exc import ArgumentError
+
+from wire import credentials
+
+_DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg"}
+
+
+class BadSetting(Exception):
+    """One sentence that names the variable and says what is wrong with it."""
+
+
+class _DataDir(BaseSettings):
+    """Known before everything else, because the credentials file lies in it."""
+
+    model_config = SettingsConfigDict(extra="ignore", env_ignore_empty=True)
+
+    data_dir: Path = Path("data")
+
+
+class Settings(_DataDir):
+    """What an operator may set; each field is the environment variable of its name in capitals."""
+
+    host: str = "127.0.0.1"
+    client_server_port: Annotated[int, Field(ge=1, le=65535)] = 8001
+    client_server_database_url: str | None = None
+    saas_api_url: AnyHttpUrl = AnyHttpUrl("http://127.0.0.1:8003")
+    log_level: Annotated[str, Field(pattern="(?i)^(debug|info|warning|error|critical)$")] = "INFO"
+
+    saas_team_id: Annotated[str, Field(min_length=1)]
+    saas_virtual_key: Annotated[SecretStr, Field(min_length=1)]
+    session_secret: Annotated[SecretStr, Field(min_length=16)]
+
+    resume_grace_s: Annotated[float, Field(ge=0)] = 30.0
+    stream_retention_s: Annotated[float, Field(ge=0)] = 300.0
+    session_turns_per_minute: Annotated[int, Field(ge=1)] = 600
+    session_open_streams: Annotated[int, Field(ge=1)] = 64
+
+    @field_validator("client_server_database_url")
+    @classmethod
+    def _known_database(cls, url: str | None) -> str | None:
+        if url is None:
+            return None
+        try:
+            backend = make_url(url).get_backend_name()
+        except ArgumentError:
+            raise ValueError("it is not a database URL") from None
+        if backend not in _DRIVERS:
+            raise ValueError("it must be a URL of SQLite or PostgreSQL")
+        return url
+
+    @property
+    def database_url(self) -> str:
+        """The URL of the database, with the asynchronous driver in it."""
+        url = make_url(self.client_server_database_url or f"sqlite:///{self.data_dir / 'client_server.db'}")
+        return url.set(drivername=_DRIVERS[url.get_backend_name()]).render_as_string(hide_password=False)
+
+    @classmethod
+    def load(cls) -> Self:
+        """The settings of this process; writes the credentials that are missing. Raises BadSetting."""
+        try:
+            data_dir = _DataDir().data_dir
+            path = credentials.ensure(data_dir)
+            return cls(_env_file=path)
+        except OSError as error:
+            raise BadSetting(f"DATA_DIR: {data_dir} cannot be written ({error.strerror}).") from error
+        except ValidationError as error:
+            first = error.errors(include_input=False, include_url=False)[0]
+            raise BadSetting(f"{str(first['loc'][0]).upper()}: {first['msg'].removeprefix('Value error, ')}.") from None

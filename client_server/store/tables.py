@@ -1,0 +1,61 @@
+"""The tables. Times are UTC, in seconds since the epoch."""
+
+from __future__ import annotations
+
+from sqlalchemy import JSON, Boolean, Column, Double, ForeignKey, Index, Integer, MetaData, String, Table, Text, text
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(column_0_N_label)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+_json = JSON(none_as_null=True)
+
+conversations = Table(
+    "conversations",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("session_id", String(64), nullable=False),
+    Column("title", String(200), nullable=False),
+    Column("created_at", Double, nullable=False),
+    Column("updated_at", Double, nullable=False),
+    Index(None, "session_id", "updated_at"),
+)
+
+turns = Table(
+    "turns",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("session_id", String(64), nullable=False),
+    Column("conversation_id", ForeignKey(conversations.c.id)),  # null: asked for over the API, part of no conversation
+    Column("position", Integer, nullable=False),  # its place in the conversation
+    Column("replaced", Boolean, nullable=False),  # another turn has taken its place
+    Column("state", String(16), nullable=False),
+    Column("streaming", Boolean, nullable=False),
+    Column("model_group", String(200), nullable=False),
+    Column("temperature", Double),
+    Column("user_message", Text, nullable=False),
+    Column("request", _json),  # what the gateway was asked, until the turn has ended: a restart may have to ask it again
+    Column("content", Text, nullable=False),
+    Column("error", _json),
+    Column("receipt", _json),
+    Column("hops", _json),  # upstream first
+    Column("browser_hop", _json),
+    Column("job_id", String(64)),
+    Column("call_id", String(64)),
+    Column("created_at", Double, nullable=False),
+    Column("ended_at", Double),
+    Index(None, "conversation_id", "position"),
+    # One answer at a time in a conversation, also where two servers are asked at once.
+    Index(
+        "uq_turns_conversation_id_streaming",
+        "conversation_id",
+        unique=True,
+        sqlite_where=text("state = 'streaming'"),
+        postgresql_where=text("state = 'streaming'"),
+    ),
+    Index("ix_turns_streaming", "state", sqlite_where=text("state = 'streaming'"), postgresql_where=text("state = 'streaming'")),
+)

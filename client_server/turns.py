@@ -1,0 +1,185 @@
+"""The owner of the running turns: begins them, stops them, keeps their logs for a while after their end.
+
+A turn's task belongs to the server, not to a connection. It asks the gateway as soon as the turn is recorded, and goes on whether anyone
+reads or not. At the end of the process tasks are cut off in the middle, on purpose: the next process finds their rows and goes on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from types import TracebackType
+from typing import Self
+
+from client_server.endings import conclude, failure
+from client_server.inward import FIRST_PAUSE_S, Terminal, follow
+from client_server.outright import ask
+from client_server.store import Store, TurnRow
+from client_server.turn import Turn
+from client_server.upkeep import Upkeep
+from saas_client import GatewayUnreachable, SaaSClientError, SaaSLLMClient
+from wire.errors import ErrorCode, WireError
+from wire.frames import DONE
+from wire.timing import HopMarks
+
+logger = logging.getLogger(__name__)
+
+STARTING_AT_ONCE = 8
+"""Turns between their first insert and the gateway's headers: more of them would hold up the chunks of those that run."""
+START_SLOT_S = 1.0
+"""A gateway that is slow to accept calls must not keep others from asking."""
+STOP_PATIENCE_S = 5.0
+
+
+class Turns:
+    """All live turns of this process. Use it as an async context manager, inside that of the client and the store's writer."""
+
+    def __init__(self, client: SaaSLLMClient, store: Store, *, retention_s: float, grace_s: float) -> None:
+        self._client = client
+        self._store = store
+        self._retention = retention_s
+        self._live: dict[str, Turn] = {}
+        self._starting = asyncio.Semaphore(STARTING_AT_ONCE)
+        self._tasks = asyncio.TaskGroup()
+        self._upkeep = Upkeep(store, grace_s=grace_s, abandon=self._abandon)
+
+    async def __aenter__(self) -> Self:
+        await self._tasks.__aenter__()
+        self._upkeeping = self._tasks.create_task(self._upkeep.run(self._live))
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._upkeeping.cancel()
+        for turn in self._live.values():
+            if turn.task is not None:
+                turn.task.cancel()
+        await self._tasks.__aexit__(kind, error, trace)
+        await self._upkeep.checkpoint(list(self._live.values()))
+
+    def get(self, turn_id: str, session_id: str) -> Turn | None:
+        """The live turn, if it is this session's."""
+        turn = self._live.get(turn_id)
+        return turn if turn is not None and turn.session_id == session_id else None
+
+    async def start(
+        self,
+        row: TurnRow,
+        *,
+        received_ns: int | None = None,
+        request_id: str | None = None,
+        title: str | None = None,
+        replaces: str | None = None,
+    ) -> Turn:
+        """Records a turn and asks the gateway. `title` begins a conversation with it. Raises ConversationBusy, SQLAlchemyError."""
+        await self._starting.acquire()
+        turn = Turn(
+            id=row.id,
+            session_id=row.session_id,
+            conversation_id=row.conversation_id,
+            streaming=row.streaming,
+            request=row.request or {},
+            marks=HopMarks("client_server", received_ns=received_ns),
+            request_id=request_id,
+            release_start=_once(self._starting.release),
+        )
+        try:
+            await self._store.add_turn(row, title=title, replaces=replaces)
+        except BaseException:
+            turn.release_start()
+            raise
+        self._begin(turn)
+        return turn
+
+    def adopt(self, row: TurnRow) -> None:
+        """Goes on with a turn that a former process has left: its stream is read again from the start, into a fresh log."""
+        turn = Turn(
+            id=row.id,
+            session_id=row.session_id,
+            conversation_id=row.conversation_id,
+            streaming=True,
+            request=row.request or {},
+            marks=HopMarks("client_server", resumed=True),
+            recovered=True,
+            saved_content=row.content,
+            job_id=row.job_id,
+            call_id=row.call_id,
+        )
+        self._begin(turn)
+
+    def _begin(self, turn: Turn) -> None:
+        self._live[turn.id] = turn
+        turn.task = self._tasks.create_task(self._run(turn))
+
+    async def _run(self, turn: Turn) -> None:
+        """One turn, from the request to the gateway to the end that its readers get."""
+        if turn.recovered:
+            await self._starting.acquire()
+            turn.release_start = _once(self._starting.release)
+        loop = asyncio.get_running_loop()
+        loop.call_later(START_SLOT_S, turn.release_start)
+        try:
+            terminal = await (follow if turn.streaming else ask)(turn, self._client)
+        except asyncio.CancelledError:
+            if not turn.aborted:
+                raise
+            if turn.task is not None:
+                turn.task.uncancel()
+            terminal = Terminal(DONE, b"")
+        except WireError as error:
+            terminal = failure(turn, error)
+        except Exception:
+            logger.exception("turn %s failed", turn.id)
+            terminal = failure(turn, WireError(ErrorCode.INTERNAL_ERROR, "The server made a mistake; it has been logged."))
+        finally:
+            turn.release_start()
+        turn.task, turn.stream = None, None  # from here on there is nothing to cut off
+        await conclude(turn, terminal, self._store)
+        turn.accepted.set()
+        loop.call_later(self._retention, self._live.pop, turn.id, None)
+
+    async def stop(self, turn: Turn) -> None:
+        """Stops the answer, at the provider too. What has come so far stays; the turn ends as cancelled. Asking again is allowed."""
+        turn.stopping = True
+        if turn.ended:
+            return
+        if not turn.streaming:
+            self._abort(turn)
+            return
+        try:
+            async with asyncio.timeout(STOP_PATIENCE_S):
+                await turn.accepted.wait()
+                await self._cancel_call(turn)
+        except (TimeoutError, SaaSClientError) as error:
+            logger.warning("turn %s is stopped here alone: %s", turn.id, type(error).__name__)
+            self._abort(turn)
+
+    async def _cancel_call(self, turn: Turn) -> None:
+        """Asks the gateway until it has heard; the turn then ends by its own stream. Raises SaaSError."""
+        while not turn.ended and turn.job_id and turn.call_id:
+            try:
+                await self._client.cancel(turn.job_id, turn.call_id)
+                return
+            except GatewayUnreachable:
+                await asyncio.sleep(FIRST_PAUSE_S)
+
+    def _abort(self, turn: Turn) -> None:
+        if turn.task is not None and not turn.aborted:
+            turn.aborted = True
+            turn.task.cancel()
+
+    def _abandon(self, turn: Turn) -> None:
+        """Nobody reads the turn and nobody can come back to it."""
+        if not turn.stopping:
+            turn.stopping = True
+            self._tasks.create_task(self.stop(turn))
+
+
+def _once(release: Callable[[], None]) -> Callable[[], None]:
+    pending = [release]
+
+    def call() -> None:
+        if pending:
+            pending.pop()()
+
+    return call

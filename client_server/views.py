@@ -1,0 +1,99 @@
+"""What the templates show of a conversation and of a turn."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from markupsafe import Markup
+
+from client_server.markdown import Renderer
+from client_server.store import ConversationRow, TurnRow
+from client_server.store.records import STREAMING
+
+CHAIN = ("browser", "client_server", "saas_api", "model")
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """The line beside an answer. Times are in milliseconds since the message arrived here; None is what nobody measured."""
+
+    first_token_ms: float | None
+    total_ms: float | None
+    tokens: int | None
+    tokens_per_second: float | None
+    cost_usd: str | None
+    finish_reason: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class TurnView:
+    """A turn as the templates know it. `content_html` is empty while the answer streams: the page writes it then."""
+
+    id: str
+    user_message: str
+    state: str
+    content_html: Markup
+    content: str
+    error: dict[str, Any] | None
+    events_url: str
+    streaming: bool
+    model_group: str
+    temperature: float | None
+    summary: Summary | None
+    retryable: bool
+    created_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class ConversationView:
+    """An entry of the side bar."""
+
+    id: str
+    title: str
+    url: str
+    active: bool
+
+
+async def turn_view(row: TurnRow, renderer: Renderer) -> TurnView:
+    """The view of a turn."""
+    running = row.state == STREAMING
+    return TurnView(
+        id=row.id,
+        user_message=row.user_message,
+        state=row.state,
+        content_html=Markup() if running else await renderer.render(row.content),
+        content="" if running else row.content,
+        error=row.error,
+        events_url=f"/chat/turns/{row.id}/events",
+        streaming=row.streaming,
+        model_group=row.model_group,
+        temperature=row.temperature,
+        summary=None if running else _summary(row),
+        retryable=bool(row.error and row.error.get("retryable")),
+        created_at=row.created_at,
+    )
+
+
+def conversation_view(row: ConversationRow, active_id: str | None) -> ConversationView:
+    """The view of a conversation; `active_id` is the one that is open."""
+    return ConversationView(row.id, row.title, f"/c/{row.id}", row.id == active_id)
+
+
+def _summary(row: TurnRow) -> Summary | None:
+    own = next((hop for hop in row.hops or () if hop.get("hop") == "client_server"), None)
+    receipt = row.receipt or {}
+    if own is None or (not receipt and own.get("first_in_us") is None):
+        return None
+    first, last = own.get("first_in_us"), own.get("last_in_us")
+    tokens = (receipt.get("usage") or {}).get("completion_tokens")
+    seconds = (last - (first if row.streaming else 0)) / 1e6 if first is not None and last is not None else 0.0
+    cost = receipt.get("cost_usd")
+    return Summary(
+        first_token_ms=None if first is None else round(first / 1000, 1),
+        total_ms=None if last is None else round(last / 1000, 1),
+        tokens=tokens,
+        tokens_per_second=round(tokens / seconds, 1) if tokens and seconds > 0 else None,
+        cost_usd=None if cost is None else str(cost),
+        finish_reason=receipt.get("finish_reason"),
+    )

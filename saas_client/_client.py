@@ -1,0 +1,182 @@
+"""The client: one method per thing the gateway does, over one pool of connections."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from types import TracebackType
+from typing import Any, Self
+from urllib.parse import quote
+
+import aiohttp
+import orjson
+
+from saas_client._errors import GatewayCut, GatewayRefused, SaaSClientError, error_from_response
+from saas_client._stream import Stream
+from wire.edge import outgoing_headers
+
+CONNECT_TIMEOUT_S = 5.0
+KEEPALIVE_S = 30.0
+DEFAULT_MODEL_GROUP = "chat-fast"
+
+Messages = Sequence[Mapping[str, Any]]
+
+
+class SaaSLLMClient:
+    """A team's access to the gateway. Use it as an async context manager.
+
+    There is no total timeout, since an answer takes as long as it takes: bound a call with `asyncio.timeout` where you need to.
+    Cancelling a call's task closes its connection at once. Every method raises the errors that `saas_client` draws in its tree.
+    """
+
+    def __init__(self, api_url: str, virtual_key: str, team_id: str) -> None:
+        self.api_url = api_url.rstrip("/")
+        self.team_id = team_id
+        self._headers = {
+            "Authorization": f"Bearer {virtual_key}",
+            "Content-Type": "application/json",
+            "Accept-Encoding": "identity",
+        }
+        self._session: aiohttp.ClientSession | None = None
+
+    async def __aenter__(self) -> Self:
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEPALIVE_S),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            headers=self._headers,
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT_S),
+            auto_decompress=False,
+        )
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        session, self._session = self._session, None
+        if session is not None:
+            await session.close()
+
+    async def create_job(self, job_type: str, *, user_id: str | None = None, metadata: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """Opens a job: `job_id`, `status`, `created_at`."""
+        return await self._json("POST", "/api/jobs/create", self._job(job_type, user_id, metadata))
+
+    async def complete_job(
+        self,
+        job_id: str,
+        status: str = "completed",
+        *,
+        metadata: Mapping[str, Any] | None = None,
+        error_message: str | None = None,
+    ) -> dict[str, Any]:
+        """Ends a job as `completed` or `failed`; the answer holds its costs."""
+        body = _given(status=status, metadata=metadata, error_message=error_message)
+        return await self._json("POST", f"/api/jobs/{quote(job_id, safe='')}/complete", body)
+
+    async def chat(
+        self,
+        messages: Messages,
+        *,
+        model_group: str = DEFAULT_MODEL_GROUP,
+        job_type: str = "chat",
+        user_id: str | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        idempotency_key: str | None = None,
+        **params: Any,
+    ) -> dict[str, Any]:
+        """One call's whole life in one request: OpenAI's `chat.completion`, with the receipt and the hop timings under `saas`.
+
+        `params` are OpenAI's own (`temperature`, `max_tokens`, `tools` …), passed on as they are.
+        """
+        body = params | self._job(job_type, user_id, metadata) | {"model_group": model_group, "messages": messages}
+        return await self._json("POST", "/api/jobs/create-and-call", body, idempotency_key)
+
+    @asynccontextmanager
+    async def chat_stream(
+        self,
+        messages: Messages,
+        *,
+        model_group: str = DEFAULT_MODEL_GROUP,
+        job_type: str = "chat",
+        user_id: str | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        idempotency_key: str | None = None,
+        **params: Any,
+    ) -> AsyncIterator[Stream]:
+        """The same as a stream. With the same `idempotency_key` a second request follows the first one's call from its start."""
+        body = params | self._job(job_type, user_id, metadata) | {"model_group": model_group, "messages": messages}
+        async with self._request("POST", "/api/jobs/create-and-call-stream", body, idempotency_key) as response:
+            yield Stream(response)
+
+    @asynccontextmanager
+    async def resume_stream(self, job_id: str, call_id: str, last_event_id: int | None = None) -> AsyncIterator[Stream]:
+        """The frames of a call after the one with this id, or all of them; what is still to come included."""
+        headers = None if last_event_id is None else {"Last-Event-ID": str(last_event_id)}
+        async with self._request("GET", f"{_call(job_id, call_id)}/stream", headers=headers) as response:
+            stream = Stream(response)
+            stream.job_id, stream.call_id = job_id, call_id
+            yield stream
+
+    async def cancel(self, job_id: str, call_id: str) -> dict[str, Any]:
+        """Stops the provider now and settles what was generated: `job_id`, `call_id`, `status`."""
+        return await self._json("POST", f"{_call(job_id, call_id)}/cancel")
+
+    async def model_groups(self) -> list[str]:
+        """The names of the model groups that the team may use."""
+        answer = await self._json("GET", "/v1/models")
+        return [model["id"] for model in answer.get("data", ())]
+
+    def _job(self, job_type: str, user_id: str | None, metadata: Mapping[str, Any] | None) -> dict[str, Any]:
+        return {"team_id": self.team_id, "job_type": job_type} | _given(user_id=user_id, metadata=metadata)
+
+    async def _json(self, method: str, path: str, body: Any = None, idempotency_key: str | None = None) -> dict[str, Any]:
+        async with self._request(method, path, body, idempotency_key) as response:
+            try:
+                answer = orjson.loads(await response.read())
+            except (aiohttp.ClientError, OSError, orjson.JSONDecodeError) as error:
+                raise GatewayCut(f"the answer was cut: {type(error).__name__}") from error
+        if not isinstance(answer, dict):
+            raise GatewayCut("the answer is not a JSON object")
+        return answer
+
+    @asynccontextmanager
+    async def _request(
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        idempotency_key: str | None = None,
+        headers: dict[str, str] | None = None,
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
+        """A successful response. Whoever leaves before its end closes the connection; a whole one goes back to the pool."""
+        if self._session is None:
+            raise SaaSClientError("the client is not open: use it as an async context manager")
+        sent = outgoing_headers() | (headers or {})
+        if idempotency_key is not None:
+            sent["Idempotency-Key"] = idempotency_key
+        data = None if body is None else orjson.dumps(body)
+        try:
+            response = await self._session.request(method, self.api_url + path, data=data, headers=sent, allow_redirects=False)
+        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.InvalidURL) as error:
+            raise GatewayRefused(f"the gateway cannot be reached: {type(error).__name__}") from error
+        except (aiohttp.ClientError, OSError) as error:
+            raise GatewayCut(f"the gateway did not answer: {type(error).__name__}") from error
+        try:
+            if response.status >= 300:
+                raise error_from_response(response.status, await _whole(response), response.headers.get("Retry-After"))
+            yield response
+        finally:
+            response.close() if not response.content.at_eof() else response.release()
+
+
+async def _whole(response: aiohttp.ClientResponse) -> bytes:
+    try:
+        return await response.read()
+    except (aiohttp.ClientError, OSError) as error:
+        raise GatewayCut(f"the answer was cut: {type(error).__name__}") from error
+
+
+def _call(job_id: str, call_id: str) -> str:
+    return f"/api/jobs/{quote(job_id, safe='')}/calls/{quote(call_id, safe='')}"
+
+
+def _given(**fields: Any) -> dict[str, Any]:
+    """The fields that were given: the gateway's own defaults stand for the others."""
+    return {name: value for name, value in fields.items() if value is not None}

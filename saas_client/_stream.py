@@ -1,0 +1,88 @@
+"""One call's event stream, as far from or as near to its bytes as the caller wants.
+
+Strategy. `read` is the bottom: what one read of the socket completed, cut into frames and not looked at. A relay needs no more.
+`frames`, `events` and `text` stand on it, each a step nearer to a person. A stream belongs to one consumer; leaving its context closes
+the connection at once, since what is left of an event stream cannot be read to its end first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import aiohttp
+import orjson
+
+from saas_client._errors import GatewayCut, error_from
+from wire.errors import WireError
+from wire.frames import DONE, payload
+from wire.sse import Decoder, Event, FrameSplitter, FrameTooLarge
+
+
+class Stream:
+    """The frames of one call.
+
+    `job_id` and `call_id` are known from the start: with them the call can be cancelled before its first token. `receipt` is
+    set when `events` or `text` has come to it. `size` is the number of bytes of the last read.
+    """
+
+    __slots__ = ("_content", "_response", "_splitter", "call_id", "job_id", "receipt", "size")
+
+    def __init__(self, response: aiohttp.ClientResponse) -> None:
+        self.job_id = response.headers.get("X-Job-Id", "")
+        self.call_id = response.headers.get("X-Call-Id", "")
+        self.receipt: dict[str, Any] | None = None
+        self.size = 0
+        self._response = response
+        self._content = response.content
+        self._splitter = FrameSplitter()
+
+    async def read(self) -> list[bytes] | None:
+        """The frames that the next read completes, untouched (often one, possibly none); None at the end of the body.
+
+        Raises GatewayCut where the connection breaks, and where the gateway sends what is not a stream of ours.
+        """
+        try:
+            data = await self._content.readany()
+            if not data:
+                return None
+            self.size = len(data)
+            return self._splitter.feed(data)
+        except (aiohttp.ClientError, OSError) as error:
+            raise GatewayCut(f"the stream was cut: {type(error).__name__}") from error
+        except FrameTooLarge as error:
+            raise GatewayCut(str(error)) from error
+
+    def close(self) -> None:
+        """Closes the connection now. What has not been read is gone; the call itself goes on."""
+        self._response.close()
+
+    async def frames(self) -> AsyncIterator[bytes]:
+        """Each frame as the gateway wrote it, comments included. Ends with the body, in order or not."""
+        while (frames := await self.read()) is not None:
+            for frame in frames:
+                yield frame
+
+    async def events(self) -> AsyncIterator[Event]:
+        """Each event up to `[DONE]`. Raises SaaSError where the call failed, GatewayCut where the stream ended without an end."""
+        decoder = Decoder()
+        async for frame in self.frames():
+            if frame == DONE:
+                return
+            for event in decoder.feed(frame):
+                if event.event == "failed":
+                    raise error_from(WireError.from_dict(orjson.loads(event.data).get("error")))
+                if event.event == "receipt":
+                    self.receipt = orjson.loads(payload(frame))
+                yield event
+        raise GatewayCut("the stream ended without its terminal frame")
+
+    async def text(self) -> AsyncIterator[str]:
+        """The answer's text, delta by delta. Raises as `events` does."""
+        async for event in self.events():
+            if event.event != "message":
+                continue
+            for choice in orjson.loads(event.data).get("choices") or ():
+                text = (choice.get("delta") or {}).get("content")
+                if text:
+                    yield text
