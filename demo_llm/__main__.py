@@ -1,0 +1,55 @@
+"""Starts the built-in model alone: `python -m demo_llm`."""
+
+from __future__ import annotations
+
+import socket
+import sys
+
+import uvicorn
+
+from demo_llm.app import create_app
+from demo_llm.settings import SettingError, Settings, load
+from wire import logs
+
+_KEEP_ALIVE_S = 75
+"""Longer than the gateway's pool keeps an idle connection, so that it is never the server that closes one just as it is used."""
+_GRACE_S = 3
+"""A hanging fault never ends by itself, and must not hold up the end of the process."""
+
+
+def main() -> int:
+    """Serves until SIGTERM or SIGINT. Returns 2 where a setting is wrong, after one sentence that says which."""
+    try:
+        settings = load()
+        listener = _bind(settings)
+    except SettingError as wrong:
+        sys.stderr.write(f"{wrong}\n")
+        return 2
+    logs.configure("demo_llm", settings.log_level)
+    config = uvicorn.Config(
+        create_app(),
+        loop="uvloop",
+        http="httptools",
+        ws="none",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_keep_alive=_KEEP_ALIVE_S,
+        timeout_graceful_shutdown=_GRACE_S,
+    )
+    with listener:
+        uvicorn.Server(config).run(sockets=[listener])
+    return 0
+
+
+def _bind(settings: Settings) -> socket.socket:
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    try:
+        return socket.create_server((settings.host, settings.port), family=family, backlog=2048)
+    except OSError as error:
+        reason = (error.strerror or "not an address").partition(" (")[0].lower()
+        raise SettingError(f"HOST and DEMO_LLM_PORT cannot be {settings.host!r} and {settings.port}: {reason}.") from None
+
+
+if __name__ == "__main__":
+    sys.exit(main())

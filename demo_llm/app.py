@@ -1,0 +1,55 @@
+"""The server: its routes, and nothing that lives longer than a request."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.responses import Response
+
+from demo_llm import errors, faults
+from demo_llm.chunks import Chunks
+from demo_llm.errors import ProviderError
+from demo_llm.generation import plan
+from demo_llm.models import MODELS
+from demo_llm.probe import Probe
+from demo_llm.responses import CompletionResponse, Source, event_stream
+from demo_llm.schemas import ChatRequest
+from wire.edge import Edge
+
+
+def create_app() -> FastAPI:
+    """The built-in provider as an ASGI app."""
+    app = FastAPI(title="demo_llm", description="A simulated model that speaks OpenAI's dialect.", docs_url=None, redoc_url=None)
+    app.add_middleware(Edge)
+    errors.install(app)
+    app.get("/health")(health)
+    app.get("/v1/models")(models)
+    app.post("/v1/chat/completions")(chat)
+    return app
+
+
+async def health() -> dict[str, str]:
+    """Whether the server serves."""
+    return {"status": "ok"}
+
+
+async def models() -> dict[str, Any]:
+    """The models, in OpenAI's format."""
+    return {"object": "list", "data": [model.to_dict() for model in MODELS.values()]}
+
+
+async def chat(body: ChatRequest, request: Request) -> Response:
+    """A completion, streamed or whole, in OpenAI's format."""
+    model = MODELS.get(body.model)
+    if model is None:
+        raise ProviderError(404, f"The model '{body.model}' does not exist.", param="model", code="model_not_found")
+    start_ns: int = request.state.received_ns
+    if model.fault is not None:
+        generation = plan(body, model, start_ns)
+        return faults.respond(model.fault, generation, model.id, stream=bool(body.stream), include_usage=body.include_usage)
+    source: Source = Probe(body, start_ns) if model.probe else plan(body, model, start_ns)
+    chunks = Chunks(model.id, usage_asked=body.include_usage)
+    if not body.stream:
+        return CompletionResponse(source.completion(chunks))
+    return event_stream(source.frames(chunks, include_usage=body.include_usage))

@@ -1,0 +1,34 @@
+"""What the environment may say about this server."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator, Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+LogLevel = Annotated[Literal["debug", "info", "warning", "error", "critical"], BeforeValidator(lambda value: str(value).lower())]
+
+
+class Settings(BaseSettings):
+    """Read from the environment variables that the aliases name."""
+
+    model_config = SettingsConfigDict(populate_by_name=True, extra="ignore")
+
+    host: str = Field("127.0.0.1", alias="HOST", min_length=1, description="address that the server binds")
+    port: int = Field(8002, alias="DEMO_LLM_PORT", ge=1, le=65535, description="port of the built-in model")
+    log_level: LogLevel = Field("info", alias="LOG_LEVEL", description="debug, info, warning, error or critical")
+
+
+class SettingError(ValueError):
+    """A setting's value cannot be used. The message is one sentence that names the variable."""
+
+
+def load() -> Settings:
+    """The settings of this process. Raises SettingError."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        reason = first["msg"][:1].lower() + first["msg"][1:]
+        raise SettingError(f"{first['loc'][0]} cannot be {first['input']!r}: {reason}.") from None

@@ -1,0 +1,49 @@
+"""Which tool to call, and with what."""
+
+from __future__ import annotations
+
+import re
+
+from demo_llm.chunks import to_json
+from demo_llm.conversation import Conversation
+from demo_llm.extraction import fill
+from demo_llm.schemas import ChatRequest, Function, NamedTool
+
+_ENOUGH = 2
+"""The score from which on a prompt is taken to want a tool: one word of its name, or two of what is said about it."""
+_EMPTY_WORDS = frozenset(
+    "get set find make call the and for with from into this that what which how are you tell give about use function tool please".split()
+)
+
+
+def choose(request: ChatRequest) -> Function | None:
+    """The function that the request forces, or that its prompt seems to want, or None."""
+    functions = [tool.function for tool in request.tools or ()]
+    choice = request.tool_choice
+    if isinstance(choice, NamedTool):
+        return next((function for function in functions if function.name == choice.function.name), None)
+    if not functions or choice == "none":
+        return None
+    asked = _words(request.prompt[:4000])
+    best = max(functions, key=lambda function: _score(function, asked))
+    if choice == "required":
+        return best
+    answered = Conversation(request.messages).tool_result is not None
+    return best if not answered and _score(best, asked) >= _ENOUGH else None
+
+
+def arguments(function: Function, prompt: str) -> str:
+    """The call's arguments as JSON, taken from the prompt as well as they can be."""
+    value = fill(function.parameters or {}, prompt) if function.parameters else {}
+    return to_json(value if isinstance(value, dict) else {}).decode()
+
+
+def _score(function: Function, asked: set[str]) -> int:
+    named, described = _words(function.name), _words(function.description or "")
+    return 2 * len(named & asked) + len((described - named) & asked)
+
+
+def _words(text: str) -> set[str]:
+    """The words that mean something, without their plural."""
+    spaced = re.sub(r"(?<=[a-z])(?=[A-Z])|_", " ", text)
+    return {word.rstrip("s") for word in re.findall(r"[^\W\d_]{3,}", spaced.lower())} - _EMPTY_WORDS
