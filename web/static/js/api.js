@@ -1,0 +1,40 @@
+/** Requests to our own server: the CSRF token goes along, and errors come back in the one form that the server gives them. */
+
+const LOST = "The server could not be reached.";
+
+function token() {
+  return document.querySelector('meta[name="csrf-token"]')?.content ?? "";
+}
+
+/** Posts, with a JSON body where one is given. Resolves with the response; rejects where there was none. */
+export function post(url, body) {
+  const headers = { "X-CSRF-Token": token(), "HX-Request": "true" };
+  if (body === undefined) return fetch(url, { method: "POST", headers });
+  headers["Content-Type"] = "application/json";
+  return fetch(url, { method: "POST", headers, body: JSON.stringify(body), keepalive: true });
+}
+
+/** The error object of a response's body: `{code, message, retryable}`, whatever the body was. */
+export function errorOf(status, text) {
+  try {
+    const error = JSON.parse(text).error;
+    if (typeof error.message === "string") return error;
+  } catch {
+    // not ours: a proxy's page, or nothing at all
+  }
+  if (status === 0) return { code: "unreachable", message: LOST, retryable: true };
+  return { code: "unknown", message: `The server answered with status ${status}.`, retryable: status >= 500 || status === 429 };
+}
+
+/** The server's rendering of a turn's answer: `{status, article}`; status 0 where the server could not be reached. */
+export async function fetchAnswer(turnId) {
+  try {
+    const response = await fetch(`/chat/turns/${encodeURIComponent(turnId)}`, { headers: { "HX-Request": "true" }, cache: "no-store" });
+    if (!response.ok) return { status: response.status, article: null };
+    const parsed = new DOMParser().parseFromString(await response.text(), "text/html");
+    const article = parsed.querySelector("article[data-turn-id]");
+    return { status: response.status, article: article && document.adoptNode(article) };
+  } catch {
+    return { status: 0, article: null };
+  }
+}

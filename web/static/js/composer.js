@@ -1,0 +1,96 @@
+/** Where a person writes: keys, height, the switch between Send and Stop, and the text, which only goes once the server has it. */
+
+import { errorOf, post } from "./api.js";
+
+export class Composer {
+  constructor(form, alert) {
+    this.form = form;
+    this.alert = alert;
+    this.message = form.elements.namedItem("message");
+    this.send = form.querySelector("[data-role=send]");
+    this.stopButton = form.querySelector("[data-action=stop]");
+    this.turnId = null;
+    this.sentText = "";
+    this.#connect();
+    this.#fit();
+  }
+
+  /** The turn that Stop would stop, or null. */
+  setStreaming(turnId) {
+    if (turnId === this.turnId) return;
+    const hadFocus = document.activeElement === this.stopButton;
+    this.turnId = turnId;
+    this.stopButton.hidden = turnId === null;
+    this.stopButton.disabled = false;
+    this.send.hidden = turnId !== null;
+    if (hadFocus) this.message.focus();
+  }
+
+  setConversation(id) {
+    this.form.elements.namedItem("conversation_id").value = id;
+  }
+
+  fill(text) {
+    this.message.value = text;
+    this.#fit();
+    this.message.focus();
+    this.message.setSelectionRange(text.length, text.length);
+  }
+
+  /** The request with what was typed is about to leave. */
+  sending() {
+    this.sentText = this.message.value;
+    this.send.setAttribute("aria-busy", "true");
+  }
+
+  answered(accepted) {
+    this.send.removeAttribute("aria-busy");
+    if (!accepted) return;
+    if (this.message.value.startsWith(this.sentText)) this.message.value = this.message.value.slice(this.sentText.length).trimStart();
+    this.#fit();
+  }
+
+  async stop() {
+    const turnId = this.turnId;
+    if (turnId === null || this.stopButton.disabled) return;
+    this.stopButton.disabled = true;
+    try {
+      const response = await post(`/chat/turns/${encodeURIComponent(turnId)}/stop`);
+      if (!response.ok && response.status !== 409) throw errorOf(response.status, await response.text());
+    } catch (error) {
+      this.stopButton.disabled = false;
+      this.alert.show(error.code ? error : errorOf(0, ""), () => this.stop());
+    }
+  }
+
+  #connect() {
+    this.message.addEventListener("input", () => this.#fit());
+    this.message.addEventListener("keydown", (event) => {
+      if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
+      event.preventDefault();
+      if (this.turnId === null && this.message.value.trim()) this.form.requestSubmit();
+    });
+    this.stopButton.addEventListener("click", () => this.stop());
+    document.addEventListener("keydown", (event) => this.#onPageKey(event));
+    const slider = this.form.elements.namedItem("temperature");
+    const value = this.form.querySelector("[data-role=temperature]");
+    const show = () => (value.textContent = Number(slider.value).toFixed(1));
+    slider.addEventListener("input", show);
+    show(); // a reload keeps the slider where it was
+  }
+
+  #onPageKey(event) {
+    if (event.key === "Escape" && !event.isComposing && !document.querySelector(":popover-open")) this.stop();
+    const writing = event.target.closest?.("input:not([type=range], [type=checkbox]), textarea, select, [contenteditable]");
+    if (event.key === "/" && !writing && !event.ctrlKey && !event.metaKey && !event.altKey) {
+      event.preventDefault();
+      this.message.focus();
+    }
+  }
+
+  #fit() {
+    if (CSS.supports("field-sizing", "content")) return;
+    this.message.style.height = "auto";
+    this.message.style.height = `${this.message.scrollHeight}px`;
+  }
+}

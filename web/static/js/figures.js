@@ -1,0 +1,21 @@
+/** How figures are written. The same as in templates/figures.html: the line must not change its form when the server's takes over. */
+
+export function duration(ms) {
+  if (ms < 999.5) return `${ms.toFixed(0)} ms`;
+  if (ms < 59995) return `${(ms / 1000).toFixed(2)} s`;
+  return `${Math.floor(ms / 60000)} min ${Math.floor((ms / 1000) % 60)} s`;
+}
+
+/** Microseconds as milliseconds with one decimal, which is what the differences between hops need. */
+export function milliseconds(us) {
+  return `${grouped((us / 1000).toFixed(1))} ms`;
+}
+
+/** A hop's own time: fine enough that a tenth of a millisecond can be told from nothing. */
+export function fineMilliseconds(us) {
+  return `${us < 995 ? (us / 1000).toFixed(2) : grouped((us / 1000).toFixed(1))} ms`;
+}
+
+function grouped(number) {
+  return number.replace(/\B(?=(\d{3})+(?!\d))/g, "\u2009");
+}

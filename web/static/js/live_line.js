@@ -1,0 +1,58 @@
+/** The latency line while it is being written: the wait grows, freezes with the first chunk, and the flow grows after it.
+ *
+ * Ten times a second is as often as a person can read figures.
+ */
+
+import { duration } from "./figures.js";
+
+const INTERVAL_MS = 100;
+
+export class LiveLine {
+  /** `startedAt` is when Send was pressed (`performance.now()`), or null where this page did not see it. */
+  constructor(article, startedAt) {
+    this.line = article.querySelector("[data-role=live]");
+    this.text = this.line?.querySelector("[data-role=live-text]");
+    this.startedAt = startedAt;
+    this.firstAt = null;
+    this.chunks = 0;
+    this.lost = false;
+    this.line?.setAttribute("aria-hidden", "true");
+    this.timer = this.line ? setInterval(() => this.#show(), INTERVAL_MS) : 0;
+  }
+
+  chunk(count) {
+    this.firstAt ??= performance.now();
+    this.chunks = count;
+  }
+
+  connection(state) {
+    this.lost = state === "lost";
+  }
+
+  stop() {
+    clearInterval(this.timer);
+  }
+
+  #show() {
+    const now = performance.now();
+    this.line.classList.toggle("latency-lost", this.lost);
+    this.text.textContent = this.lost ? "Connection lost. The answer goes on; trying to get back to it" : this.#figures(now);
+    if (this.startedAt !== null && this.firstAt !== null) this.#strip((100 * (this.firstAt - this.startedAt)) / (now - this.startedAt));
+    else if (this.startedAt !== null) this.#strip(100);
+  }
+
+  #figures(now) {
+    const since = this.startedAt ?? this.firstAt;
+    if (since === null) return "Picking up the answer";
+    if (this.firstAt === null) return `${duration(now - since)} waiting`;
+    const first = this.startedAt === null ? [] : [`${duration(this.firstAt - this.startedAt)} to first token`];
+    return [...first, duration(now - since), this.chunks === 1 ? "1 chunk" : `${this.chunks} chunks`].join("\u2002·\u2002");
+  }
+
+  #strip(wait) {
+    const [waiting, flowing] = this.line.querySelectorAll("rect");
+    waiting.setAttribute("width", wait);
+    flowing.setAttribute("x", wait);
+    flowing.setAttribute("width", 100 - wait);
+  }
+}

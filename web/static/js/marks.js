@@ -1,0 +1,90 @@
+/** What the browser itself saw of an answer: the same record as every other hop's, on this page's own monotonic clock.
+ *
+ * The request "arrives" at this hop when Send is pressed, and a chunk "departs" when it has been painted. The record is only worth
+ * something where the page saw it all: whoever reconnected, or was hidden for a while, has measured something else.
+ */
+
+import { post } from "./api.js";
+
+const MAX_ARRIVALS = 2048;
+const posts = new Map(); // turn id → the promise of its record's delivery
+
+function nearestRank(sorted, percent) {
+  return sorted[Math.min(sorted.length - 1, Math.floor((sorted.length * percent) / 100))];
+}
+
+function percentiles(values) {
+  if (!values.length) return { p50: null, p99: null, max: null };
+  const sorted = [...values].sort((a, b) => a - b);
+  return { p50: sorted[(sorted.length - 1) >> 1], p99: nearestRank(sorted, 99), max: sorted[sorted.length - 1] };
+}
+
+export class BrowserMarks {
+  constructor(pressedAt = performance.now()) {
+    this.pressedAt = pressedAt;
+    this.whole = !document.hidden;
+    this.arrivals = [];
+    this.dwell = [];
+    this.bytes = 0;
+    this.sentAt = this.headersAt = this.firstOut = this.lastOut = null;
+  }
+
+  /** The request is about to leave. */
+  sent() {
+    this.sentAt = performance.now();
+  }
+
+  /** The event stream's headers are here. A second time means that it was cut in between. */
+  headers() {
+    if (this.headersAt !== null) this.whole = false;
+    this.headersAt ??= performance.now();
+  }
+
+  arrived(at, size) {
+    this.arrivals.push(at);
+    this.bytes += size;
+    if (document.hidden) this.whole = false;
+  }
+
+  /** The first `count` chunks are on the screen. */
+  painted(count) {
+    const now = performance.now();
+    if (count > this.dwell.length) {
+      this.firstOut ??= now;
+      this.lastOut = now;
+    }
+    for (let index = this.dwell.length; index < count; index += 1) this.dwell.push(Math.round((now - this.arrivals[index]) * 1000));
+  }
+
+  /** The record in the form of a `hop` frame; microseconds since Send was pressed. */
+  record() {
+    const us = (mark) => (mark === null || mark === undefined ? null : Math.round((mark - this.pressedAt) * 1000));
+    return {
+      hop: "browser",
+      received_at: (performance.timeOrigin + this.pressedAt) / 1000,
+      upstream_sent_us: us(this.sentAt),
+      upstream_headers_us: us(this.headersAt),
+      first_in_us: us(this.arrivals[0]),
+      first_out_us: us(this.firstOut),
+      last_in_us: us(this.arrivals.at(-1)),
+      last_out_us: us(this.lastOut),
+      frames: this.arrivals.length,
+      bytes: this.bytes,
+      reads: this.arrivals.length, // the browser does not show its reads: one per event
+      dwell_us: percentiles(this.dwell),
+      arrivals_us: this.arrivals.slice(0, MAX_ARRIVALS).map(us),
+    };
+  }
+}
+
+/** Hands the record to the server, so that the waterfall has its first row. Failing to do so costs that row alone. */
+export function deliver(turnId, marks) {
+  if (!marks?.whole || !marks.arrivals.length) return;
+  const sent = post(`/chat/turns/${encodeURIComponent(turnId)}/timing`, marks.record()).then(() => {}, () => {});
+  posts.set(turnId, sent);
+}
+
+/** Resolves when a record of this turn, if one was sent, has been delivered. */
+export function delivered(turnId) {
+  return posts.get(turnId) ?? Promise.resolve();
+}

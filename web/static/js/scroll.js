@@ -1,0 +1,48 @@
+/** Follows the text as it grows, until the reader scrolls up; then offers the way back.
+ *
+ * Growth is noticed by a ResizeObserver, which runs after layout and before paint: following costs no layout of its own.
+ */
+
+const NEAR_PX = 48;
+
+export function followText(scroller, content, button) {
+  let following = true;
+  let lastTop = scroller.scrollTop;
+
+  const distance = () => scroller.scrollHeight - scroller.scrollTop - scroller.clientHeight;
+
+  function follow() {
+    following = true;
+    scroller.scrollTop = scroller.scrollHeight;
+    lastTop = scroller.scrollTop;
+    button.hidden = true;
+  }
+
+  scroller.addEventListener(
+    "scroll",
+    () => {
+      const movedUp = scroller.scrollTop < lastTop - 1;
+      lastTop = scroller.scrollTop;
+      if (distance() < NEAR_PX) following = true;
+      else if (movedUp) following = false;
+      button.hidden = following;
+    },
+    { passive: true },
+  );
+  button.addEventListener("click", follow);
+
+  const observer = new ResizeObserver(() => {
+    if (following) follow();
+    else button.hidden = distance() < NEAR_PX;
+  });
+  observer.observe(content);
+  observer.observe(scroller);
+
+  return {
+    follow,
+    /** Stays where it is while something the reader opened grows. */
+    stay() {
+      following = false;
+    },
+  };
+}
