@@ -1,0 +1,23 @@
+#!/bin/sh
+# Sees to it that a command of a Debian package is there, where that is possible without asking; otherwise says in one line what goes without.
+#
+#     scripts/debian.sh COMMAND PACKAGE "what is skipped without it"
+set -u
+command=$1
+package=$2
+skipped=$3
+PATH=$PATH:/usr/sbin:/sbin
+
+command -v "$command" >/dev/null && exit 0
+
+as_root() {
+    if [ "$(id -u)" = 0 ]; then "$@"; else sudo -n "$@"; fi
+}
+
+if command -v apt-get >/dev/null && { [ "$(id -u)" = 0 ] || sudo -n true 2>/dev/null; }; then
+    echo "Installing Debian's $package"
+    install="as_root apt-get install -y -qq --no-install-recommends $package"
+    { $install || { as_root apt-get update -qq && $install; }; } >/dev/null 2>&1
+    command -v "$command" >/dev/null && exit 0
+fi
+echo "$command is not installed, so $skipped; on Debian and Ubuntu it comes with: sudo apt-get install $package"

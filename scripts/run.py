@@ -1,0 +1,199 @@
+"""Runs the chain from the Procfile for a person: `make run`.
+
+Strategy. Honcho starts the processes, joins their output and ends all when one ends. Around it, this says what a person wants to know
+and nothing else: the address when everything answers, or one sentence about what is in the way. Stopping by Ctrl-C or SIGTERM is
+the ordinary end, with exit code 0. Under `make` it takes over the terminal's Ctrl-C, since make would report it as a failure, and
+watches make, which passes on SIGTERM and nothing else.
+"""
+
+from __future__ import annotations
+
+import http.client
+import os
+import signal
+import socket
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from dotenv import dotenv_values
+from honcho.environ import parse_procfile
+from honcho.manager import SYSTEM_PRINTER_NAME, Manager
+from honcho.printer import Message, Printer
+
+ROOT = Path(__file__).resolve().parents[1]
+PORTS = {"demo_llm": ("DEMO_LLM_PORT", "8002"), "saas_api": ("SAAS_API_PORT", "8003"), "client_server": ("CLIENT_SERVER_PORT", "8001")}
+READY_TIMEOUT_S = 60.0
+_WATCH_S = 0.25
+
+
+class Lines(Printer):  # type: ignore[misc]  # honcho has no type information
+    """Prints what the servers write, and keeps to itself what honcho says, but for the name of the first one that ended."""
+
+    def __init__(self) -> None:
+        super().__init__(sys.stderr)
+        self.ended: str | None = None
+
+    def write(self, message: Message) -> None:
+        if message.name != SYSTEM_PRINTER_NAME:
+            super().write(message)
+        elif " stopped (rc=" in message.data and self.ended is None:
+            self.ended = message.data.partition(" ")[0]
+
+
+class Chain(Manager):  # type: ignore[misc]  # honcho has no type information
+    """Honcho's manager, that can be stopped at any time and from any thread, and is watched while it runs."""
+
+    def __init__(self, env: dict[str, str]) -> None:
+        self.env = env
+        self.lines = Lines()
+        self.stopping = False
+        self.problem: str | None = None
+        self._owner = os.getpid()
+        super().__init__(self.lines)
+
+    def _start(self) -> None:
+        super()._start()  # forks, so it comes before any thread
+        threading.Thread(target=watch, args=(self,), daemon=True).start()
+
+    def terminate(self) -> None:
+        """Ends all processes in order; as soon as all have started, where they have not yet."""
+        if os.getpid() != self._owner:
+            return  # a signal that reached one of honcho's own forks
+        if self.lines.ended is None:
+            self.stopping = True
+        if self._all_started():
+            super().terminate()
+        else:
+            threading.Timer(0.1, self.terminate).start()
+
+    def run(self) -> str | None:
+        """Returns when all processes have ended: None where somebody wanted that, otherwise a sentence that says why."""
+        signal.signal(signal.SIGHUP, lambda *_: self.terminate())
+        self.loop()
+        if self.problem is None and not self.stopping:
+            return f"{self.lines.ended} ended by itself, so the others were stopped as well."
+        return self.problem
+
+
+def environment() -> dict[str, str]:
+    """What the servers are started with: the environment, then `.env`, then what suits a person in front of a terminal."""
+    values = {name: value for name, value in dotenv_values(ROOT / ".env").items() if value is not None}
+    env = {"LOG_LEVEL": "WARNING", "HOST": "127.0.0.1"} | dict(PORTS.values()) | values | dict(os.environ)
+    env.setdefault("SAAS_API_URL", f"http://{reachable(env['HOST'])}:{env['SAAS_API_PORT']}")
+    env["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{env.get('PATH', os.defpath)}"  # `python` in the Procfile is this one
+    env["PYTHONUNBUFFERED"] = "1"
+    return env
+
+
+def reachable(host: str) -> str:
+    """The address under which a server that binds `host` is reached from this machine."""
+    return {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)  # noqa: S104  # compared, not bound
+
+
+def obstacle(env: dict[str, str]) -> str | None:
+    """A sentence about the first port that cannot be had, or None."""
+    host = env["HOST"]
+    for name, (variable, _) in PORTS.items():
+        if not env[variable].isdigit() or not 0 < int(env[variable]) < 65536:
+            return f"{variable} is {env[variable]!r}, which is not a port number."
+        try:
+            socket.create_server((host, int(env[variable])), family=socket.AF_INET6 if ":" in host else socket.AF_INET).close()
+        except OSError as error:
+            reason = os.strerror(error.errno) if error.errno and error.errno > 0 else str(error)  # its own text names the address again
+            return f"{name} cannot listen on {host}:{env[variable]} ({reason}); {variable} (or HOST) sets another, also in .env."
+    return None
+
+
+def answers(url: str) -> bool:
+    """Whether a server says that it is there."""
+    connection = http.client.HTTPConnection(url, timeout=2)
+    try:
+        connection.request("GET", "/health")
+        return connection.getresponse().status == 200
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
+
+
+def watch(chain: Chain) -> None:
+    """Beside the chain: tells when all servers answer, or that one does not, and stops all when make has been told to stop."""
+    env, make = chain.env, os.getppid()
+    waiting = {name: f"{reachable(env['HOST'])}:{env[variable]}" for name, (variable, _) in PORTS.items()}
+    page = waiting["client_server"]
+    deadline = time.monotonic() + READY_TIMEOUT_S
+    suspicions = 0
+    while not chain.stopping and chain.lines.ended is None:
+        if waiting:
+            waiting = {name: address for name, address in waiting.items() if not answers(address)}
+            if not waiting:
+                print(banner(f"http://{page}", env), flush=True)
+            elif time.monotonic() > deadline:
+                chain.problem = f"{' and '.join(waiting)} did not answer within {READY_TIMEOUT_S:.0f} s."
+                chain.terminate()
+        suspicions = suspicions + 1 if "MAKELEVEL" in env and is_leaving(make) else 0
+        if suspicions > 1:
+            chain.terminate()
+        time.sleep(_WATCH_S)
+
+
+def banner(url: str, env: dict[str, str]) -> str:
+    """What a person reads when everything runs."""
+    hops = " ◄ ".join(f"{name} :{env[PORTS[name][0]]}" for name in ("client_server", "saas_api", "demo_llm"))
+    return f"\n  Streaming chat is ready:  {url}\n\n  browser ◄ {hops}\n  Ctrl-C stops it.\n"
+
+
+def is_leaving(make: int) -> bool:
+    """Whether the make that started this has died, or sits in its handler of SIGINT and waits for this to end.
+
+    Linux alone tells the latter: a signal is blocked while its handler runs.
+    """
+    if os.getppid() != make:
+        return True
+    try:
+        status = Path(f"/proc/{make}/status").read_text()
+    except OSError:
+        return False
+    blocked = next((line.split()[1] for line in status.splitlines() if line.startswith("SigBlk:")), "0")
+    return bool(int(blocked, 16) >> (signal.SIGINT - 1) & 1)
+
+
+@contextmanager
+def own_ctrl_c() -> Iterator[None]:
+    """While this lasts, the terminal sends Ctrl-C to this process and not to the make that started it."""
+    terminal, group = sys.stdin.fileno(), os.getpgrp()
+    if "MAKELEVEL" not in os.environ or not os.isatty(terminal) or os.tcgetpgrp(terminal) != group:
+        yield
+        return
+    signal.signal(signal.SIGTTOU, signal.SIG_IGN)
+    signal.signal(signal.SIGTSTP, signal.SIG_IGN)  # the shell waits for make's group and could not wake this one
+    os.setpgid(0, 0)
+    os.tcsetpgrp(terminal, os.getpgrp())
+    try:
+        yield
+    finally:
+        os.tcsetpgrp(terminal, group)
+
+
+def main() -> int:
+    env = environment()
+    problem = obstacle(env)
+    if problem is None:
+        chain = Chain(env)
+        for name, command in parse_procfile((ROOT / "Procfile").read_text()).processes.items():
+            chain.add_process(name, command, env=env, cwd=str(ROOT))
+        with own_ctrl_c():
+            problem = chain.run()
+    if problem is not None:
+        print(f"\n{problem}", file=sys.stderr)
+        return 1
+    print("\nStopped.")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,131 @@
+"""The rules of the house: who may import whom, how long a file may be, what starts, and what the repository does not mention."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from importlinter.cli import EXIT_STATUS_SUCCESS, lint_imports
+
+ROOT = Path(__file__).resolve().parents[1]
+MAX_LINES = 300
+
+MAY_IMPORT = {
+    "wire": set(),
+    "llm_providers": {"wire"},
+    "saas_client": {"wire"},
+    "saas_api": {"wire", "llm_providers"},
+    "client_server": {"wire", "saas_client"},
+    "demo_llm": {"wire"},
+}
+"""Every package that runs in production, and which of ours it may import."""
+
+BESIDES = {"bench", "scripts", "tests"}
+"""Packages that nothing in production may import."""
+
+
+def tracked_files() -> list[Path]:
+    """All files that belong to the repository, also those that are not committed yet; without git, all but what git would ignore."""
+    listing = ["git", "-C", str(ROOT), "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    names = subprocess.run(listing, check=True, capture_output=True, text=True).stdout.split("\0")
+    return [path for path in (ROOT / name for name in names if name) if path.is_file()]
+
+
+def our_modules() -> list[Path]:
+    return [path for path in tracked_files() if path.suffix == ".py"]
+
+
+def configuration() -> Any:
+    return tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]
+
+
+def imported_names(path: Path) -> Iterator[str]:
+    """The top-level names of all absolute imports of a module, wherever in it they stand."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name.partition(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path} has a relative import"
+            yield (node.module or "").partition(".")[0]
+
+
+def test_import_contracts_hold(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """Nothing imports what its contract forbids."""
+    monkeypatch.chdir(ROOT)
+    monkeypatch.syspath_prepend(str(ROOT))
+    status = lint_imports(cache_dir=None, no_logo=True)
+    assert status == EXIT_STATUS_SUCCESS, capsys.readouterr().out
+
+
+def test_every_package_has_its_contract() -> None:
+    """A package that nobody has written a contract for is found, and so is a contract that forbids too little."""
+    packages = {path.parent.relative_to(ROOT).parts[0] for path in our_modules() if path.parent != ROOT}
+    contracts = configuration()["importlinter"]
+    assert packages - {"examples"} == set(MAY_IMPORT) | BESIDES
+    assert set(contracts["root_packages"]) == set(MAY_IMPORT) | BESIDES
+    forbidden = {
+        source: set(contract["forbidden_modules"])
+        for contract in contracts["contracts"]
+        if contract["type"] == "forbidden" and not contract.get("ignore_imports")
+        for source in contract["source_modules"]
+    }
+    for package, allowed in MAY_IMPORT.items():
+        missing = (set(MAY_IMPORT) | BESIDES) - {package} - allowed - forbidden[package]
+        assert not missing, f"{package}'s contract does not forbid {sorted(missing)}"
+
+
+def test_wire_needs_the_standard_library_alone() -> None:
+    """What both ends of a hop share can be used anywhere a Python runs."""
+    foreign = {
+        f"{path.name}: {name}"
+        for path in our_modules()
+        if path.is_relative_to(ROOT / "wire")
+        for name in imported_names(path)
+        if name != "wire" and name not in sys.stdlib_module_names
+    }
+    assert set() == foreign
+
+
+def test_modules_are_short() -> None:
+    """A module is one noun, which fits into three hundred lines."""
+    long = {str(path.relative_to(ROOT)): lines for path in our_modules() if (lines := len(path.read_text().splitlines())) > MAX_LINES}
+    assert {} == long
+
+
+def test_modules_say_what_they_are_for() -> None:
+    """Every module begins with a docstring."""
+    silent = [str(path.relative_to(ROOT)) for path in our_modules() if ast.get_docstring(ast.parse(path.read_text())) is None]
+    assert [] == silent
+
+
+def test_procfile_holds_the_three_servers() -> None:
+    """The Procfile starts each server as a person would start it alone, and nothing else."""
+    expected = [f"{name}: python -m {name}" for name in ("demo_llm", "saas_api", "client_server")]
+    assert expected == (ROOT / "Procfile").read_text().splitlines()
+
+
+def test_no_package_registry_is_named() -> None:
+    """Where packages come from is the business of the machine that installs them, not of the repository."""
+    hosts = [
+        ".".join(parts).encode() for parts in (("pypi", "org"), ("pythonhosted", "org"), ("registry", "npmjs"), ("registry", "yarnpkg"))
+    ]
+    named = {str(path.relative_to(ROOT)) for path in tracked_files() for host in hosts if host in path.read_bytes()}
+    assert set() == named
+
+
+@pytest.mark.parametrize("lock", ["requirements.lock", "requirements-dev.lock"])
+def test_locks_pin_everything_with_hashes(lock: str) -> None:
+    """Every requirement of a lock has one exact version and a hash, and every dependency of the project is among them."""
+    entries = (ROOT / lock).read_text().replace("\\\n", " ").splitlines()
+    assert all("==" in entry and "--hash=sha256:" in entry for entry in entries)
+    pinned = {entry.partition("==")[0] for entry in entries}
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    wanted = project["dependencies"] + (project["optional-dependencies"]["dev"] if "dev" in lock else [])
+    names = {requirement.partition(">")[0].partition("[")[0] for requirement in wanted}
+    assert names <= pinned
