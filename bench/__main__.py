@@ -1,0 +1,42 @@
+"""Runs all benchmarks and says which promises hold on this machine: `make bench`."""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from bench import measures, report
+from bench.measures import Line
+from bench.processes import ROOT, Cores, allow_many_files
+from bench.stand import Stand
+
+
+def lines(folder: Path, cores: Cores, rounds: int) -> Iterator[Line]:
+    """Everything, as it is measured. The crowd comes first on servers of its own, so that the memory is its own as well."""
+    with Stand(folder / "crowd", cores) as stand:
+        yield from measures.crowd(stand)
+    with Stand(folder / "all", cores) as stand:
+        yield from measures.alone(stand, rounds)
+        yield from measures.cost(stand, rounds)
+        yield from measures.starts(stand)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m bench", description="Measures the chain against nginx and against its limits.")
+    parser.add_argument("--quick", action="store_true", help="one round in place of three: half a minute, and noisier")
+    rounds = 1 if parser.parse_args().quick else 3
+    cores, taken = Cores(), list[Line]()
+    allow_many_files()
+    print(f"Pinning: {cores.describe()}.\n\n{report.heading()}")
+    with tempfile.TemporaryDirectory(prefix="streaming-chat-bench-") as folder:
+        for line in lines(Path(folder), cores, rounds):
+            taken.append(line)
+            print(report.row(line), flush=True)
+    path = report.write(taken, ROOT / "bench" / "results", pinned=cores.pinned)
+    print(f"\n{report.summary(taken)}. Written to {path.relative_to(ROOT)}.")
+
+
+if __name__ == "__main__":
+    main()
