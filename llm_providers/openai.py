@@ -33,8 +33,8 @@ async def open_stream(transport: Transport, target: Target, params: Mapping[str,
     return CompletionStream(await _post(transport, target, request))
 
 
-async def complete(transport: Transport, target: Target, params: Mapping[str, Any]) -> dict[str, Any]:
-    """Asks for a whole `chat.completion`. Raises ProviderError."""
+async def complete(transport: Transport, target: Target, params: Mapping[str, Any]) -> tuple[dict[str, Any], int]:
+    """Asks for a whole `chat.completion`; with it, how many bytes it was. Raises ProviderError."""
     request = {**params, "model": target.model}
     request.pop("stream", None)
     request.pop("stream_options", None)
@@ -49,7 +49,7 @@ async def complete(transport: Transport, target: Target, params: Mapping[str, An
     choices = answer.get("choices")
     if not isinstance(choices, list) or not choices or not isinstance(choices[0], dict) or "message" not in choices[0]:
         raise ProtocolViolation("The model provider's answer holds no choice.")
-    return answer
+    return answer, len(raw)
 
 
 async def _post(transport: Transport, target: Target, request: Mapping[str, Any], *, patience_s: float = 0.0) -> Body:

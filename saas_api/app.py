@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+import logging
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
 
 from fastapi import FastAPI
 
@@ -19,6 +21,9 @@ from saas_api.services import Services
 from saas_api.settings import Settings
 from saas_api.store.engine import create_engine, migrate
 from wire.edge import Edge
+from wire.pauses import keep_pauses_short
+
+logger = logging.getLogger(__name__)
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -38,8 +43,7 @@ def create_app(settings: Settings) -> FastAPI:
             transport = await stack.enter_async_context(Transport())
             generations = Generations(calls, transport, grace_s=settings.resume_grace_s, retention_s=settings.stream_retention_s)
             stack.push_async_callback(generations.drain, 0.0)
-            leases = asyncio.create_task(generations.keep_leases())
-            stack.push_async_callback(_ended, leases)
+            await stack.enter_async_context(_background(generations.keep_leases(), keep_pauses_short(lambda: generations.busy)))
             app.state.services = Services(authenticator, groups, Jobs(engine), calls, generations)
             yield
 
@@ -56,7 +60,16 @@ def create_app(settings: Settings) -> FastAPI:
     return app
 
 
-async def _ended(task: asyncio.Task[None]) -> None:
-    task.cancel()
-    with suppress(asyncio.CancelledError):
-        await task
+
+@asynccontextmanager
+async def _background(*work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    """Runs work that has no end of its own, and ends it on leaving."""
+    tasks = [asyncio.create_task(coroutine) for coroutine in work]
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        for result in await asyncio.gather(*tasks, return_exceptions=True):
+            if isinstance(result, Exception):
+                logger.error("background work failed", exc_info=result)

@@ -26,6 +26,7 @@ from saas_api.model_groups import Deployment, ModelGroups
 from saas_api.money import usd
 from saas_api.schemas import CallRequest, JobRequest
 from saas_api.store.tables import calls, jobs
+from saas_api.store.writer import Step, Writer
 from wire.errors import ErrorCode, WireError
 from wire.log import Outcome
 
@@ -33,6 +34,27 @@ logger = logging.getLogger(__name__)
 
 LEASE_S = 10.0
 _CHARACTERS_PER_TOKEN = 4
+
+# Statements are built once: building one costs more than running it.
+_INSERT = calls.insert()
+_RUNNING = update(calls).where(calls.c.call_id == bindparam("of"), calls.c.status == STREAMING)
+_SETTLE = _RUNNING.values(
+    {
+        column: bindparam(column.name)
+        for column in (
+            calls.c.status,
+            calls.c.error_code,
+            calls.c.finish_reason,
+            calls.c.prompt_tokens,
+            calls.c.completion_tokens,
+            calls.c.estimated,
+            calls.c.cost_micro_usd,
+            calls.c.message,
+            calls.c.finished_at,
+        )
+    }
+)
+_RENEW = _RUNNING.values(lease_until=bindparam("lease_until"), completion_tokens=bindparam("completion_tokens"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +97,7 @@ class Calls:
 
     def __init__(self, engine: AsyncEngine, model_groups: ModelGroups) -> None:
         self._engine = engine
+        self._writer = Writer(engine)
         self._model_groups = model_groups
 
     async def open(
@@ -90,62 +113,61 @@ class Calls:
             raise WireError(ErrorCode.MODEL_NOT_ALLOWED, f"This team may not use the model group {group!r}.")
         params = request.params()
         estimate = estimate_prompt_tokens(params)
-        call_id = new_id("call")
-        try:
+        now = time.time()
+        owns_job = not isinstance(job, str)
+        record: dict[str, Any] = {
+            "call_id": new_id("call"),
+            "key_id": identity.key_id,
+            "model_group": group,
+            "resolved_model": deployment.model,
+            "purpose": request.purpose,
+            "streamed": streamed,
+            "owns_job": owns_job,
+            "status": STREAMING,
+            "prompt_tokens": estimate,
+            "completion_tokens": 0,
+            "estimated": True,
+            "cost_micro_usd": 0,
+            "attempts": 1,
+            "created_at": now,
+            "lease_until": now + LEASE_S,
+        }
+        if isinstance(job, str):
+            record["job_id"] = job
             async with self._engine.begin() as connection:
-                if isinstance(job, str):
-                    job_id, now = job, time.time()
-                    await job_records.begin_call(connection, identity, job_id)
-                else:
-                    job_id, now = await job_records.insert(connection, identity, job, JobStatus.IN_PROGRESS, idempotency_key)
-                await connection.execute(
-                    calls.insert().values(
-                        call_id=call_id,
-                        job_id=job_id,
-                        key_id=identity.key_id,
-                        model_group=group,
-                        resolved_model=deployment.model,
-                        purpose=request.purpose,
-                        streamed=streamed,
-                        owns_job=not isinstance(job, str),
-                        status=STREAMING,
-                        prompt_tokens=estimate,
-                        completion_tokens=0,
-                        estimated=True,
-                        cost_micro_usd=0,
-                        attempts=1,
-                        created_at=now,
-                        lease_until=now + LEASE_S,
-                    )
-                )
-        except IntegrityError:
-            if idempotency_key is None:
-                raise
-            raise await self._started_before(identity, idempotency_key) from None
-        return Call(call_id, job_id, identity.team_id, group, deployment, params, estimate, not isinstance(job, str))
+                await job_records.begin_call(connection, identity, job)
+                await connection.execute(_INSERT, record)
+        else:
+            own = job_records.record(identity, job, JobStatus.IN_PROGRESS, idempotency_key)
+            record["job_id"] = own["job_id"]
+            try:
+                await self._writer.write((job_records.INSERT, own), (_INSERT, record))
+            except IntegrityError:
+                if idempotency_key is None:
+                    raise
+                raise await self._started_before(identity, idempotency_key) from None
+        return Call(record["call_id"], record["job_id"], identity.team_id, group, deployment, params, estimate, owns_job)
 
     async def settle(self, call: Call, end: Settlement) -> dict[str, Any]:
         """Records the end of a call, once, and answers its receipt."""
         cost = call.deployment.price.cost_micro_usd(end.usage)
         prompt, completion = _tokens(end.usage)
-        async with self._engine.begin() as connection:
-            await connection.execute(
-                update(calls)
-                .where(calls.c.call_id == call.call_id, calls.c.status == STREAMING)
-                .values(
-                    status=end.outcome.value,
-                    error_code=end.error.code.code if end.error else None,
-                    finish_reason=end.finish_reason,
-                    prompt_tokens=prompt,
-                    completion_tokens=completion,
-                    estimated=end.estimated,
-                    cost_micro_usd=cost,
-                    message=end.message,
-                    finished_at=time.time(),
-                )
-            )
-            if call.owns_job:
-                await job_records.end_with_call(connection, call.job_id, end.outcome, end.error.message if end.error else None)
+        ended = {
+            "of": call.call_id,
+            "status": end.outcome.value,
+            "error_code": end.error.code.code if end.error else None,
+            "finish_reason": end.finish_reason,
+            "prompt_tokens": prompt,
+            "completion_tokens": completion,
+            "estimated": end.estimated,
+            "cost_micro_usd": cost,
+            "message": end.message,
+            "finished_at": time.time(),
+        }
+        steps: list[Step] = [(_SETTLE, ended)]
+        if call.owns_job:
+            steps.append(job_records.end_step(call.job_id, end.outcome, end.error.message if end.error else None))
+        await self._writer.write(*steps)
         return {
             "job_id": call.job_id,
             "call_id": call.call_id,
@@ -165,13 +187,9 @@ class Calls:
         """Renews the leases of running calls, given with the number of tokens each has generated so far."""
         if not checkpoints:
             return
-        statement = update(calls).where(calls.c.call_id == bindparam("of"), calls.c.status == STREAMING)
-        values = {"lease_until": time.time() + LEASE_S}
+        until = time.time() + LEASE_S
         async with self._engine.begin() as connection:
-            await connection.execute(
-                statement.values(lease_until=bindparam("until"), completion_tokens=bindparam("tokens")),
-                [{"of": call_id, "until": values["lease_until"], "tokens": tokens} for call_id, tokens in checkpoints],
-            )
+            await connection.execute(_RENEW, [{"of": call_id, "lease_until": until, "completion_tokens": tokens} for call_id, tokens in checkpoints])
 
     async def reap(self, *, at_start: bool = False) -> None:
         """Settles calls whose server died, from their last checkpoint, as interrupted.
@@ -199,7 +217,7 @@ class Calls:
         if moved.rowcount:
             logger.warning("the call %s lost its server and was settled as interrupted", row.call_id)
             if row.owns_job:
-                await job_records.end_with_call(connection, row.job_id, Outcome.INTERRUPTED, "The server that ran the call died.")
+                await connection.execute(*job_records.end_step(row.job_id, Outcome.INTERRUPTED, "The server that ran the call died."))
 
     async def find(self, identity: Identity, job_id: str, call_id: str) -> Row[Any]:
         """The call's record. Raises WireError NOT_FOUND, also for another team's."""

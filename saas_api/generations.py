@@ -18,10 +18,12 @@ import orjson
 from llm_providers import CompletionStream, ProviderError, Transport, complete, open_stream
 from saas_api.calls import LEASE_S, Call, Calls, Settlement, estimate_completion_tokens
 from wire.accumulate import Accumulator
+from wire.edge import request_id_var
 from wire.errors import ErrorCode, WireError
 from wire.frames import DONE, failed_frame, hop_frame, numbered, payload, receipt_frame
 from wire.log import Ending, LogFull, MemoryLog, Outcome, StreamLog
 from wire.timing import HopMarks
+from wire.turnstile import Turnstile
 
 logger = logging.getLogger(__name__)
 
@@ -59,14 +61,15 @@ class Generation:
 
     async def guarded(self, pump: Coroutine[Any, Any, None]) -> None:
         """Runs the pump and turns every way it can end into `stop` or `error`; a cancellation does not get past here."""
-        if self.stop is not None:
+        if self._stopped():
             pump.close()
+            self._take_error()
             return
         self._pumping = True
         try:
             await pump
         except asyncio.CancelledError:
-            if self.stop is None or self.task is None:
+            if self.task is None or not self._stopped():
                 raise
             self.task.uncancel()
         except ProviderError as error:
@@ -78,6 +81,12 @@ class Generation:
             self.error = WireError(ErrorCode.INTERNAL_ERROR, "The server made a mistake; it has been logged.")
         finally:
             self._pumping = False
+        self._take_error()
+
+    def _stopped(self) -> bool:
+        return self.stop is not None
+
+    def _take_error(self) -> None:
         if isinstance(self.stop, WireError):
             self.error = self.stop
 
@@ -103,10 +112,16 @@ class Generations:
         self._by_call: dict[str, Generation] = {}
         self._running: set[Generation] = set()
         self._draining = False
+        self._turnstile = Turnstile()
 
     def get(self, call_id: str) -> Generation | None:
         """A generation that runs here, or has ended here not long ago."""
         return self._by_call.get(call_id)
+
+    @property
+    def busy(self) -> bool:
+        """Whether anything is being generated."""
+        return bool(self._running)
 
     def check_open(self) -> None:
         """Raises WireError SHUTTING_DOWN once no new calls are taken."""
@@ -173,6 +188,7 @@ class Generations:
     async def _pump(self, generation: Generation) -> None:
         """The way of a chunk through this hop: bytes come in at `read`, numbered frames go out at `append`."""
         log, marks, call = generation.log, generation.marks, generation.call
+        await self._turnstile.enter()
         marks.sent()
         stream = await open_stream(self._transport, call.deployment.target, call.params)
         try:
@@ -193,14 +209,14 @@ class Generations:
         """The same for a call that wants its answer whole."""
         marks, call = generation.marks, generation.call
         marks.sent()
-        generation.completion = await complete(self._transport, call.deployment.target, call.params)
-        marks.arrived(1, 0)
+        generation.completion, size = await complete(self._transport, call.deployment.target, call.params)
+        marks.arrived(1, size)
 
     async def _settled(self, generation: Generation) -> bytes:
         """Settles the call, writes what belongs to the end into the log, and answers the terminal frame."""
         error, log = generation.error, generation.log
         if error is not None:
-            error.hop = HOP
+            error.hop, error.request_id = HOP, request_id_var.get()
         generation.receipt = await self._calls.settle(generation.call, await self._settlement(generation))
         if generation.streamed:
             with suppress(LogFull):  # a log that is full still ends in order
@@ -221,7 +237,9 @@ class Generations:
             message = folded.message() if folded.deltas else None
         estimated = not isinstance(usage, dict)
         if not isinstance(usage, dict):
-            usage = {"prompt_tokens": generation.call.prompt_estimate, "completion_tokens": estimate_completion_tokens(deltas, text)}
+            began = error is None or bool(deltas)  # a provider that refused has used nothing
+            prompt = generation.call.prompt_estimate if began else 0
+            usage = {"prompt_tokens": prompt, "completion_tokens": estimate_completion_tokens(deltas, text)}
         return Settlement(generation.outcome, usage, estimated, finish_reason, message, error)
 
     def _watch(self, generation: Generation, grace_s: float) -> None:

@@ -12,13 +12,14 @@ import time
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Row, func, select, update
+from sqlalchemy import Row, bindparam, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from saas_api.auth import Identity
 from saas_api.money import usd
 from saas_api.schemas import JobRequest
 from saas_api.store.tables import calls, jobs
+from saas_api.store.writer import Step
 from wire.errors import ErrorCode, WireError
 from wire.log import Outcome
 
@@ -37,6 +38,14 @@ OPEN = (JobStatus.PENDING, JobStatus.IN_PROGRESS)
 STREAMING = "streaming"
 _AFTER_CALL = {Outcome.FINISHED: JobStatus.COMPLETED, Outcome.CANCELLED: JobStatus.CANCELLED}
 
+# Statements are built once: building one costs more than running it.
+INSERT = jobs.insert()
+_END = (
+    update(jobs)
+    .where(jobs.c.job_id == bindparam("of"), jobs.c.status.in_(OPEN))
+    .values(status=bindparam("status"), error_message=bindparam("error_message"), finished_at=bindparam("finished_at"))
+)
+
 
 def new_id(kind: str) -> str:
     """An identifier that tells its kind and cannot be guessed."""
@@ -51,9 +60,10 @@ class Jobs:
 
     async def create(self, identity: Identity, request: JobRequest) -> dict[str, Any]:
         """A new job, pending. Raises WireError NOT_FOUND for another team."""
+        job = record(identity, request, JobStatus.PENDING)
         async with self._engine.begin() as connection:
-            job_id, created_at = await insert(connection, identity, request, JobStatus.PENDING)
-        return {"job_id": job_id, "status": JobStatus.PENDING, "created_at": created_at}
+            await connection.execute(INSERT, job)
+        return {name: job[name] for name in ("job_id", "status", "created_at")}
 
     async def get(self, identity: Identity, job_id: str) -> dict[str, Any]:
         """The job with its calls and their answers."""
@@ -125,26 +135,20 @@ class Jobs:
         }
 
 
-async def insert(
-    connection: AsyncConnection, identity: Identity, request: JobRequest, status: JobStatus, idempotency_key: str | None = None
-) -> tuple[str, float]:
-    """Adds a job's row; its id and the time. Raises IntegrityError where the team has used the idempotency key before."""
+def record(identity: Identity, request: JobRequest, status: JobStatus, idempotency_key: str | None = None) -> dict[str, Any]:
+    """A new job's row, to be run with INSERT, which fails where the team has used the idempotency key before. Raises WireError NOT_FOUND."""
     if request.team_id != identity.team_id:
         raise WireError(ErrorCode.NOT_FOUND, "There is no such team.")
-    job_id, now = new_id("job"), time.time()
-    await connection.execute(
-        jobs.insert().values(
-            job_id=job_id,
-            team_id=identity.team_id,
-            job_type=request.job_type,
-            user_id=request.user_id,
-            metadata=request.metadata,
-            status=status,
-            idempotency_key=idempotency_key,
-            created_at=now,
-        )
-    )
-    return job_id, now
+    return {
+        "job_id": new_id("job"),
+        "team_id": identity.team_id,
+        "job_type": request.job_type,
+        "user_id": request.user_id,
+        "metadata": request.metadata,
+        "status": status,
+        "idempotency_key": idempotency_key,
+        "created_at": time.time(),
+    }
 
 
 async def begin_call(connection: AsyncConnection, identity: Identity, job_id: str) -> None:
@@ -163,13 +167,10 @@ async def begin_call(connection: AsyncConnection, identity: Identity, job_id: st
         raise WireError(ErrorCode.JOB_FINISHED, f"The job has ended as {status}; it takes no more calls.")
 
 
-async def end_with_call(connection: AsyncConnection, job_id: str, outcome: Outcome, error_message: str | None) -> None:
+def end_step(job_id: str, outcome: Outcome, error_message: str | None) -> Step:
     """Ends a job that was made for one call, the way that call ended."""
-    await connection.execute(
-        update(jobs)
-        .where(jobs.c.job_id == job_id, jobs.c.status.in_(OPEN))
-        .values(status=_AFTER_CALL.get(outcome, JobStatus.FAILED), error_message=error_message, finished_at=time.time())
-    )
+    status = _AFTER_CALL.get(outcome, JobStatus.FAILED)
+    return _END, {"of": job_id, "status": status, "error_message": error_message, "finished_at": time.time()}
 
 
 def not_found() -> WireError:

@@ -51,7 +51,7 @@ class Settings(Paths):
     def load(cls) -> Self:
         """The settings of this process; creates the credentials file where there is none. Raises pydantic.ValidationError or OSError."""
         path = credentials.ensure(Paths().data_dir)
-        return cls(_env_file=path)  # type: ignore[call-arg]  # the required fields come from the environment and the file
+        return cls(_env_file=path)  # the required fields come from the environment and this file
 
     @property
     def database_url(self) -> str:

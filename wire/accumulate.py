@@ -43,6 +43,7 @@ class Accumulator:
         self._content: list[str] = []
         self._reasoning: list[str] = []
         self._refusal: list[str] = []
+        self._places: dict[int, int] = {}  # from a place in a chunk's list to the call that was last there
 
     @property
     def content(self) -> str:
@@ -61,9 +62,10 @@ class Accumulator:
 
     def add(self, chunk: Mapping[str, Any]) -> None:
         """Takes one chunk, in the order of arrival. Fields of an unexpected type are passed over."""
-        self.id = self.id or chunk.get("id")
-        self.model = self.model or chunk.get("model")
-        self.created = self.created or chunk.get("created")
+        created = chunk.get("created")
+        self.id = self.id or _text(chunk.get("id"))
+        self.model = self.model or _text(chunk.get("model"))
+        self.created = self.created or (created if isinstance(created, int) else None)
         usage = chunk.get("usage")
         if isinstance(usage, Mapping):
             self.usage = dict(usage)
@@ -71,36 +73,45 @@ class Accumulator:
         if not isinstance(choices, list) or not choices or not isinstance(choices[0], Mapping):
             return
         choice = choices[0]
-        self.finish_reason = choice.get("finish_reason") or self.finish_reason
+        self.finish_reason = _text(choice.get("finish_reason")) or self.finish_reason
         delta = choice.get("delta")
         if isinstance(delta, Mapping):
             self._add_delta(delta)
 
     def _add_delta(self, delta: Mapping[str, Any]) -> None:
-        content = delta.get("content")
-        reasoning = delta.get("reasoning_content") or delta.get("reasoning")
-        refusal = delta.get("refusal")
+        content = _text(delta.get("content"))
+        reasoning = _text(delta.get("reasoning_content")) or _text(delta.get("reasoning"))
+        refusal = _text(delta.get("refusal"))
         calls = delta.get("tool_calls")
         for text, parts in ((content, self._content), (reasoning, self._reasoning), (refusal, self._refusal)):
-            if text and isinstance(text, str):
+            if text:
                 parts.append(text)
-        if isinstance(calls, list):
-            for position, call in enumerate(calls):
-                if isinstance(call, Mapping):
-                    self._add_tool_call(call, position)
+        calls = [call for call in calls if isinstance(call, Mapping)] if isinstance(calls, list) else []
+        for place, call in enumerate(calls):
+            self._add_tool_call(call, place)
         if content or reasoning or refusal or calls:
             self.deltas += 1
 
-    def _add_tool_call(self, call: Mapping[str, Any], position: int) -> None:
-        index = call.get("index")
-        tool = self.tool_calls.setdefault(index if isinstance(index, int) else position, ToolCall())
-        tool.id = tool.id or call.get("id")
+    def _add_tool_call(self, call: Mapping[str, Any], place: int) -> None:
+        id, index = _text(call.get("id")), call.get("index")
+        if not isinstance(index, int):
+            index = self._index_without(id, place)
+        self._places[place] = index
+        tool = self.tool_calls.setdefault(index, ToolCall())
+        tool.id = tool.id or id
         function = call.get("function")
         if isinstance(function, Mapping):
-            tool.name = tool.name or function.get("name") or ""
-            arguments = function.get("arguments")
-            if isinstance(arguments, str) and arguments:
+            tool.name = tool.name or _text(function.get("name")) or ""
+            arguments = _text(function.get("arguments"))
+            if arguments:
                 tool.fragments.append(arguments)
+
+    def _index_without(self, id: str | None, place: int) -> int:
+        """Where a fragment without an index belongs: a new id begins a new call, and what follows in its place goes to that call."""
+        known = self._places.get(place)
+        if known is None or (id is not None and self.tool_calls[known].id not in (None, id)):
+            return max(self.tool_calls, default=-1) + 1
+        return known
 
     def message(self) -> dict[str, Any]:
         """The assistant message, as a non-streaming answer would hold it."""
@@ -123,3 +134,8 @@ class Accumulator:
             "choices": [{"index": 0, "message": self.message(), "finish_reason": self.finish_reason}],
             "usage": self.usage,
         }
+
+
+def _text(value: Any) -> str | None:
+    """The value if it is a string with something in it."""
+    return value if isinstance(value, str) and value else None

@@ -1,4 +1,4 @@
-"""What each of our servers does with a request before anything else: note the time, name it, bound it, log it.
+"""What each of our servers does with a request before anything else: note the time, name it, bound it, queue it, log it.
 
 Pure ASGI, because a middleware with a task and a queue per response would cost every chunk. Bodies are small (messages, not
 uploads), so they are read here, up to the limit, and handed on whole: no handler ever sees half a body.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import re
 import secrets
 from collections.abc import Awaitable, Callable, MutableMapping
@@ -17,6 +18,7 @@ from typing import Any
 from wire.errors import ErrorCode, WireError
 from wire.outbound import Receive, Send
 from wire.timing import now_ns
+from wire.turnstile import Turnstile
 
 Scope = MutableMapping[str, Any]
 ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
@@ -49,6 +51,7 @@ class Edge:
     def __init__(self, app: ASGIApp, *, max_body_bytes: int = DEFAULT_MAX_BODY_BYTES) -> None:
         self.app = app
         self.max_body_bytes = max_body_bytes
+        self._turnstile = Turnstile()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -75,8 +78,11 @@ class Edge:
         try:
             body = await self._body(headers, receive)
             if body is not None:
+                await self._turnstile.enter()
                 await self.app(scope, _replay(body, receive), send_named)
         except WireError as error:
+            if status != 499:
+                raise  # the response is under way: its status cannot be taken back
             error.request_id = request_id
             await _respond(error, send_named)
         except BaseException:
@@ -88,7 +94,12 @@ class Edge:
                 scope["method"],
                 scope["path"],
                 status,
-                extra={"method": scope["method"], "path": scope["path"], "status": status, "duration_ms": round((now_ns() - received) / 1e6, 3)},
+                extra={
+                    "method": scope["method"],
+                    "path": scope["path"],
+                    "status": status,
+                    "duration_ms": round((now_ns() - received) / 1e6, 3),
+                },
             )
 
     async def _body(self, headers: dict[bytes, bytes], receive: Receive) -> bytes | None:
@@ -146,5 +157,7 @@ async def _respond(error: WireError, send: Send) -> None:
     headers = [(b"content-type", b"application/json")]
     body = error.to_body()
     headers.append((b"content-length", str(len(body)).encode()))
+    if error.retry_after is not None:
+        headers.append((b"retry-after", str(math.ceil(error.retry_after)).encode()))
     await send({"type": "http.response.start", "status": error.status, "headers": headers})
     await send({"type": "http.response.body", "body": body, "more_body": False})

@@ -96,8 +96,8 @@ class WireError(Exception):
         return error
 
     def to_body(self) -> bytes:
-        """The JSON body of an error response, which is also the data of a `failed` frame."""
-        return json.dumps({"error": self.to_dict()}, ensure_ascii=False, separators=(",", ":")).encode()
+        """The JSON body of an error response, which is also the data of a `failed` frame. ASCII: a message may hold a lone surrogate."""
+        return json.dumps({"error": self.to_dict()}, separators=(",", ":")).encode()
 
     @classmethod
     def from_dict(cls, error: Any, *, status: int | None = None) -> WireError:

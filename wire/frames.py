@@ -1,11 +1,11 @@
 """The frames of our own hops: how ids are put on and read off, and what each kind of frame looks like.
 
-    id: N + data            a chunk; N is its index in the call's log
-    id: N + event: receipt  what the call cost
-    id: N + event: hop      the gateway's marks
-    event: hop              a lower hop's marks, without an id
-    event: failed           terminal
-    data: [DONE]            terminal
+id: N + data            a chunk; N is its index in the call's log
+id: N + event: receipt  what the call cost
+id: N + event: hop      the gateway's marks
+event: hop              a lower hop's marks, without an id
+event: failed           terminal
+data: [DONE]            terminal
 """
 
 from __future__ import annotations

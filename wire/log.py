@@ -139,15 +139,17 @@ class MemoryLog(StreamLog):
             raise LogFull(self._limit)
         self._size = size
         self._frames.extend(frames)
+        there = len(self._frames)
         for reader in self._readers:
-            reader.wake()
+            if reader.index < there:
+                reader.notify()
 
     def end(self, ending: Ending) -> None:
         if self._ending is not None:
             raise LogEnded("the stream has ended already")
         self._ending = ending
         for reader in self._readers:
-            reader.wake()
+            reader.notify()
 
     def reader(self, index: int = 0) -> Reader:
         if index < 0:
@@ -200,7 +202,6 @@ class _MemoryReader(Reader):
         start, there = self.index, len(frames)
         if start >= there:
             return []
-        self._woken = False
         if there - start == 1:
             self.index = there
             return [frames[start]]
@@ -225,6 +226,10 @@ class _MemoryReader(Reader):
 
     def wake(self) -> None:
         self._woken = True
+        self.notify()
+
+    def notify(self) -> None:
+        """Ends a `wait` that is under way, and only that: what there is to take speaks for itself to the next one."""
         waiter = self._waiter
         if waiter is not None and not waiter.done():
             waiter.set_result(None)

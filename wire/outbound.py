@@ -59,30 +59,30 @@ async def relay(
     reader = log.reader(index)
     watch = _Watch(reader, ping_after_s, send_timeout_s)
     try:
-        await send({"type": "http.response.start", "status": 200, "headers": STREAM_HEADERS + (headers or [])})
-        await send({"type": "http.response.body", "body": preface, "more_body": True})  # an empty body flushes the headers
-        since = now_ns()
         watch.start(receive)
+        await watch.send(send, {"type": "http.response.start", "status": 200, "headers": STREAM_HEADERS + (headers or [])})
+        await watch.send(send, _body(preface))  # an empty body flushes the headers
+        since = now_ns()
         while not watch.gone:
             frames = reader.take()
             if frames:
                 body = translate(frames) if translate else frames[0] if len(frames) == 1 else b"".join(frames)
                 if body:
-                    await watch.send(send, body)
+                    await watch.send(send, _body(body))
                 if marks is not None:
                     marks.departed(reader.index, since)
                 if reader.index < len(log):
                     await asyncio.sleep(0)
             elif log.ending is not None:
                 trailer = log.ending.trailer
-                await send({"type": "http.response.body", "body": translate([trailer]) if translate else trailer, "more_body": False})
+                await watch.send(send, _body(translate([trailer]) if translate else trailer, more=False))
                 return
             elif watch.ping_due:
-                await watch.send(send, PING)
+                await watch.send(send, _body(PING))
             else:
                 await reader.wait()
     except asyncio.CancelledError:
-        if not watch.stuck:
+        if not watch.let_go():
             raise
         logger.warning("a reader took nothing for %.0f s and was let go", send_timeout_s)
     finally:
@@ -90,10 +90,27 @@ async def relay(
         reader.close()
 
 
+def _body(body: bytes, *, more: bool = True) -> MutableMapping[str, Any]:
+    return {"type": "http.response.body", "body": body, "more_body": more}
+
+
 class _Watch:
     """What may end or interrupt a relay's waiting: the client left, a ping is due, a send is stuck."""
 
-    __slots__ = ("_last", "_loop", "_ping_after", "_reader", "_send_timeout", "_sending", "_task", "_timer", "_waiter", "gone", "ping_due", "stuck")
+    __slots__ = (
+        "_last",
+        "_loop",
+        "_ping_after",
+        "_reader",
+        "_send_timeout",
+        "_sending",
+        "_task",
+        "_timer",
+        "_waiter",
+        "gone",
+        "ping_due",
+        "stuck",
+    )
 
     def __init__(self, reader: Reader, ping_after_s: float, send_timeout_s: float) -> None:
         self._loop = asyncio.get_running_loop()
@@ -109,7 +126,7 @@ class _Watch:
 
     def start(self, receive: Receive) -> None:
         self._waiter = self._loop.create_task(self._wait_for_disconnect(receive))
-        self._timer = self._loop.call_later(self._ping_after, self._look)
+        self._timer = self._loop.call_later(min(self._ping_after, self._send_timeout), self._look)
 
     def stop(self) -> None:
         if self._timer is not None:
@@ -117,11 +134,15 @@ class _Watch:
         if self._waiter is not None:
             self._waiter.cancel()
 
-    async def send(self, send: Send, body: bytes) -> None:
+    async def send(self, send: Send, message: MutableMapping[str, Any]) -> None:
         self._last = self._loop.time()
         self._sending = True
-        await send({"type": "http.response.body", "body": body, "more_body": True})
+        await send(message)
         self._sending = self.ping_due = False
+
+    def let_go(self) -> bool:
+        """Whether the cancellation of this task was the watch's own alone; it is then taken back."""
+        return self.stuck and self._task is not None and self._task.uncancel() == 0
 
     async def _wait_for_disconnect(self, receive: Receive) -> None:
         while (await receive())["type"] != "http.disconnect":
@@ -139,5 +160,5 @@ class _Watch:
             self.ping_due = True
             self._reader.wake()
             silent = 0.0
-        limit = self._send_timeout if self._sending else self._ping_after
-        self._timer = self._loop.call_later(max(0.05, limit - silent), self._look)
+        due = self._send_timeout - silent if self._sending else min(self._ping_after - silent, self._send_timeout)
+        self._timer = self._loop.call_later(max(0.05, due), self._look)

@@ -15,6 +15,7 @@ import codecs
 from dataclasses import dataclass
 
 DEFAULT_MAX_FRAME_BYTES = 4 * 1024 * 1024
+_MAX_RETRY_DIGITS = 18  # beyond any sane wait, and Python refuses to read a number of some thousand digits
 
 PING = b": ping\n\n"
 DONE = b"data: [DONE]\n\n"
@@ -127,7 +128,7 @@ class Decoder:
         elif name == b"id":
             if b"\0" not in value:
                 self._id = value.decode("utf-8", "replace")
-        elif name == b"retry" and value.isdigit():
+        elif name == b"retry" and value.isdigit() and len(value) <= _MAX_RETRY_DIGITS:
             self.retry = int(value)
 
     def _dispatch(self) -> Event | None:
@@ -159,7 +160,7 @@ class FrameSplitter:
         """The frames that these bytes complete. Raises FrameTooLarge."""
         if not self._tail:
             end = data.find(b"\n\n")
-            if end >= 0 and end == len(data) - 2 <= self._limit:
+            if end >= 0 and end == len(data) - 2 and len(data) <= self._limit:
                 return [data]  # by far the commonest read: one whole frame
         self._tail += data
         if self._tail.find(b"\n\n", self._scanned) < 0:
@@ -167,7 +168,7 @@ class FrameSplitter:
             self._check(len(self._tail))
             return []
         *whole, rest = bytes(self._tail).split(b"\n\n")
-        self._check(max(len(rest), *map(len, whole)))
+        self._check(max(len(rest), 2 + max(map(len, whole))))
         self._tail = bytearray(rest)
         self._scanned = max(0, len(rest) - 1)
         return [frame + b"\n\n" for frame in whole]

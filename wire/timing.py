@@ -26,7 +26,20 @@ class HopMarks:
     other: departures of frames that have left before (a resumed reader) change nothing.
     """
 
-    __slots__ = ("_arrivals", "_dwell", "_received", "bytes", "first_out", "headers_at", "hop", "last_out", "reads", "received_at", "resumed", "sent_at")
+    __slots__ = (
+        "_arrivals",
+        "_dwell",
+        "_received",
+        "bytes",
+        "first_out",
+        "headers_at",
+        "hop",
+        "last_out",
+        "reads",
+        "received_at",
+        "resumed",
+        "sent_at",
+    )
 
     def __init__(self, hop: str, *, received_ns: int | None = None, resumed: bool = False) -> None:
         self.hop = hop
@@ -114,4 +127,4 @@ def percentiles(nanoseconds: array[int]) -> dict[str, int | None]:
         return {"p50": None, "p99": None, "max": None}
     ordered = sorted(nanoseconds)
     last = len(ordered) - 1
-    return {"p50": ordered[last // 2] // 1000, "p99": ordered[min(last, (len(ordered) * 99) // 100)] // 1000, "max": ordered[-1] // 1000}
+    return {"p50": ordered[last // 2] // 1000, "p99": ordered[-(-len(ordered) * 99 // 100) - 1] // 1000, "max": ordered[-1] // 1000}
