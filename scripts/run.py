@@ -9,6 +9,7 @@ watches make, which passes on SIGTERM and nothing else.
 from __future__ import annotations
 
 import http.client
+import multiprocessing
 import os
 import signal
 import socket
@@ -74,6 +75,8 @@ class Chain(Manager):  # type: ignore[misc]  # honcho has no type information
         """Returns when all processes have ended: None where somebody wanted that, otherwise a sentence that says why."""
         signal.signal(signal.SIGHUP, lambda *_: self.terminate())
         self.loop()
+        for fork in multiprocessing.active_children():
+            fork.join()  # the loop has heard from each of them that its server has ended
         if self.problem is None and not self.stopping:
             return f"{self.lines.ended} ended by itself, so the others were stopped as well."
         return self.problem
@@ -185,7 +188,7 @@ def main() -> int:
     if problem is None:
         chain = Chain(env)
         for name, command in parse_procfile((ROOT / "Procfile").read_text()).processes.items():
-            chain.add_process(name, command, env=env, cwd=str(ROOT))
+            chain.add_process(name, f"exec {command}", env=env, cwd=str(ROOT))  # no shell stays between it and its signals
         with own_ctrl_c():
             problem = chain.run()
     if problem is not None:
