@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from typing import NoReturn
 
 from demo_llm.chunks import to_json
 from demo_llm.conversation import Conversation
+from demo_llm.errors import ProviderError
 from demo_llm.extraction import fill
 from demo_llm.schemas import ChatRequest, Function, NamedTool
 
@@ -17,11 +19,14 @@ _EMPTY_WORDS = frozenset(
 
 
 def choose(request: ChatRequest) -> Function | None:
-    """The function that the request forces, or that its prompt seems to want, or None."""
+    """The function that the request forces, or that its prompt seems to want, or None. Raises ProviderError for an impossible choice."""
     functions = [tool.function for tool in request.tools or ()]
     choice = request.tool_choice
     if isinstance(choice, NamedTool):
-        return next((function for function in functions if function.name == choice.function.name), None)
+        named = next((function for function in functions if function.name == choice.function.name), None)
+        return named or _refuse(f"'{choice.function.name}', which is none of the tools")
+    if not functions and choice == "required":
+        return _refuse("'required' without tools")
     if not functions or choice == "none":
         return None
     asked = _words(request.prompt[:4000])
@@ -36,6 +41,10 @@ def arguments(function: Function, prompt: str) -> str:
     """The call's arguments as JSON, taken from the prompt as well as they can be."""
     value = fill(function.parameters or {}, prompt) if function.parameters else {}
     return to_json(value if isinstance(value, dict) else {}).decode()
+
+
+def _refuse(choice: str) -> NoReturn:
+    raise ProviderError(400, f"Invalid value for 'tool_choice': {choice}.", param="tool_choice", code="invalid_value")
 
 
 def _score(function: Function, asked: set[str]) -> int:

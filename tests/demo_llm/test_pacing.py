@@ -1,0 +1,94 @@
+"""Tokens come when the model's name promises, and no later for having been many."""
+
+from __future__ import annotations
+
+import asyncio
+from itertools import pairwise
+from statistics import median
+
+import pytest
+
+from demo_llm.pacing import JITTER, Schedule
+from tests.demo_llm.client import Demo
+
+PACES = {"demo-fast": (300, 20), "demo-balanced": (400, 35), "demo-quality": (500, 50)}
+LATE_MS = 40
+"""How much later than it was due a token may arrive on a machine that is busy with other tests."""
+
+
+async def test_each_model_keeps_its_pace(demo: Demo) -> None:
+    """The first token comes after the model's delay, the others a gap apart, and the last one is on time: lateness does not add up."""
+    told = await asyncio.gather(*(demo.tell("count to 25", model=model) for model in PACES))
+    for (first_ms, gap_ms), answer in zip(PACES.values(), told, strict=True):
+        times = answer.token_times_ms
+        assert len(times) == 50
+        early = gap_ms * JITTER + 2
+        for index, at in enumerate(times):
+            assert first_ms + index * gap_ms - early <= at <= first_ms + index * gap_ms + early + LATE_MS
+        gaps = [after - before for before, after in pairwise(times)]
+        assert median(gaps) == pytest.approx(gap_ms, rel=0.25)
+
+
+async def test_an_answer_that_is_not_streamed_takes_as_long(demo: Demo) -> None:
+    """Without streaming the answer arrives when a stream's last token would."""
+    loop = asyncio.get_running_loop()
+    begun = loop.time()
+    answer = await demo.ask("count to 15")
+    took_ms = 1000 * (loop.time() - begun)
+    due_ms = 300 + 20 * (answer["usage"]["completion_tokens"] - 1)
+    assert due_ms - 6 <= took_ms <= due_ms + 2 * LATE_MS
+
+
+async def test_tokens_leave_one_by_one(demo: Demo) -> None:
+    """Each token is a read of its own: nothing is collected on the way out."""
+    answer = await demo.tell("count to 15")
+    assert len(set(answer.token_times_ms)) >= 28
+
+
+def test_the_jitter_is_the_same_for_a_seed() -> None:
+    """Two schedules of one seed agree on every token, those of two seeds do not."""
+    one, same, other = (Schedule(0, 300, 20, seed) for seed in ("7", "7", "8"))
+    assert [one.due_ns(index) for index in range(200)] == [same.due_ns(index) for index in range(200)]
+    assert [one.due_ns(index) for index in range(200)] != [other.due_ns(index) for index in range(200)]
+
+
+def test_the_jitter_neither_reorders_nor_drifts() -> None:
+    """Tokens are due in order, each within the jitter of its own place, however far along."""
+    schedule = Schedule(0, 300, 20, "seed")
+    dues = [schedule.due_ns(index) for index in range(5000)]
+    assert dues == sorted(dues)
+    assert dues[0] == 300_000_000
+    for index in (1, 100, 4999):
+        assert abs(dues[index] / 1e6 - (300 + 20 * index)) <= 20 * JITTER
+    assert len({due - round(due, -7) for due in dues[:50]}) > 25
+
+
+@pytest.mark.parametrize("prompt", ['{"frames": 20, "gap_ms": 25, "bytes": 100}'])
+async def test_the_probe_sends_what_its_script_says(demo: Demo, prompt: str) -> None:
+    """So many frames of so many bytes, so far apart, each with its index and the time at which it was sent."""
+    answer = await demo.tell(prompt, model="demo-probe", stream_options={"include_usage": True})
+    lines = answer.folded.content.splitlines(keepends=True)
+    assert [len(line.encode()) for line in lines] == [100] * 20
+    heads = [line.split() for line in lines]
+    assert [head[0] for head in heads] == [f"#{index}" for index in range(20)]
+    sent_ms = [int(head[1].removeprefix("@")) / 1000 for head in heads]
+    for index, (sent, arrived) in enumerate(zip(sent_ms, answer.token_times_ms, strict=True)):
+        assert 100 + 25 * index - 2 <= sent <= 100 + 25 * index + LATE_MS
+        assert -2 <= arrived - sent <= LATE_MS
+    assert answer.folded.finish_reason == "stop"
+    assert (answer.folded.usage or {})["completion_tokens"] == 20
+
+
+async def test_the_probe_takes_any_prompt(demo: Demo) -> None:
+    """A prompt that is no script gets the default one; the answer can be had whole, too."""
+    text = await demo.say("hello", model="demo-probe")
+    assert [len(line) for line in text.splitlines()] == [63] * 50
+
+
+@pytest.mark.parametrize("script", ['{"frames": 0}', '{"gap_ms": -1}', '{"bytes": 9999999999}', '{"frames": "many"}', '{"speed": 1}'])
+async def test_a_wrong_script_is_refused(demo: Demo, script: str) -> None:
+    """The refusal names the value that is wrong."""
+    body = {"model": "demo-probe", "messages": [{"role": "user", "content": script}]}
+    status, _, answer = await demo.request("POST", "/v1/chat/completions", body)
+    assert status == 400
+    assert script.split('"')[1] in answer["error"]["message"]

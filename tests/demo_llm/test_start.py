@@ -1,0 +1,32 @@
+"""How the server starts and ends."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.support.server import ROOT, Server
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("DEMO_LLM_PORT", "many"), ("DEMO_LLM_PORT", "70000"), ("LOG_LEVEL", "loud"), ("HOST", ""), ("HOST", "999.1.1.1")]
+)
+def test_a_wrong_setting_stops_the_start(name: str, value: str) -> None:
+    """One sentence that names the variable, exit code 2, no stack trace."""
+    run = subprocess.run(
+        [sys.executable, "-m", "demo_llm"], cwd=ROOT, env={"PATH": "", name: value}, capture_output=True, text=True, timeout=30, check=False
+    )
+    assert run.returncode == 2
+    assert name in run.stderr
+    assert run.stderr.count("\n") == 1
+    assert run.stderr.endswith(".\n")
+
+
+def test_it_ends_when_told_to(tmp_path: Path) -> None:
+    """SIGTERM ends it in good order, without a word of complaint."""
+    with Server("demo_llm", tmp_path, port_variable="DEMO_LLM_PORT", env={"LOG_LEVEL": "WARNING"}) as server:
+        server.terminate()
+        assert server.stderr == ""
