@@ -1,0 +1,58 @@
+"""With CI=true nothing is skipped in silence."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.support.server import ROOT
+
+SKIPPING_TEST = """
+import pytest
+
+def test_skips():
+    pytest.skip("no browser here")
+
+@pytest.mark.xfail(reason="known")
+def test_is_known_to_fail():
+    assert False
+"""
+SKIPPING_MODULE = 'import pytest\npytest.skip("no database here", allow_module_level=True)\n'
+
+
+def run(folder: Path, text: str, ci: str) -> subprocess.CompletedProcess[str]:
+    module = folder / "test_sample.py"
+    module.write_text(text)
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-p",
+        "tests.conftest",
+        "-n",
+        "0",
+        "-p",
+        "no:cacheprovider",
+        "--rootdir",
+        str(folder),
+        str(module),
+    ]
+    return subprocess.run(command, cwd=ROOT, env=os.environ | {"CI": ci}, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize(("text", "reason"), [(SKIPPING_TEST, "no browser here"), (SKIPPING_MODULE, "no database here")])
+def test_a_skip_is_a_failure_in_ci(tmp_path: Path, text: str, reason: str) -> None:
+    """A test or a module that skips itself fails with CI=true, with its reason, and does not without."""
+    outside, inside = run(tmp_path, text, "false"), run(tmp_path, text, "true")
+    assert "1 skipped" in outside.stdout
+    assert inside.returncode != 0
+    assert f"Skipped, which is a failure with CI=true: Skipped: {reason}" in inside.stdout
+
+
+def test_an_expected_failure_stays_one(tmp_path: Path) -> None:
+    """What is marked as known to fail is no skip."""
+    assert "1 xfailed" in run(tmp_path, SKIPPING_TEST, "true").stdout
