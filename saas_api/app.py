@@ -60,7 +60,6 @@ def create_app(settings: Settings) -> FastAPI:
     return app
 
 
-
 @asynccontextmanager
 async def _background(*work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
     """Runs work that has no end of its own, and ends it on leaving."""

@@ -84,10 +84,17 @@ class Authenticator:
                 await connection.execute(teams.insert().values(team_id=team_id, name="Demo team", created_at=now))
         try:
             async with self._engine.begin() as connection:
-                if (await connection.execute(select(virtual_keys.c.key_id).where(virtual_keys.c.key_hash == key_hash))).one_or_none() is None:
+                if (
+                    await connection.execute(select(virtual_keys.c.key_id).where(virtual_keys.c.key_hash == key_hash))
+                ).one_or_none() is None:
                     await connection.execute(
                         virtual_keys.insert().values(
-                            key_id=f"key_{key_hash[:24]}", team_id=team_id, name="First key", key_hash=key_hash, prefix=key[:12], created_at=now
+                            key_id=f"key_{key_hash[:24]}",
+                            team_id=team_id,
+                            name="First key",
+                            key_hash=key_hash,
+                            prefix=key[:12],
+                            created_at=now,
                         )
                     )
         except IntegrityError:  # another worker, starting at the same time, was quicker

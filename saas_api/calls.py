@@ -189,7 +189,9 @@ class Calls:
             return
         until = time.time() + LEASE_S
         async with self._engine.begin() as connection:
-            await connection.execute(_RENEW, [{"of": call_id, "lease_until": until, "completion_tokens": tokens} for call_id, tokens in checkpoints])
+            await connection.execute(
+                _RENEW, [{"of": call_id, "lease_until": until, "completion_tokens": tokens} for call_id, tokens in checkpoints]
+            )
 
     async def reap(self, *, at_start: bool = False) -> None:
         """Settles calls whose server died, from their last checkpoint, as interrupted.

@@ -1,8 +1,8 @@
 """The hop, inward: a provider's frames get their ids and go into a log, for as long as the answer lasts and whoever is listening.
 
 Strategy. A generation is a task of the app's. It pumps the provider's frames into its log, settles the call when that has
-ended, however it ended, and then writes `receipt` and `hop` and closes the log. Cancelling (Stop, no reader for too long, shutdown) interrupts
-the pump alone: the provider's socket closes at once, and the settlement always runs to its end.
+ended, however it ended, and then writes `receipt` and `hop` and closes the log. Cancelling (Stop, no reader for too long,
+shutdown) interrupts the pump alone: the provider's socket closes at once, and the settlement always runs to its end.
 """
 
 from __future__ import annotations

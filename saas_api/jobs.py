@@ -136,7 +136,7 @@ class Jobs:
 
 
 def record(identity: Identity, request: JobRequest, status: JobStatus, idempotency_key: str | None = None) -> dict[str, Any]:
-    """A new job's row, to be run with INSERT, which fails where the team has used the idempotency key before. Raises WireError NOT_FOUND."""
+    """A new job's row for INSERT, which fails where the team has used the idempotency key before. Raises WireError NOT_FOUND."""
     if request.team_id != identity.team_id:
         raise WireError(ErrorCode.NOT_FOUND, "There is no such team.")
     return {

@@ -46,7 +46,11 @@ _BUILT_IN: Mapping[str, Mapping[str, str]] = {
         "demo": "demo-quality",
     },
 }
-_DEMO_PRICES: Mapping[str, tuple[str, str]] = {"demo-fast": ("0.15", "0.60"), "demo-balanced": ("0.40", "1.60"), "demo-quality": ("2.00", "8.00")}
+_DEMO_PRICES: Mapping[str, tuple[str, str]] = {
+    "demo-fast": ("0.15", "0.60"),
+    "demo-balanced": ("0.40", "1.60"),
+    "demo-quality": ("2.00", "8.00"),
+}
 
 
 class ModelsFileError(ValueError):
@@ -162,7 +166,9 @@ def _built_in(settings: Settings) -> ModelsFile:
     }
 
     def deployment(provider: str, model: str) -> dict[str, Any]:
-        prices = dict(zip(("input_usd_per_million", "output_usd_per_million"), _DEMO_PRICES[model], strict=True)) if provider == "demo" else {}
+        prices = (
+            dict(zip(("input_usd_per_million", "output_usd_per_million"), _DEMO_PRICES[model], strict=True)) if provider == "demo" else {}
+        )
         return {"model": f"{provider}/{model}", **prices}
 
     return ModelsFile.model_validate(

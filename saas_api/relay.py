@@ -26,7 +26,13 @@ class EventStream(Response):
     """A response that follows a generation's log."""
 
     def __init__(
-        self, generations: Generations, generation: Generation, index: int = 0, *, grace_s: float | None = None, translate: Translate | None = None
+        self,
+        generations: Generations,
+        generation: Generation,
+        index: int = 0,
+        *,
+        grace_s: float | None = None,
+        translate: Translate | None = None,
     ) -> None:
         super().__init__()
         self._generations = generations

@@ -48,7 +48,9 @@ class CallRequest(BaseModel):
 
     def params(self) -> dict[str, Any]:
         """What goes to the provider: everything that was sent, but what is ours alone."""
-        return self.model_dump(exclude_unset=True, exclude={"model_group", "purpose", "stream", "team_id", "job_type", "user_id", "metadata"})
+        return self.model_dump(
+            exclude_unset=True, exclude={"model_group", "purpose", "stream", "team_id", "job_type", "user_id", "metadata"}
+        )
 
 
 class CompletionRequest(CallRequest):

@@ -17,7 +17,7 @@ router = APIRouter(prefix="/api/jobs", tags=["jobs"])
 
 STREAM: dict[int | str, dict[str, Any]] = {
     200: {
-        "description": "Chunks with ids from 0, then `receipt`, `hop`, and `[DONE]` or `failed`. `X-Job-Id` and `X-Call-Id` come with the headers.",
+        "description": "Chunks with ids from 0, `receipt`, `hop`, then `[DONE]` or `failed`. Headers: `X-Job-Id`, `X-Call-Id`.",
         "content": {"text/event-stream": {"schema": {"type": "string"}}},
     }
 }

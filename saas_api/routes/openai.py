@@ -33,5 +33,9 @@ async def models(services: ServicesDep, identity: IdentityDep) -> dict[str, Any]
     """The model groups this key may use, as models."""
     return {
         "object": "list",
-        "data": [{"id": name, "object": "model", "created": 0, "owned_by": "saas_api"} for name in services.model_groups.names if identity.may_use(name)],
+        "data": [
+            {"id": name, "object": "model", "created": 0, "owned_by": "saas_api"}
+            for name in services.model_groups.names
+            if identity.may_use(name)
+        ],
     }

@@ -1,0 +1,109 @@
+"""What the dialect makes of a provider's bytes: clean ones untouched, the rest put in order, and nothing after the end."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import random
+
+import pytest
+
+from llm_providers import ProtocolViolation, ProviderError, ProviderFault, Truncated
+from llm_providers.openai import CleanFrames
+
+CHUNKS = [b'data: {"choices":[{"delta":{"content":"%d \\"error\\" \xe6\x9d\xb1"}}]}\n\n' % i for i in range(30)]
+FINISH = b'data: {"choices":[{"delta":{},"finish_reason":"stop"}]}\n\n'
+DONE = b"data: [DONE]\n\n"
+
+
+def feed(frames: CleanFrames, data: bytes, cuts: list[int]) -> list[bytes]:
+    """All frames that the data gives when it is cut at these places."""
+    edges = [0, *sorted(cuts), len(data)]
+    return [frame for start, stop in itertools.pairwise(edges) for frame in frames.feed(data[start:stop])]
+
+
+def ways_to_cut(data: bytes) -> list[list[int]]:
+    """Whole, byte by byte, and at random places."""
+    chance = random.Random(7)
+    return [[], list(range(1, len(data))), *([sorted(chance.sample(range(1, len(data)), 12)) for _ in range(20)])]
+
+
+def test_clean_frames_are_the_bytes_that_came() -> None:
+    """However the bytes are cut, the frames joined together are the same bytes, without a parse or a rewrite."""
+    data = b"".join(CHUNKS) + FINISH + DONE
+    for cuts in ways_to_cut(data):
+        frames = CleanFrames()
+        assert feed(frames, data, cuts) == [*CHUNKS, FINISH]
+        assert frames.done
+        assert frames.failure is None
+
+
+@pytest.mark.parametrize(
+    ("dirty", "clean"),
+    [
+        (b'\xef\xbb\xbfdata: {"a":1}\n\n', b'data: {"a":1}\n\n'),
+        (b': hello\nid: 4\nretry: 10\ndata: {"a":1}\n\n', b'data: {"a":1}\n\n'),
+        (b'data:{"a":1}\n\n', b'data: {"a":1}\n\n'),
+        (b'data: {"a":1}\r\n\r\n', b'data: {"a":1}\n\n'),
+        (b'data: {"a":1}\r\r', b'data: {"a":1}\n\n'),
+        (b'data: {"a":\ndata: 1}\n\n', b'data: {"a":1}\n\n'),
+        (b'event: message\ndata: {"a":1}\n\n', b'data: {"a":1}\n\n'),
+        (b": only a comment\n\n", b""),
+        (b'data: {"error":null,"a":1}\n\n', b'data: {"error":null,"a":1}\n\n'),
+    ],
+)
+def test_what_is_not_clean_is_written_anew(dirty: bytes, clean: bytes) -> None:
+    """Line ends, comments, ids, folded lines and a BOM do not survive; the data does, whatever the cut."""
+    data = dirty + CHUNKS[0] + DONE
+    for cuts in ways_to_cut(data):
+        frames = CleanFrames()
+        assert b"".join(feed(frames, data, cuts)) == clean + CHUNKS[0]
+        assert frames.done
+
+
+@pytest.mark.parametrize(
+    ("bad", "kind"),
+    [
+        (b'data: {"choices": [\n\n', ProtocolViolation),
+        (b"data: hello\n\n", ProtocolViolation),
+        (b"data: [1]\n\n", ProtocolViolation),
+        (b'data: {"error":{"message":"overloaded"}}\n\n', ProviderFault),
+    ],
+)
+def test_a_fault_comes_after_what_came_before_it(bad: bytes, kind: type[ProviderError]) -> None:
+    """Frames before the fault are given, also from the same read; nothing after it is."""
+    data = b"".join(CHUNKS[:3]) + bad + CHUNKS[3]
+    for cuts in ways_to_cut(data):
+        frames = CleanFrames()
+        given: list[bytes] = []
+        edges = [0, *cuts, len(data)]
+        for start, stop in itertools.pairwise(edges):
+            if frames.failure is None:
+                given += frames.feed(data[start:stop])
+        assert given == CHUNKS[:3]
+        assert isinstance(frames.failure, kind)
+        assert "overloaded" not in str(frames.failure)
+
+
+def test_a_frame_without_an_end_is_a_violation() -> None:
+    """A provider that never ends its frame is stopped at the limit."""
+    frames = CleanFrames()
+    for _ in range(5):
+        frames.feed(b"data: {" + b"x" * (1024 * 1024))
+        if frames.failure is not None:
+            break
+    assert isinstance(frames.failure, ProtocolViolation)
+
+
+def test_an_end_needs_a_finish_or_a_done() -> None:
+    """A body that just ends is truncated; a finish reason without [DONE] is an end, also where a usage chunk follows it."""
+    usage = b"data: %b\n\n" % json.dumps({"choices": [], "usage": {"prompt_tokens": 1}}).encode()
+    cut, finished = CleanFrames(), CleanFrames()
+    for frame in CHUNKS:
+        cut.feed(frame)
+        finished.feed(frame)
+    finished.feed(FINISH)
+    finished.feed(usage)
+    finished.check_finished()
+    with pytest.raises(Truncated):
+        cut.check_finished()
