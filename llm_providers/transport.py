@@ -48,7 +48,9 @@ class Transport:
         deadline = asyncio.get_running_loop().time() + first_byte_s
         try:
             async with asyncio.timeout_at(deadline):
-                response = await self._session.post(url, data=body, headers=headers | {"Content-Type": "application/json"}, allow_redirects=False)
+                response = await self._session.post(
+                    url, data=body, headers=headers | {"Content-Type": "application/json"}, allow_redirects=False
+                )
         except (TimeoutError, aiohttp.ServerTimeoutError):
             raise ProviderTimeout(f"The model provider sent nothing within {first_byte_s:g} s.") from None
         except (aiohttp.ClientConnectionError, OSError):

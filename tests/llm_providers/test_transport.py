@@ -162,4 +162,4 @@ async def test_connections_are_used_again(provider: Provider, transport: Transpo
     assert session is not None
     connector = session.connector
     assert connector is not None
-    assert sum(map(len, connector._conns.values())) == 1  # type: ignore[attr-defined]  # aiohttp tells its pool's size nowhere
+    assert sum(map(len, connector._conns.values())) == 1

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 import httpx
 import openai
 import pytest
+from openai.types.chat import ChatCompletionMessageParam
 
 from bench.script import TOOL_ARGUMENTS, expected_text
 from tests.saas_api.conftest import Gateway
@@ -55,18 +56,18 @@ async def test_tool_calls(sdk: openai.AsyncOpenAI) -> None:
 
 async def test_errors_are_the_sdks_own(sdk: openai.AsyncOpenAI) -> None:
     """Each status becomes the SDK's class for it, and an error in mid-stream an APIError."""
-    message = [{"role": "user", "content": "x"}]
+    message: list[ChatCompletionMessageParam] = [{"role": "user", "content": "x"}]
     for model, kind in (("status-429", openai.RateLimitError), ("status-500", openai.InternalServerError), ("nope", openai.NotFoundError)):
         with pytest.raises(kind):
-            await sdk.chat.completions.create(model=model, messages=message, stream=True)  # type: ignore[call-overload]  # a plain list
-    stream = await sdk.chat.completions.create(model="error-frame", messages=message, stream=True)  # type: ignore[call-overload]  # as above
+            await sdk.chat.completions.create(model=model, messages=message, stream=True)
+    stream = await sdk.chat.completions.create(model="error-frame", messages=message, stream=True)
     received = ""
     with pytest.raises(openai.APIError):
         async for chunk in stream:
             received += chunk.choices[0].delta.content or ""
     assert received == expected_text(10)
     with pytest.raises(openai.BadRequestError):
-        await sdk.chat.completions.create(model="text", messages=message, temperature=9)  # type: ignore[arg-type]  # as above
+        await sdk.chat.completions.create(model="text", messages=message, temperature=9)
 
 
 async def test_nothing_but_openais_frames(client: httpx.AsyncClient, gateway: Gateway) -> None:

@@ -24,7 +24,7 @@ def error(response: httpx.Response) -> tuple[int, str]:
 async def test_no_key_no_entry(gateway: Gateway, header: str | None) -> None:
     """No, malformed and unknown keys get invalid_key, on both surfaces."""
     async with httpx.AsyncClient(base_url=gateway.url) as client:
-        headers = {} if header is None else {"Authorization": header.encode()}
+        headers = {} if header is None else {b"Authorization": header.encode()}
         for path in ("/v1/models", "/api/jobs/job_x"):
             response = await client.get(path, headers=headers)
             assert error(response) == (401, "invalid_key")
