@@ -98,7 +98,8 @@ class Reader(asyncio.Protocol):
             self.delays.append(now - int(match[1]))
             self.arrivals.append(now)
             end = match.end()
-        if b"data: [DONE]" in window or b"event: failed" in window:
+        refused = not self.head.startswith(b"HTTP/1.1 200")
+        if refused or b"data: [DONE]" in window or b"event: failed" in window:
             self.ended = b"data: [DONE]" in window
             self._transport.close()
         self._tail = window[max(end, len(window) - _TAIL) :]

@@ -99,9 +99,9 @@ def test_modules_are_short() -> None:
 
 
 def test_modules_say_what_they_are_for() -> None:
-    """Every module begins with a docstring."""
-    silent = [str(path.relative_to(ROOT)) for path in our_modules() if ast.get_docstring(ast.parse(path.read_text())) is None]
-    assert [] == silent
+    """Every module that has something in it begins with a docstring."""
+    texts = {str(path.relative_to(ROOT)): path.read_text() for path in our_modules()}
+    assert [] == [name for name, text in texts.items() if text.strip() and ast.get_docstring(ast.parse(text)) is None]
 
 
 def test_procfile_holds_the_three_servers() -> None:
