@@ -7,6 +7,13 @@ import { duration } from "./figures.js";
 
 const INTERVAL_MS = 100;
 
+function figure(value, unit) {
+  const element = document.createElement("span");
+  element.className = "figure";
+  element.append(Object.assign(document.createElement("b"), { textContent: value }), ` ${unit}`);
+  return element;
+}
+
 export class LiveLine {
   /** `startedAt` is when Send was pressed (`performance.now()`), or null where this page did not see it. */
   constructor(article, startedAt) {
@@ -36,17 +43,18 @@ export class LiveLine {
   #show() {
     const now = performance.now();
     this.line.classList.toggle("latency-lost", this.lost);
-    this.text.textContent = this.lost ? "Connection lost. The answer goes on; trying to get back to it" : this.#figures(now);
+    if (this.lost) this.text.textContent = "Connection lost. The answer goes on; trying to get back to it";
+    else this.text.replaceChildren(...this.#figures(now));
     if (this.startedAt !== null && this.firstAt !== null) this.#strip((100 * (this.firstAt - this.startedAt)) / (now - this.startedAt));
     else if (this.startedAt !== null) this.#strip(100);
   }
 
   #figures(now) {
     const since = this.startedAt ?? this.firstAt;
-    if (since === null) return "Picking up the answer";
-    if (this.firstAt === null) return `${duration(now - since)} waiting`;
-    const first = this.startedAt === null ? [] : [`${duration(this.firstAt - this.startedAt)} to first token`];
-    return [...first, duration(now - since), this.chunks === 1 ? "1 chunk" : `${this.chunks} chunks`].join("\u2002·\u2002");
+    if (since === null) return ["Picking up the answer"];
+    if (this.firstAt === null) return [figure(duration(now - since), "waiting")];
+    const first = this.startedAt === null ? [] : [figure(duration(this.firstAt - this.startedAt), "to first token")];
+    return [...first, figure(duration(now - since), "so far"), figure(String(this.chunks), this.chunks === 1 ? "chunk" : "chunks")];
   }
 
   #strip(wait) {

@@ -12,6 +12,7 @@ export function followText(scroller, content, button) {
   const distance = () => scroller.scrollHeight - scroller.scrollTop - scroller.clientHeight;
 
   function follow() {
+    if (!content.childElementCount) return; // nothing has been written yet, so there is nothing to follow
     following = true;
     scroller.scrollTop = scroller.scrollHeight;
     lastTop = scroller.scrollTop;

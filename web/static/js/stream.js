@@ -175,7 +175,8 @@ export class AnswerStream {
   }
 
   #swap(article) {
-    if (!this.article.isConnected) return;
+    const asked = this.article.querySelector(".htmx-request"); // "Try again" was pressed: its answer takes this place
+    if (!this.article.isConnected || asked) return;
     this.article.replaceWith(article);
     this.watch.swapped(article);
   }

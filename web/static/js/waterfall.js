@@ -129,7 +129,7 @@ function picture(layout, width) {
 
 function axis(span, scale, room, height) {
   const group = node("g", { class: "wf-axis" });
-  for (const tick of axisTicks(span, Math.min(8, Math.floor(room / 76)))) {
+  for (const tick of axisTicks(span, Math.min(8, Math.floor(room / 64)))) {
     const x = Math.round(scale(tick)) + 0.5;
     const atEnd = scale(span) - x < 30;
     group.append(node("line", { x1: x, x2: x, y1: AXIS - 6, y2: height }));

@@ -1,0 +1,263 @@
+"""A stand-in for the middle tier: renders the real templates, streams scripted answers, and keeps to the same routes.
+
+The page's own behaviour (reconnecting, ignoring duplicates, keeping what was typed) is tested against it, because it can be
+told to misbehave: the first word of a message chooses the script. Everything runs over a real socket in a thread of its own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+import threading
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import uvicorn
+from fastapi import FastAPI, Form, Request
+from fastapi.responses import HTMLResponse, JSONResponse, Response, StreamingResponse
+from fastapi.staticfiles import StaticFiles
+from markupsafe import Markup
+
+from client_server.markdown import Renderer
+from client_server.templating import SECURITY_HEADERS, WEB, Templates
+
+CHAIN = ["browser", "client_server", "saas_api", "model"]
+GROUPS = ["chat-fast", "chat-balanced", "chat-quality"]
+TOKEN = "the-token"
+RENDERER = Renderer()
+
+
+@dataclass
+class Turn:
+    """One turn as the templates see it, and how its stream behaves."""
+
+    id: str
+    user_message: str
+    answer: list[str]
+    streaming: bool = True
+    model_group: str = "chat-fast"
+    temperature: float = 0.7
+    gap_s: float = 0.015
+    first_s: float = 0.15
+    script: str = ""
+    state: str = "streaming"
+    sent: int = 0
+    error: dict[str, Any] | None = None
+    summary: dict[str, Any] | None = None
+    browser: dict[str, Any] | None = None
+    connections: list[str] = field(default_factory=list)
+    arrivals: list[int] = field(default_factory=list)
+    began: float = field(default_factory=time.perf_counter)
+    retryable: bool = False
+    created_at: float = field(default_factory=time.time)
+
+    @property
+    def events_url(self) -> str:
+        return f"/chat/turns/{self.id}/events"
+
+    @property
+    def content(self) -> str:
+        return "".join(self.answer[: self.sent])
+
+    @property
+    def content_html(self) -> Markup:
+        return RENDERER.to_html(self.content)
+
+    def hops(self) -> list[dict[str, Any]]:
+        """Records of the two servers as they would look, upstream first."""
+        records = []
+        for hop, early, held in (("saas_api", 1900, 60), ("client_server", 0, 90)):
+            arrivals = [mark - early for mark in self.arrivals]
+            records.append(
+                {
+                    "hop": hop,
+                    "received_at": self.created_at,
+                    "upstream_sent_us": 700 if hop == "saas_api" else 900,
+                    "upstream_headers_us": 2500,
+                    "first_in_us": arrivals[0] if arrivals else None,
+                    "first_out_us": arrivals[0] + held if arrivals else None,
+                    "last_in_us": arrivals[-1] if arrivals else None,
+                    "last_out_us": arrivals[-1] + held if arrivals else None,
+                    "frames": len(arrivals),
+                    "bytes": 210 * len(arrivals),
+                    "reads": len(arrivals),
+                    "dwell_us": {"p50": held, "p99": held * 3, "max": held * 5},
+                    "arrivals_us": arrivals[:2048],
+                }
+            )
+        return records
+
+    def end(self, state: str, error: dict[str, Any] | None = None) -> None:
+        self.state, self.error = state, error
+        self.retryable = state != "finished"
+        if not self.arrivals:
+            return
+        first, total = self.arrivals[0] / 1000, self.arrivals[-1] / 1000
+        rate = len(self.arrivals) / max(0.001, (total - first) / 1000) if len(self.arrivals) > 1 else None
+        self.summary = {
+            "first_token_ms": first,
+            "total_ms": total,
+            "tokens": self.sent,
+            "tokens_per_second": rate,
+            "cost_usd": "0.000123",
+            "finish_reason": "stop" if state == "finished" else None,
+        }
+
+
+class PageServer:
+    """The turns of one page, and the app that serves them.
+
+    `answers` maps a message's first word to the chunks of its answer; the next `refusals` messages are refused.
+    """
+
+    def __init__(self) -> None:
+        self.turns: list[Turn] = []
+        self.answers: dict[str, list[str]] = {}
+        self.url = ""
+        self.app = FastAPI()
+        self.app.mount("/static", StaticFiles(directory=WEB / "static"))
+        self.templates = Templates()
+        self.refusals = 0
+        self._routes()
+
+    def turn(self, turn_id: str) -> Turn:
+        return next(turn for turn in self.turns if turn.id == turn_id)
+
+    def render(self, template: str, **context: Any) -> HTMLResponse:
+        return self.templates.page(template, {"csrf_token": TOKEN, **context})
+
+    def page(self, conversation: dict[str, str] | None) -> HTMLResponse:
+        entry = {"id": "one", "title": "The way of a chunk", "url": "/c/one", "active": conversation is not None}
+        return self.render(
+            "chat.html",
+            conversation=conversation,
+            conversations=[entry] if self.turns else [],
+            turns=self.turns if conversation else [],
+            model_groups=GROUPS,
+            model_group="chat-fast",
+            temperature=0.7,
+            streaming=True,
+            chain=CHAIN,
+        )
+
+    def add(self, message: str, *, streaming: bool = True, model_group: str = "chat-fast") -> Turn:
+        script = message.split(maxsplit=1)[0].strip().lower()
+        answer = self.answers.get(script) or [f"{word} " for word in f"You wrote: {message}".split(" ")]
+        turn = Turn(f"turn{len(self.turns)}", message, answer if streaming else ["".join(answer)], streaming, model_group, script=script)
+        self.turns.append(turn)
+        return turn
+
+    async def frames(self, turn: Turn, after: int, connection: int) -> AsyncIterator[bytes]:
+        """The turn's frames after an id. Scripts that cut do so on their first connections."""
+        yield b"retry: 100\n\n"
+        for index in range(after + 1, len(turn.answer)):
+            if turn.state == "cancelled":
+                break
+            if index >= turn.sent:
+                await asyncio.sleep(turn.first_s if index == 0 else turn.gap_s)
+                turn.arrivals.append(int((time.perf_counter() - turn.began) * 1e6))
+                turn.sent = index + 1
+            yield self.chunk(index, turn.answer[index])
+            if turn.script == "again" and index:
+                yield self.chunk(index - 1, turn.answer[index - 1])
+            if turn.script in ("cut", "refuse") and connection < 2 and index == 5 * (connection + 1):
+                return
+            if turn.script == "fail" and index == 5:
+                error = {"code": "upstream_error", "message": "The model broke off in mid-answer.", "retryable": True}
+                turn.end("failed", error)
+                yield b"event: failed\ndata: " + json.dumps({"error": error}).encode() + b"\n\n"
+                return
+        for hop in turn.hops():
+            yield b"event: hop\ndata: " + json.dumps(hop).encode() + b"\n\n"
+        if turn.state == "streaming":
+            turn.end("finished")
+        elif turn.state == "cancelled":
+            turn.end("cancelled")
+        yield b"data: [DONE]\n\n"
+
+    @staticmethod
+    def chunk(index: int, text: str) -> bytes:
+        body = {"object": "chat.completion.chunk", "choices": [{"index": 0, "delta": {"content": text}}]}
+        return f"id: {index}\ndata: {json.dumps(body)}\n\n".encode()
+
+    def _routes(self) -> None:
+        app = self.app
+
+        @app.get("/")
+        async def home() -> Response:
+            return self.page(None)
+
+        @app.get("/blank")
+        async def blank() -> Response:
+            return HTMLResponse("<!doctype html><title>blank</title><div id=root></div>", headers=dict(SECURITY_HEADERS))
+
+        @app.get("/c/one")
+        async def conversation() -> Response:
+            return self.page({"id": "one", "title": "The way of a chunk"})
+
+        @app.post("/chat/messages")
+        async def messages(request: Request, message: str = Form(), stream: str = Form(""), model_group: str = Form()) -> Response:
+            if request.headers.get("x-csrf-token") != TOKEN:
+                return JSONResponse({"error": {"code": "csrf", "message": "No token.", "retryable": False}}, 403)
+            if self.refusals:
+                self.refusals -= 1
+                error = {"code": "rate_limited", "message": "Too many messages at once. Wait a moment.", "retryable": True}
+                return JSONResponse({"error": error}, 429)
+            response = self.render("turn.html", turn=self.add(message, streaming=stream == "on", model_group=model_group))
+            response.headers["HX-Push-Url"] = "/c/one"
+            response.headers["HX-Trigger"] = json.dumps({"conversation": {"id": "one", "title": "The way of a chunk"}})
+            return response
+
+        @app.get("/chat/turns/{turn_id}")
+        async def answer(turn_id: str) -> Response:
+            return self.render("answer.html", turn=self.turn(turn_id))
+
+        @app.get("/chat/turns/{turn_id}/events")
+        async def events(request: Request, turn_id: str, last_event_id: int = -1) -> Response:
+            turn = self.turn(turn_id)
+            after = int(request.headers.get("last-event-id", last_event_id))
+            turn.connections.append(f"{'header' if 'last-event-id' in request.headers else 'query'}:{after}")
+            connection = len(turn.connections) - 1
+            if turn.script == "refuse" and connection == 1:
+                return JSONResponse({"error": {"code": "shutting_down", "message": "Later.", "retryable": True}}, 503)
+            return StreamingResponse(self.frames(turn, after, connection), media_type="text/event-stream")
+
+        @app.post("/chat/turns/{turn_id}/stop")
+        async def stop(turn_id: str) -> Response:
+            self.turn(turn_id).state = "cancelled"
+            return Response(status_code=204)
+
+        @app.post("/chat/turns/{turn_id}/regenerate")
+        async def regenerate(turn_id: str) -> Response:
+            return self.render("answer.html", turn=self.add(f"Once more: {self.turn(turn_id).user_message}"))
+
+        @app.get("/chat/turns/{turn_id}/timing")
+        async def timing(turn_id: str) -> Response:
+            turn = self.turn(turn_id)
+            return JSONResponse({"state": turn.state, "hops": turn.hops() + ([turn.browser] if turn.browser else []), "receipt": None})
+
+        @app.post("/chat/turns/{turn_id}/timing")
+        async def browser_timing(turn_id: str, record: dict[str, Any]) -> Response:
+            self.turn(turn_id).browser = record
+            return Response(status_code=204)
+
+
+@contextmanager
+def serving(page: PageServer) -> Iterator[PageServer]:
+    """Serves the page on a free port of 127.0.0.1 until the block ends."""
+    listener = socket.socket()
+    listener.bind(("127.0.0.1", 0))
+    server = uvicorn.Server(uvicorn.Config(page.app, log_level="error", access_log=False, timeout_graceful_shutdown=1))
+    thread = threading.Thread(target=lambda: asyncio.run(server.serve([listener])), daemon=True)
+    thread.start()
+    page.url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    try:
+        yield page
+    finally:
+        server.should_exit = True
+        thread.join(timeout=10)
+        listener.close()

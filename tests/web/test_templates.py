@@ -1,0 +1,49 @@
+"""The templates and static files keep to what the Content-Security-Policy allows, and to what is there."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from client_server.templating import WEB
+from scripts import highlight_css
+
+TEMPLATES = sorted((WEB / "templates").glob("*.html"))
+OURS = sorted(path for path in (WEB / "static").rglob("*") if path.suffix in {".js", ".css"} and path.parent.name != "vendor")
+INLINE = {
+    "an inline script": re.compile(r"<script(?![^>]*\bsrc=)", re.I),
+    "a style element": re.compile(r"<style\b", re.I),
+    "a style attribute": re.compile(r"\sstyle\s*=", re.I),
+    "an event handler": re.compile(r"\s(?:on[a-z]+|hx-on[\w:-]*)\s*=", re.I),
+    "a javascript: address": re.compile(r"javascript:", re.I),
+    "something that htmx would evaluate": re.compile(r"[\"']js:|hx-vars", re.I),
+    "unescaped output": re.compile(r"\|\s*safe\b|autoescape\s+false", re.I),
+}
+
+
+@pytest.mark.parametrize("template", TEMPLATES, ids=[path.name for path in TEMPLATES])
+@pytest.mark.parametrize("what", INLINE)
+def test_a_template_has_nothing_inline(template: Path, what: str) -> None:
+    """The policy would block it in the browser, or it would be a hole."""
+    assert INLINE[what].findall(template.read_text()) == []
+
+
+@pytest.mark.parametrize("path", OURS, ids=[path.name for path in OURS])
+def test_a_static_file_loads_nothing_from_elsewhere(path: Path) -> None:
+    """The page works without a network beyond its own server (the namespace of SVG is a name, not an address)."""
+    text = path.read_text().replace("http://www.w3.org/2000/svg", "")
+    assert re.findall(r"https?://|//[a-z]+\.[a-z]+/|@import|innerHTML|insertAdjacentHTML|\beval\(|new Function", text) == []
+
+
+@pytest.mark.parametrize("path", [path for path in OURS if path.suffix == ".js"], ids=lambda path: path.name)
+def test_every_import_is_there(path: Path) -> None:
+    """A module that is missing would leave the whole page without its script."""
+    for target in re.findall(r"from \"(\.[^\"]+)\"", path.read_text()):
+        assert (path.parent / target).resolve().is_file(), target
+
+
+def test_the_colours_of_code_are_those_of_the_script() -> None:
+    """`highlight.css` is written by `scripts/highlight_css.py` and not by hand."""
+    assert highlight_css.render() == highlight_css.TARGET.read_text()

@@ -1,0 +1,146 @@
+"""The waterfall's layout: rows that contain each other, a sum that adds up, whatever the clocks of the hops were."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page
+
+from tests.web.page_server import PageServer
+
+pytestmark = pytest.mark.browser
+
+
+def hop(name: str, sent: int, first: int, last: int, held: int = 50, **more: Any) -> dict[str, Any]:
+    """A record in microseconds, with an arrival every 20 ms."""
+    return {
+        "hop": name,
+        "received_at": 1.0e9 * len(name),  # clocks that have nothing to do with each other
+        "upstream_sent_us": sent,
+        "upstream_headers_us": sent + 100,
+        "first_in_us": first,
+        "first_out_us": first + held,
+        "last_in_us": last,
+        "last_out_us": last + held,
+        "frames": 10,
+        "bytes": 2000,
+        "reads": 10,
+        "dwell_us": {"p50": held, "p99": held, "max": held},
+        "arrivals_us": list(range(first, last + 1, 20_000)),
+        **more,
+    }
+
+
+HOPS = [
+    hop("saas_api", 1_400, 301_700, 901_700),
+    hop("client_server", 900, 303_900, 903_900),
+    hop("browser", 300, 312_000, 912_000, 6_300),
+]
+
+
+@pytest.fixture
+def layout(page: Page, server: PageServer) -> Any:
+    """Calls a function of waterfall_layout.js."""
+    page.goto(server.url + "/blank")
+
+    def call(name: str, *arguments: Any) -> Any:
+        script = """async ([name, arguments_]) => {
+          const module = await import("/static/js/waterfall_layout.js");
+          const plain = (_, value) => (value instanceof Map ? Object.fromEntries(value) : value);
+          return JSON.parse(JSON.stringify(module[name](...arguments_), plain));
+        }"""
+        return page.evaluate(script, [name, list(arguments)])
+
+    return call
+
+
+def test_each_row_lies_inside_its_parents_wait(layout: Any) -> None:
+    """From the browser to the model: a hop's request begins and its first chunk leaves while the hop below waits for it."""
+    rows = layout("layoutWaterfall", HOPS)["rows"]
+    assert ["browser", "client_server", "saas_api", "model"] == [row["hop"] for row in rows]
+    for parent, child in pairwise(rows):
+        assert parent["wait"]["start"] <= child["origin_us"]
+        assert child["wait"]["end"] <= parent["wait"]["end"]
+
+
+def test_a_child_stands_in_the_middle_of_the_spare_wait(layout: Any) -> None:
+    """The way there and the way back cannot be told apart, so each is given half."""
+    rows = layout("layoutWaterfall", HOPS)["rows"]
+    spare = (312_000 - 300) - (303_900 + 50)
+    assert rows[1]["origin_us"] == 300 + spare / 2
+
+
+def test_the_parts_add_up_to_the_first_token(layout: Any) -> None:
+    """Model, hops and what lies between them are the whole time until the first paint."""
+    parts = layout("layoutWaterfall", HOPS)["parts"]
+    assert parts["total_us"] == 318_300
+    assert sum(parts["own"].values()) + parts["between_us"] == parts["total_us"]
+    assert parts["own"] == {"browser": 6_600, "client_server": 950, "saas_api": 1_450, "model": 300_300}
+
+
+def test_the_parts_that_are_told_add_up_after_rounding(layout: Any) -> None:
+    """To a tenth of a millisecond, a reader with a pencil gets the same total."""
+    for shift in range(0, 100, 7):
+        odd = [hop("saas_api", 1_433 + shift, 301_777, 901_700, 49), hop("client_server", 955, 303_949 + shift, 903_900, 51)]
+        parts = layout("layoutWaterfall", odd)["parts"]
+        names = ["model", "saas_api", "client_server"]
+        rounded = layout("roundedParts", [*(parts["own"][name] for name in names), parts["between_us"]], parts["total_us"])
+        assert sum(rounded) == round(parts["total_us"] / 100) * 100
+
+
+def test_no_part_is_negative_where_marks_contradict_each_other(layout: Any) -> None:
+    """A departure is noted after the bytes have left, so the next hop may have seen them before."""
+    late = [hop("saas_api", 1_400, 301_700, 901_700, 9_000), hop("client_server", 900, 302_000, 903_900)]
+    found = layout("layoutWaterfall", late)
+    assert min([*found["parts"]["own"].values(), found["parts"]["between_us"]]) >= 0
+    assert sum(found["parts"]["own"].values()) + found["parts"]["between_us"] == found["parts"]["total_us"]
+    assert found["rows"][1]["origin_us"] >= found["rows"][0]["wait"]["start"]
+
+
+def test_a_reader_that_came_late_is_not_the_hops_own_time(layout: Any) -> None:
+    """A chunk that waited for its reader was not held by the hop: its dwell says so."""
+    absent = [hop("client_server", 900, 300_900, 903_900, first_out_us=5_000_000, dwell_us={"p50": 40, "p99": 60, "max": 70})]
+    assert layout("layoutWaterfall", absent)["parts"]["own"]["client_server"] == 970
+
+
+def test_records_with_gaps_are_drawn_as_far_as_they_go(layout: Any) -> None:
+    """An answer that failed before its first chunk has a request and nothing else."""
+    nothing = {"upstream_headers_us": None, "first_in_us": None, "first_out_us": None, "last_in_us": None, "last_out_us": None}
+    empty = hop("saas_api", 1_400, 0, 0) | nothing | {"arrivals_us": [], "dwell_us": {"p50": None, "p99": None, "max": None}}
+    found = layout("layoutWaterfall", [empty])
+    assert found["parts"] is None
+    assert [row["streaming"] for row in found["rows"]] == [None, None]
+    assert layout("layoutWaterfall", [])["rows"] == []
+
+
+def test_a_burst_is_blamed_on_the_link_that_made_it(layout: Any) -> None:
+    """Chunks that reached saas_api one by one and client_server all at once were held back between the two."""
+    held = [HOPS[0], hop("client_server", 900, 303_900, 903_900, arrivals_us=[903_900] * 30)]
+    assert layout("layoutWaterfall", held)["burst"] == {"at": "client_server", "above": "saas_api", "chunks": 30}
+    assert layout("layoutWaterfall", HOPS)["burst"] is None
+
+
+def test_the_picture_fits_and_says_the_sum(page: Page, server: PageServer) -> None:
+    """The drawn waterfall has a row per hop, a lane per record, a sentence, notes and a table, at any width."""
+    page.goto(server.url + "/blank")
+    for width in (300, 700):
+        page.evaluate(
+            """async ([hops, width]) => {
+              const { draw } = await import("/static/js/waterfall.js");
+              const target = document.createElement("div");
+              target.style.width = `${width}px`;
+              document.body.replaceChildren(target);
+              draw(target, { hops });
+            }""",
+            [[*HOPS[:2], HOPS[2] | {"resumed": True}], width],
+        )
+        page.wait_for_selector("svg[role=img]")
+        assert page.locator(".wf-row").count() == 4
+        assert page.locator(".wf-lane").count() == 3
+        text = page.locator(".waterfall-sum").inner_text()
+        assert text.startswith("First token on the screen after 318.3 ms: 300.3 ms in the model, ")
+        assert "browser was restarted" in page.locator(".waterfall-note").inner_text()
+        assert page.evaluate("document.querySelector('svg').getBoundingClientRect().width") <= width
+        assert page.locator(".marks thead th").all_text_contents() == ["browser", "client_server", "saas_api"]
