@@ -38,7 +38,7 @@ class Schedule:
         return (int.from_bytes(digest) / 2**31 - 1) * self.jitter * self.gap_ms
 
     async def wait(self, index: int) -> None:
-        """Returns when token `index` is due. It always gives way once, also when it is late.
+        """Returns when token `index` is due, up to a millisecond early (uvloop's timers count in those). It always gives way once.
 
         Without that, a generator whose client has left would never let the event loop find out.
         """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from itertools import pairwise
 from statistics import median
 
@@ -12,21 +13,30 @@ from demo_llm.pacing import JITTER, Schedule
 from tests.demo_llm.client import Demo
 
 PACES = {"demo-fast": (300, 20), "demo-balanced": (400, 35), "demo-quality": (500, 50)}
+EARLY_MS = 2
+"""How much earlier a token may seem to come: timers of the event loop count in whole milliseconds."""
 LATE_MS = 40
-"""How much later than it was due a token may arrive on a machine that is busy with other tests."""
+"""How much later than the most punctual one half of the tokens may come, on a machine that is busy with other tests."""
+REACHED_MS = 500
+"""How long a request may take on such a machine until it has reached the server, whose schedule begins only then."""
+
+
+def assert_on_schedule(times_ms: Sequence[float], first_ms: float, gap_ms: float, jitter: float = JITTER) -> None:
+    """No token is early, half of them are in time, and late ones have not put off those at the end."""
+    lateness = [at - (first_ms + index * gap_ms) for index, at in enumerate(times_ms)]
+    assert -gap_ms * jitter - EARLY_MS <= min(lateness) <= REACHED_MS
+    assert median(lateness) - min(lateness) <= LATE_MS
+    assert min(lateness[-15:]) - min(lateness) <= LATE_MS / 2
 
 
 async def test_each_model_keeps_its_pace(demo: Demo) -> None:
-    """The first token comes after the model's delay, the others a gap apart, and the last one is on time: lateness does not add up."""
+    """The first token comes after the model's delay, the others a gap apart, and lateness does not add up."""
     told = await asyncio.gather(*(demo.tell("count to 25", model=model) for model in PACES))
     for (first_ms, gap_ms), answer in zip(PACES.values(), told, strict=True):
         times = answer.token_times_ms
         assert len(times) == 50
-        early = gap_ms * JITTER + 2
-        for index, at in enumerate(times):
-            assert first_ms + index * gap_ms - early <= at <= first_ms + index * gap_ms + early + LATE_MS
-        gaps = [after - before for before, after in pairwise(times)]
-        assert median(gaps) == pytest.approx(gap_ms, rel=0.25)
+        assert_on_schedule(times, first_ms, gap_ms)
+        assert median(after - before for before, after in pairwise(times)) == pytest.approx(gap_ms, rel=0.3)
 
 
 async def test_an_answer_that_is_not_streamed_takes_as_long(demo: Demo) -> None:
@@ -36,13 +46,14 @@ async def test_an_answer_that_is_not_streamed_takes_as_long(demo: Demo) -> None:
     answer = await demo.ask("count to 15")
     took_ms = 1000 * (loop.time() - begun)
     due_ms = 300 + 20 * (answer["usage"]["completion_tokens"] - 1)
-    assert due_ms - 6 <= took_ms <= due_ms + 2 * LATE_MS
+    assert due_ms - 20 * JITTER - EARLY_MS <= took_ms <= due_ms + REACHED_MS
 
 
 async def test_tokens_leave_one_by_one(demo: Demo) -> None:
-    """Each token is a read of its own: nothing is collected on the way out."""
+    """Tokens are read one at a time, but for a few on a busy machine: nothing is collected on the way out."""
     answer = await demo.tell("count to 15")
-    assert len(set(answer.token_times_ms)) >= 28
+    assert len(answer.token_times_ms) == 30
+    assert len(set(answer.token_times_ms)) >= 24
 
 
 def test_the_jitter_is_the_same_for_a_seed() -> None:
@@ -72,9 +83,10 @@ async def test_the_probe_sends_what_its_script_says(demo: Demo, prompt: str) -> 
     heads = [line.split() for line in lines]
     assert [head[0] for head in heads] == [f"#{index}" for index in range(20)]
     sent_ms = [int(head[1].removeprefix("@")) / 1000 for head in heads]
-    for index, (sent, arrived) in enumerate(zip(sent_ms, answer.token_times_ms, strict=True)):
-        assert 100 + 25 * index - 2 <= sent <= 100 + 25 * index + LATE_MS
-        assert -2 <= arrived - sent <= LATE_MS
+    assert_on_schedule(sent_ms, 100, 25, jitter=0)
+    delays = [arrived - sent for sent, arrived in zip(sent_ms, answer.token_times_ms, strict=True)]
+    assert min(delays) >= 0
+    assert median(delays) - min(delays) <= LATE_MS
     assert answer.folded.finish_reason == "stop"
     assert (answer.folded.usage or {})["completion_tokens"] == 20
 
