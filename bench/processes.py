@@ -34,6 +34,13 @@ class Cores:
         return "not pinned, since there is one core only (or no taskset): everything competes, and the figures say little"
 
 
+def busy(load: float) -> str:
+    """A sentence about what else the machine is doing, given its load average before the benchmark; empty where that is nothing."""
+    if load < 0.5:
+        return ""
+    return f"The machine is busy (load {load:.1f}): some of the delays and stalls are others', as nginx's own show."
+
+
 class Process:
     """A server process that is there once its port accepts, and gone with its context, its children included."""
 

@@ -33,10 +33,16 @@ def summary(lines: Sequence[Line]) -> str:
     return f"{total - len(missed)} of {total} targets met" + (f"; missed: {', '.join(missed)}" if missed else "")
 
 
-def write(lines: Sequence[Line], folder: Path, *, pinned: bool) -> Path:
+def write(lines: Sequence[Line], folder: Path, pinning: str, load: float) -> Path:
     """Writes a file named after the time, and returns its path."""
     now = datetime.now(UTC)
-    machine = {"system": platform.platform(), "python": platform.python_version(), "cores": os.cpu_count(), "pinned": pinned}
+    machine = {
+        "system": platform.platform(),
+        "python": platform.python_version(),
+        "cores": os.cpu_count(),
+        "pinning": pinning,
+        "load_before": load,
+    }
     record = {"time": now.isoformat(), "machine": machine, "lines": [asdict(line) | {"met": line.met} for line in lines]}
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{now:%Y-%m-%dT%H-%M-%SZ}.json"
