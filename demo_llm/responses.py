@@ -68,7 +68,7 @@ async def while_client_stays(receive: Receive) -> AsyncIterator[None]:
         done = True
         group.cancel_scope.cancel()
     if not done:
-        logger.info("the client left before the end")
+        logger.info("ended early: the client left, or the server stops")
 
 
 async def _noting_departure(frames: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
@@ -80,7 +80,7 @@ async def _noting_departure(frames: AsyncIterator[bytes]) -> AsyncIterator[bytes
         whole = True
     finally:
         if not whole:
-            logger.info("the client left before the end", extra={"frames": sent})
+            logger.info("ended early: the client left, or the server stops", extra={"frames": sent})
 
 
 def _ping() -> ServerSentEvent:

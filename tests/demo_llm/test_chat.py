@@ -74,15 +74,15 @@ async def test_a_completion_is_its_stream_in_one_piece(demo: Demo) -> None:
 
 async def test_the_same_seed_says_the_same(demo: Demo) -> None:
     """A request is answered in the same words again, with a seed and without; another seed finds other words."""
-    fields: dict[str, Any] = {"temperature": 2, "max_tokens": 60}
     seeds = [1, 1, 2, 3, 4, 5]
-    told = await asyncio.gather(*(demo.say("how does this work?", seed=seed, **fields) for seed in seeds))
+    hot = [demo.say("hello", seed=seed, temperature=2) for seed in seeds]
+    cold = [demo.say("hello", seed=seed, temperature=0) for seed in seeds]
+    unseeded = [demo.say("hello", temperature=1.5) for _ in range(3)]
+    told = await asyncio.gather(*hot, *cold, *unseeded)
     assert told[0] == told[1]
-    assert len(set(told)) > 1
-    cold = await asyncio.gather(*(demo.say("how does this work?", seed=seed, max_tokens=60, temperature=0) for seed in seeds))
-    assert len(set(cold)) == 1
-    unseeded = await asyncio.gather(*(demo.say("hello", temperature=1.5) for _ in range(3)))
-    assert len(set(unseeded)) == 1
+    assert len(set(told[:6])) > 1
+    assert len(set(told[6:12])) == 1
+    assert len(set(told[12:])) == 1
 
 
 @pytest.mark.parametrize("name", ["max_tokens", "max_completion_tokens"])
@@ -181,7 +181,9 @@ async def test_a_client_that_leaves_ends_the_generation(demo: Demo, model: str, 
     writer.transport.abort()
     await until(lambda: any(line["logger"] == "access" and line["request_id"] == request_id for line in demo.log_lines()[seen:]))
     lines = [line for line in demo.log_lines() if line["request_id"] == request_id]
-    assert [line["message"] for line in lines if line["logger"] == "demo_llm.responses"] == ["the client left before the end"]
+    assert [line["message"] for line in lines if line["logger"] == "demo_llm.responses"] == [
+        "ended early: the client left, or the server stops"
+    ]
     assert next(line for line in lines if line["logger"] == "access")["duration_ms"] < 3000
     assert not [line for line in lines if line["level"] == "ERROR"]
 
