@@ -252,6 +252,9 @@ def test_nothing_sticks_out_at_any_width(chat: Page, width: int) -> None:
           .filter((e) => e.checkVisibility() && e.getBoundingClientRect().right > innerWidth + 0.5).map((e) => e.outerHTML.slice(0, 80))"""
     )
     assert outside == []
+    chat.evaluate("document.querySelector('.waterfall').scrollIntoView()")
+    assert chat.evaluate("[document.scrollingElement.scrollTop, document.body.scrollTop]") == [0, 0]
+    assert chat.evaluate("document.getElementById('composer').getBoundingClientRect().bottom <= innerHeight")
 
 
 def test_the_page_is_useful_without_scripts(browser: Browser, server: PageServer) -> None:

@@ -143,4 +143,8 @@ def test_the_picture_fits_and_says_the_sum(page: Page, server: PageServer) -> No
         assert text.startswith("First token on the screen after 318.3 ms: 300.3 ms in the model, ")
         assert "browser was restarted" in page.locator(".waterfall-note").inner_text()
         assert page.evaluate("document.querySelector('svg').getBoundingClientRect().width") <= width
+        end_of_wait = "document.querySelector('.wf-row[data-hop=browser] .wf-flow').getBBox().x"
+        whole = page.evaluate(end_of_wait)
+        page.get_by_role("button", name="First token").click()
+        assert page.evaluate(end_of_wait) > whole + 50
         assert page.locator(".marks thead th").all_text_contents() == ["browser", "client_server", "saas_api"]

@@ -35,10 +35,10 @@ export function marksTable(hops) {
   const details = document.createElement("details");
   details.className = "marks";
   details.append(cell("summary", "All marks as a table"));
+  details.append(cell("p", "Each column is counted from the moment that hop's own request arrived, on its own clock."));
   const scroller = details.appendChild(document.createElement("div"));
   scroller.className = "table-scroll";
   const table = scroller.appendChild(document.createElement("table"));
-  table.append(cell("caption", "Each column is counted from the moment that hop's own request arrived, on its own clock."));
   const head = table.createTHead().insertRow();
   head.append(cell("td", ""), ...columns.map((hop) => cell("th", hop.hop, "col")));
   const body = table.createTBody();

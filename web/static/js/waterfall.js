@@ -14,6 +14,7 @@ const ROW = 38;
 const BAR = 12;
 const LANE = 26;
 const AXIS = 22;
+const LABEL_ROOM = 48;
 const GAP = 22;
 
 /** Fetches the timings of a `details[data-timing-url]` and draws them into it, once. */
@@ -43,17 +44,44 @@ export function draw(target, timing) {
   const layout = layoutWaterfall(hops);
   const chart = document.createElement("div");
   chart.className = "waterfall-chart";
-  target.replaceChildren(sentence(layout), legend(), chart, ...notes(layout), marksTable(hops));
   let width = 0;
+  let span = layout.span_us;
+  const show = () => chart.replaceChildren(picture(layout, width, span));
+  const head = document.createElement("div");
+  head.className = "waterfall-head";
+  head.append(legend(), ...zoom(layout, (chosen) => {
+    span = chosen;
+    show();
+  }));
+  target.replaceChildren(sentence(layout), head, chart, ...notes(layout), marksTable(hops));
   const observer = new ResizeObserver(() => {
     if (!chart.isConnected) return observer.disconnect();
     if (chart.clientWidth && chart.clientWidth !== width) {
       width = chart.clientWidth;
-      chart.replaceChildren(picture(layout, width));
+      show();
     }
     return undefined;
   });
   observer.observe(chart);
+}
+
+/** Where the wait is a small part of the answer, two buttons: all of it, or the part until the first token. */
+function zoom(layout, choose) {
+  const first = 1.1 * Math.max(0, ...layout.rows.map((row) => row.wait?.end ?? 0));
+  if (!first || first * 2 > layout.span_us) return [];
+  const group = document.createElement("div");
+  group.className = "waterfall-zoom";
+  for (const [label, span] of [["Whole answer", layout.span_us], ["First token", first]]) {
+    const button = group.appendChild(document.createElement("button"));
+    button.type = "button";
+    button.textContent = label;
+    button.setAttribute("aria-pressed", String(span === layout.span_us));
+    button.addEventListener("click", () => {
+      for (const other of group.children) other.setAttribute("aria-pressed", String(other === button));
+      choose(span);
+    });
+  }
+  return [group];
 }
 
 function paragraph(text, className) {
@@ -111,19 +139,19 @@ function node(name, attributes, text) {
 }
 
 /** The whole picture. Where it is narrow, names stand above their bars instead of beside them. */
-function picture(layout, width) {
+function picture(layout, width, span) {
   const wide = width >= 600;
   const left = wide ? LABELS : 0;
   const rowHeight = wide ? ROW : ROW + 12;
-  const scale = (us) => left + (us / layout.span_us) * (width - left - 1);
+  const scale = (us) => left + (us / span) * (width - left - 1);
   const lanesTop = AXIS + layout.rows.length * rowHeight + GAP;
   const laneHeight = wide ? LANE : LANE + 14;
   const height = lanesTop + layout.lanes.length * laneHeight + 4;
   const svg = node("svg", { width, height, viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": "One row per hop; the same figures stand in the table below" });
-  svg.append(axis(layout.span_us, scale, width - left, height));
+  svg.append(axis(span, scale, width - left, height));
   layout.rows.forEach((row, index) => svg.append(drawRow(row, AXIS + index * rowHeight, { scale, wide, width, rowHeight })));
   svg.append(node("text", { x: 0, y: lanesTop - 6, class: "wf-caption" }, "Every chunk's arrival"));
-  layout.lanes.forEach((lane, index) => svg.append(drawLane(lane, lanesTop + index * laneHeight, { scale, wide, laneHeight })));
+  layout.lanes.forEach((lane, index) => svg.append(drawLane(lane, lanesTop + index * laneHeight, { scale, wide, width, laneHeight })));
   return svg;
 }
 
@@ -131,9 +159,9 @@ function axis(span, scale, room, height) {
   const group = node("g", { class: "wf-axis" });
   for (const tick of axisTicks(span, Math.min(8, Math.floor(room / 64)))) {
     const x = Math.round(scale(tick)) + 0.5;
-    const atEnd = scale(span) - x < 30;
     group.append(node("line", { x1: x, x2: x, y1: AXIS - 6, y2: height }));
-    group.append(node("text", { x: atEnd ? x - 4 : x + 4, y: AXIS - 9, "text-anchor": atEnd ? "end" : "start" }, tick === 0 ? "0" : duration(tick / 1000)));
+    if (scale(span) - x < LABEL_ROOM) continue;
+    group.append(node("text", { x: x + 4, y: AXIS - 9 }, tick === 0 ? "0" : duration(tick / 1000)));
   }
   return group;
 }
@@ -165,18 +193,19 @@ function drawRow(row, top, { scale, wide, width, rowHeight }) {
 }
 
 /** A tick per pixel column, the taller the more chunks share it: a burst stands out. One path, however many chunks. */
-function drawLane(lane, top, { scale, wide, laneHeight }) {
+function drawLane(lane, top, { scale, wide, width, laneHeight }) {
   const group = node("g", { class: "wf-lane", "data-hop": lane.hop });
   const base = top + laneHeight - 4;
   const columns = new Map();
   for (const mark of lane.arrivals_us) {
     const x = Math.round(scale(mark));
+    if (x > width) break;
     columns.set(x, (columns.get(x) ?? 0) + 1);
   }
   const tallest = LANE - 8;
   const ticks = [...columns].map(([x, count]) => `M${x + 0.5} ${base}v${-Math.min(tallest, 7 + 3.2 * Math.log2(count)).toFixed(1)}`);
   group.append(node("path", { class: "wf-ticks", d: ticks.join("") }));
-  group.append(node("line", { class: "wf-ground", x1: scale(0), x2: scale(0) + 1e4, y1: base + 0.5, y2: base + 0.5 }));
+  group.append(node("line", { class: "wf-ground", x1: scale(0), x2: width, y1: base + 0.5, y2: base + 0.5 }));
   group.append(node("text", { x: 0, y: wide ? base - 3 : top + 12, class: "wf-name" }, lane.hop));
   return group;
 }
