@@ -25,7 +25,7 @@ async def ask_in_conversation(request: Request, session: Session, form: MessageF
     """Starts the turn of a message that the page sent; without a conversation it begins one. Raises WireError."""
     now = time.time()
     earlier: list[TurnRow] = []
-    if form.conversation_id is None:
+    if not form.conversation_id:
         conversation, title = ConversationRow(f"conv_{secrets.token_hex(12)}", session.id, title_of(form.message), now, now), True
     else:
         conversation, title = await _conversation(request, session, form.conversation_id), False

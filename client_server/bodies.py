@@ -37,7 +37,8 @@ class MessageForm(BaseModel):
     """The page's form."""
 
     message: Text
-    conversation_id: Annotated[str | None, BeforeValidator(lambda value: value or None), Field(max_length=64)] = None
+    conversation_id: Annotated[str, Field(max_length=64)] = ""
+    """Empty: a new conversation."""
     stream: Annotated[bool, BeforeValidator(lambda value: value == "on")] = False
     model_group: GroupName = DEFAULT
     temperature: Temperature = DEFAULT_TEMPERATURE

@@ -59,6 +59,7 @@ def failure(turn: Turn, error: WireError) -> Terminal:
     """The terminal frame of what went wrong on this side of the gateway, or before its stream began."""
     error.request_id = error.request_id or turn.request_id
     error.hop = error.hop or "client_server"
+    turn.failure = error
     return Terminal(failed_frame(error), b"")
 
 
@@ -72,6 +73,6 @@ def _outcome(turn: Turn, terminal: Terminal) -> tuple[Outcome, dict[str, Any] | 
     except (orjson.JSONDecodeError, AttributeError):
         error = None
     known = WireError.from_dict(error)
-    turn.failure = known
+    turn.failure = turn.failure or known
     outcome = Outcome.INTERRUPTED if known.code is ErrorCode.INTERRUPTED else Outcome.FAILED
     return outcome, {"code": known.code.code, "message": known.message, "retryable": known.retryable, "hop": known.hop}

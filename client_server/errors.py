@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import math
 from collections.abc import Mapping
 from typing import Any
@@ -13,8 +12,6 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from wire.errors import ErrorCode, WireError
-
-logger = logging.getLogger(__name__)
 
 _BY_STATUS = {404: ErrorCode.NOT_FOUND, 405: ErrorCode.METHOD_NOT_ALLOWED, 413: ErrorCode.TOO_LARGE}
 _MESSAGES = {404: "There is nothing at this address.", 405: "This address does not take that method."}
@@ -53,8 +50,8 @@ async def _http_exception(request: Request, error: Exception) -> Response:
     return response
 
 
-async def _unexpected(request: Request, error: Exception) -> Response:
-    logger.error("unexpected %s", type(error).__name__, exc_info=error)
+async def _unexpected(request: Request, _error: Exception) -> Response:
+    """It is raised again behind this answer, and the server logs it."""
     return await _wire_error(request, WireError(ErrorCode.INTERNAL_ERROR, "The server made a mistake; it has been logged."))
 
 

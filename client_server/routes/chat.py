@@ -36,7 +36,7 @@ async def messages(request: Request) -> Response:
         return app.sessions.stamp(request, session, RedirectResponse(f"/c/{conversation.id}", 303))
     response = await _fragment(request, session, "turn.html", turn)
     response.headers["HX-Trigger"] = json.dumps({"conversation": {"id": conversation.id, "title": conversation.title}})
-    if form.conversation_id is None:
+    if not form.conversation_id:
         response.headers["HX-Push-Url"] = f"/c/{conversation.id}"
     return app.sessions.stamp(request, session, response)
 

@@ -1,0 +1,1 @@
+"""The middle tier, over real sockets."""

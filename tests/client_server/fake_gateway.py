@@ -1,0 +1,223 @@
+"""A gateway that does what a test tells it: it speaks the wire, and can be cut, silenced and stopped at any frame.
+
+It runs in the test's own event loop on a real socket, so that a test decides when each frame leaves.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+from aiohttp import web
+
+from tests.support.ports import free_port
+from wire.errors import ErrorCode, WireError
+from wire.frames import DONE, failed_frame, hop_frame, numbered, receipt_frame
+from wire.sse import encode
+from wire.timing import HopMarks
+
+TIMEOUT_S = 20.0
+
+
+@dataclass(eq=False)
+class Call:
+    """One call: its frames so far, who reads them, and what was asked."""
+
+    job_id: str
+    call_id: str
+    body: dict[str, Any]
+    frames: list[bytes] = field(default_factory=list)
+    terminal: bytes | None = None
+    cancelled: bool = False
+    expired: bool = False
+    resumed_after: list[str | None] = field(default_factory=list)
+    """The `Last-Event-ID` of every request for its stream, in order."""
+    readers: dict[int, web.Request] = field(default_factory=dict)
+    skip_for_current_readers: bool = False
+    """Whoever reads now misses the next frame; whoever comes after that gets all of them."""
+    changed: asyncio.Condition = field(default_factory=asyncio.Condition)
+
+    async def say(self, *texts: str) -> None:
+        """Generates these deltas."""
+        for text in texts:
+            chunk = {"object": "chat.completion.chunk", "choices": [{"index": 0, "delta": {"content": text}, "finish_reason": None}]}
+            self._number(encode(json.dumps(chunk)))
+        await self.tell()
+
+    async def finish(self, status: str = "finished") -> None:
+        """Settles the call and ends its stream in order."""
+        receipt = {"job_id": self.job_id, "call_id": self.call_id, "status": status, "finish_reason": "stop", "cost_usd": "0.000002"}
+        self._number(receipt_frame(receipt | {"usage": {"completion_tokens": len(self.frames)}}))
+        self._number(hop_frame(HopMarks("saas_api").to_dict()))
+        self.terminal = DONE
+        await self.tell()
+
+    async def fail(self, error: WireError) -> None:
+        """Ends its stream with this error."""
+        self.terminal = failed_frame(error)
+        await self.tell()
+
+    async def cut(self) -> None:
+        """Drops every connection in the middle."""
+        for request in list(self.readers.values()):
+            if request.transport is not None:
+                request.transport.abort()
+        await self.until(lambda: not self.readers)
+
+    async def until(self, condition: Any) -> None:
+        """Waits for a condition on this call. Raises TimeoutError."""
+        async with asyncio.timeout(TIMEOUT_S), self.changed:
+            await self.changed.wait_for(condition)
+
+    def _number(self, frame: bytes) -> None:
+        self.frames.append(numbered(len(self.frames), frame))
+
+    async def tell(self) -> None:
+        async with self.changed:
+            self.changed.notify_all()
+
+
+class FakeGateway:
+    """The gateway's routes that the middle tier uses. As an async context manager it serves; `stop` and `start` move it in and out."""
+
+    def __init__(self) -> None:
+        self.port = free_port()
+        self.calls: list[Call] = []
+        self.by_key: dict[str, Call] = {}
+        self.asked = 0
+        """How many requests for a new call there were, repeated ones included."""
+        self.refuse_calls_with: WireError | None = None
+        self.swallow_next = False
+        """The next request for a stream begins its call, and its connection is dropped instead of being answered."""
+        self._changed = asyncio.Condition()
+        self._runner: web.AppRunner | None = None
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.stop()
+
+    async def start(self) -> None:
+        app = web.Application()
+        app.add_routes(
+            [
+                web.post("/api/jobs/create-and-call-stream", self._create_stream),
+                web.post("/api/jobs/create-and-call", self._create_whole),
+                web.get("/api/jobs/{job}/calls/{call}/stream", self._resume),
+                web.post("/api/jobs/{job}/calls/{call}/cancel", self._cancel),
+            ]
+        )
+        self._runner = web.AppRunner(app, shutdown_timeout=0.1, handler_cancellation=True)
+        await self._runner.setup()
+        await web.TCPSite(self._runner, "127.0.0.1", self.port, reuse_address=True).start()
+
+    async def stop(self) -> None:
+        """Stops listening and drops every connection; what it knows of calls stays."""
+        runner, self._runner = self._runner, None
+        if runner is not None:
+            for call in self.calls:
+                await call.cut()
+            await runner.cleanup()
+
+    async def call(self, number: int = 0) -> Call:
+        """The call of this number, as soon as somebody reads it. Raises TimeoutError."""
+        async with asyncio.timeout(TIMEOUT_S):
+            async with self._changed:
+                await self._changed.wait_for(lambda: len(self.calls) > number)
+            await self.calls[number].until(lambda: self.calls[number].readers or self.calls[number].terminal)
+        return self.calls[number]
+
+    async def _new_call(self, request: web.Request) -> Call:
+        self.asked += 1
+        key = request.headers.get("Idempotency-Key", "")
+        if key in self.by_key:
+            return self.by_key[key]
+        number = len(self.calls)
+        call = Call(f"job_{number}", f"call_{number}", await request.json())
+        self.by_key[key] = call
+        self.calls.append(call)
+        async with self._changed:
+            self._changed.notify_all()
+        return call
+
+    async def _create_stream(self, request: web.Request) -> web.StreamResponse:
+        if self.refuse_calls_with is not None:
+            return _error(self.refuse_calls_with)
+        call = await self._new_call(request)
+        if self.swallow_next and request.transport is not None:
+            self.swallow_next = False
+            request.transport.abort()
+            raise web.HTTPInternalServerError
+        return await self._stream(request, call, 0)
+
+    async def _create_whole(self, request: web.Request) -> web.StreamResponse:
+        call = await self._new_call(request)
+        call.readers[id(request)] = request
+        try:
+            await call.tell()
+            await call.until(lambda: call.terminal)
+        except asyncio.CancelledError:
+            call.cancelled = True
+            raise
+        finally:
+            call.readers.pop(id(request), None)
+            await call.tell()
+        text = "".join(json.loads(frame.split(b"data: ")[1])["choices"][0]["delta"]["content"] for frame in call.frames[:-2])
+        receipt, hop = (json.loads(frame.split(b"data: ")[1]) for frame in call.frames[-2:])
+        choice = {"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": "stop"}
+        return web.json_response({"object": "chat.completion", "choices": [choice], "saas": {"receipt": receipt, "hops": [hop]}})
+
+    async def _resume(self, request: web.Request) -> web.StreamResponse:
+        call = next((call for call in self.calls if call.call_id == request.match_info["call"]), None)
+        if call is None:
+            return _error(WireError(ErrorCode.NOT_FOUND, "There is no such call."))
+        last = request.headers.get("Last-Event-ID")
+        call.resumed_after.append(last)
+        if call.expired:
+            return _error(WireError(ErrorCode.STREAM_EXPIRED, "It is over."))
+        return await self._stream(request, call, 0 if last is None else int(last) + 1)
+
+    async def _cancel(self, request: web.Request) -> web.StreamResponse:
+        call = next(call for call in self.calls if call.call_id == request.match_info["call"])
+        if call.terminal is None:
+            call.cancelled = True
+            await call.finish("cancelled")
+        return web.json_response({"job_id": call.job_id, "call_id": call.call_id, "status": "cancelled"})
+
+    async def _stream(self, request: web.Request, call: Call, index: int) -> web.StreamResponse:
+        response = web.StreamResponse(
+            headers={"Content-Type": "text/event-stream; charset=utf-8", "X-Job-Id": call.job_id, "X-Call-Id": call.call_id}
+        )
+        await response.prepare(request)
+        call.readers[id(request)] = request
+        try:
+            await call.tell()
+            await response.write(b": ping\n\n")
+            while True:
+                if call.skip_for_current_readers:
+                    call.skip_for_current_readers = False
+                    index += 1
+                while index < len(call.frames):
+                    await response.write(call.frames[index])
+                    index += 1
+                if call.terminal is not None:
+                    await response.write(call.terminal)
+                    return response
+                async with call.changed:
+                    while index >= len(call.frames) and call.terminal is None:
+                        await call.changed.wait()
+        finally:
+            call.readers.pop(id(request), None)
+            await asyncio.shield(call.tell())
+
+
+def _error(error: WireError) -> web.Response:
+    return web.Response(body=error.to_body(), status=error.status, content_type="application/json")

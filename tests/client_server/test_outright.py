@@ -1,0 +1,106 @@
+"""Without streaming: the same wire for the page, one JSON object for the API."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+
+from bench.script import expected_text
+from tests.client_server.fake_gateway import FakeGateway
+from tests.client_server.visitor import Visitor, content_of
+from tests.support.chain import Chain
+from tests.support.server import Server
+from tests.support.streams import content_of as text_of
+from tests.support.streams import open_stream
+
+
+async def test_a_whole_answer_stands_on_the_same_wire(gateway: FakeGateway, visitor: Visitor) -> None:
+    """With streaming off a reader gets one chunk with all of the text, the receipt, both hops and the end, numbered as ever."""
+    turn = await visitor.say("hello", stream=False)
+    call = await gateway.call()
+    async with visitor.events(turn) as stream:
+        await call.say("all ", "at once")
+        await call.finish()
+        await stream.read_all()
+    chunk, receipt, gateways, own, done = stream.frames[1:]
+    assert [frame.id for frame in stream.frames[1:]] == [0, 1, 2, None, None]
+    assert text_of([chunk]) == "all at once"
+    assert chunk.json()["choices"][0]["finish_reason"] == "stop"
+    assert receipt.event == "receipt"
+    assert receipt.json()["call_id"] == call.call_id
+    assert [gateways.json()["hop"], own.json()["hop"], done.data] == ["saas_api", "client_server", "[DONE]"]
+    record = await visitor.timing(turn)
+    assert [hop["hop"] for hop in record["hops"]] == ["saas_api", "client_server"]
+    assert record["hops"][1]["first_out_us"] is not None
+    assert content_of((await visitor.http.get(f"/chat/turns/{turn}")).text) == "all at once"
+
+
+async def test_stop_ends_a_whole_answer_upstream_too(gateway: FakeGateway, visitor: Visitor) -> None:
+    """Stop closes the request to the gateway, which cancels the call; the turn is cancelled."""
+    turn = await visitor.say("hello", stream=False)
+    call = await gateway.call()
+    await visitor.post(f"/chat/turns/{turn}/stop")
+    await call.until(lambda: call.cancelled)
+    await visitor.until(turn, "cancelled")
+    async with visitor.events(turn) as stream:
+        await stream.read_all()
+        assert stream.frames[-1].data == "[DONE]"
+
+
+async def test_a_client_that_leaves_cancels_its_whole_answer(gateway: FakeGateway, middle: Server) -> None:
+    """Nobody can come back for the answer of `POST /api/chat`, so leaving it cancels the call at once."""
+
+    async def ask() -> None:
+        async with open_stream(f"{middle.url}/api/chat", body={"message": "hello"}):
+            pass
+
+    asking = asyncio.create_task(ask())
+    call = await gateway.call()
+    asking.cancel()
+    await call.until(lambda: call.cancelled)
+
+
+async def test_the_api_answers_with_everything(chain: Chain) -> None:
+    """`POST /api/chat` brings text, usage, ids and the hops' times, and the times again as `Server-Timing`."""
+    async with open_stream(f"{chain.url}/api/chat", body={"message": "12 1 1"}) as response:
+        await response.read_all()
+        answer = json.loads(bytes(response.raw))
+    assert answer["content"] == expected_text(12)
+    assert answer["usage"]["completion_tokens"] == 12
+    assert answer["job_id"].startswith("job_")
+    assert answer["call_id"].startswith("call_")
+    assert [hop["hop"] for hop in answer["timing"]] == ["saas_api", "client_server"]
+    assert response.headers["server-timing"].startswith("client_server;dur=")
+
+
+async def test_the_api_passes_parameters_on(gateway: FakeGateway, middle: Server) -> None:
+    """OpenAI's parameters, known or not, reach the gateway; what this server decides itself does not come from a caller."""
+    body = {
+        "messages": [{"role": "system", "content": "be brief"}, {"role": "user", "content": [{"type": "text", "text": "hi"}]}],
+        "model_group": "chat-quality",
+        "top_p": 0.5,
+        "some_new_parameter": {"x": 1},
+        "team_id": "team_stranger",
+        "job_type": "theft",
+        "stream": False,
+    }
+    async with open_stream(f"{middle.url}/api/chat/stream", body=body) as stream:
+        call = await gateway.call()
+        await call.finish()
+        await stream.read_all()
+    assert call.body["messages"] == body["messages"]
+    assert call.body["model_group"] == "chat-quality"
+    assert call.body["top_p"] == 0.5
+    assert call.body["some_new_parameter"] == {"x": 1}
+    assert call.body["team_id"] != "team_stranger"
+    assert call.body["job_type"] == "chat"
+    assert "stream" not in call.body
+
+
+async def test_the_api_fails_with_a_status(gateway: FakeGateway, middle: Server) -> None:
+    """What goes wrong before a whole answer is an HTTP status with the envelope."""
+    await gateway.stop()
+    async with open_stream(f"{middle.url}/api/chat", body={"message": "hello"}) as response:
+        await response.read_all()
+    assert response.status == 503
+    assert response.headers["retry-after"] == "2"

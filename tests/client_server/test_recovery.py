@@ -1,0 +1,144 @@
+"""The middle tier's own death: its next process finds the turns and goes on with them."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import signal
+import sqlite3
+from contextlib import closing
+
+from bench.script import expected_text
+from tests.client_server.fake_gateway import FakeGateway
+from tests.client_server.visitor import Visitor, content_of, whole
+from tests.support.chain import Chain
+from tests.support.server import Server
+from tests.support.streams import content_of as text_of
+
+
+async def test_a_killed_middle_tier_goes_on_to_the_same_bytes(gateway: FakeGateway, middle: Server, visitor: Visitor) -> None:
+    """After kill -9 in mid-answer, a reader that comes back gets every frame it has missed, and one that starts anew gets them all."""
+    turn = await visitor.say("hello")
+    call = await gateway.call()
+    async with visitor.events(turn) as stream:
+        await call.say("one ", "two ", "three ")
+        await stream.read_frames(4)
+        await asyncio.to_thread(middle.kill)
+        await stream.read_all()
+        assert not stream.complete
+    await call.say("four ")
+    await asyncio.to_thread(middle.start)
+    await call.say("five")
+    await call.finish()
+    async with visitor.events(turn, last_event_id=2) as again, visitor.events(turn) as anew:
+        assert (await whole(again))[:-2] == call.frames[3:]
+        assert (await whole(anew))[:-2] == call.frames
+    await visitor.until(turn, "finished")
+    assert content_of((await visitor.http.get(f"/chat/turns/{turn}")).text) == "one two three four five"
+    assert len(gateway.calls) == 1
+
+
+async def test_a_turn_killed_before_its_first_checkpoint_is_not_asked_twice(gateway: FakeGateway, middle: Server, visitor: Visitor) -> None:
+    """Where the call's ids were never saved, the same request under the same key leads back to the call that runs."""
+    turn = await visitor.say("hello")
+    call = await gateway.call()
+    await asyncio.to_thread(middle.kill)
+    await call.say("once")
+    await asyncio.to_thread(middle.start)
+    await call.finish()
+    async with visitor.events(turn) as stream:
+        assert (await whole(stream))[:-2] == call.frames
+    assert len(gateway.calls) == 1
+
+
+async def test_a_restart_by_hand_goes_on_too(gateway: FakeGateway, middle: Server, visitor: Visitor) -> None:
+    """SIGTERM cuts readers within two seconds without an end, and the next process has the rest for them."""
+    turn = await visitor.say("hello")
+    call = await gateway.call()
+    async with visitor.events(turn) as stream:
+        await call.say("one ")
+        await stream.read_frames(2)
+        async with asyncio.timeout(4):
+            stopping = asyncio.create_task(asyncio.to_thread(middle.terminate))
+            await stream.read_all()
+            assert await stopping in (0, -signal.SIGTERM)
+        assert not stream.complete
+        assert not any(frame.is_terminal for frame in stream.frames)
+    await asyncio.to_thread(middle.start)
+    await call.say("two")
+    await call.finish()
+    async with visitor.events(turn, last_event_id=0) as stream:
+        assert (await whole(stream))[:-2] == call.frames[1:]
+
+
+async def test_the_gateway_may_come_back_later(gateway: FakeGateway, middle: Server, visitor: Visitor) -> None:
+    """A middle tier that starts before its gateway keeps its turns until the gateway is there."""
+    turn = await visitor.say("hello")
+    call = await gateway.call()
+    await call.say("one ")
+    await asyncio.to_thread(middle.kill)
+    await gateway.stop()
+    await asyncio.to_thread(middle.start)
+    async with visitor.events(turn) as stream:
+        await stream.read_frames(1)
+        await gateway.start()
+        await call.finish()
+        assert (await whole(stream))[:-2] == call.frames
+
+
+async def test_a_checkpoint_survives_when_the_stream_does_not(gateway: FakeGateway, middle: Server, visitor: Visitor) -> None:
+    """Where the gateway no longer has the stream, the turn is interrupted and keeps the text of its last checkpoint."""
+    turn = await visitor.say("hello")
+    call = await gateway.call()
+    await call.say("kept")
+    first = middle.pid
+    async with asyncio.timeout(20):
+        while not await asyncio.to_thread(_checkpointed, middle, turn):  # noqa: ASYNC110  # another process's file
+            await asyncio.sleep(0.05)
+    await asyncio.to_thread(middle.kill)
+    call.expired = True
+    await asyncio.to_thread(middle.start)
+    assert middle.pid != first
+    await visitor.until(turn, "interrupted")
+    assert content_of((await visitor.http.get(f"/chat/turns/{turn}")).text) == "kept"
+
+
+async def test_an_answer_without_streaming_is_interrupted(gateway: FakeGateway, middle: Server, visitor: Visitor) -> None:
+    """A turn that was not a stream cannot be had again: it says so, and can be asked again."""
+    turn = await visitor.say("hello", stream=False)
+    await gateway.call()
+    await asyncio.to_thread(middle.kill)
+    await asyncio.to_thread(middle.start)
+    await visitor.until(turn, "interrupted")
+    assert (await visitor.post(f"/chat/turns/{turn}/regenerate")).status_code == 200
+
+
+async def test_random_kills_of_a_real_chain_lose_nothing(own_chain: Chain) -> None:
+    """With the real gateway behind it, a middle tier killed at random moments of an answer brings it to the provider's last byte."""
+    dice = random.Random(11)
+    async with Visitor.at(own_chain.url) as guest:
+        turn = await guest.say("300 30 20")
+        frames, last = [], None
+        for _ in range(3):
+            async with guest.events(turn, last) as stream:
+                await stream.read_frames(dice.randrange(5, 30))
+                await asyncio.to_thread(own_chain.client_server.kill)
+                await stream.read_all()
+                frames += [frame for frame in stream.frames if frame.id is not None]
+                last = frames[-1].id if frames else None
+            await asyncio.to_thread(own_chain.client_server.start)
+        async with guest.events(turn, last) as stream:
+            await stream.read_all()
+            assert stream.frames[-1].data == "[DONE]"
+            frames += [frame for frame in stream.frames if frame.id is not None]
+        assert [frame.id for frame in frames] == list(range(len(frames)))
+        assert text_of(frames) == expected_text(300)
+        await guest.until(turn, "finished")
+        assert content_of((await guest.http.get(f"/chat/turns/{turn}")).text) == expected_text(300)
+
+
+def _checkpointed(middle: Server, turn: str) -> bool:
+    """Whether the turn's row holds text."""
+    with closing(sqlite3.connect(f"{middle.env['DATA_DIR']}/client_server.db")) as database:
+        (content,) = database.execute("SELECT content FROM turns WHERE id = ?", (turn,)).fetchone()
+    return bool(content)

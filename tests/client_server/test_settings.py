@@ -1,0 +1,68 @@
+"""Starting with settings that are wrong, and with settings that are none."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from client_server.settings import Settings
+from tests.support.chain import client_server
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("CLIENT_SERVER_PORT", "99999"),
+        ("SAAS_API_URL", "not a url"),
+        ("CLIENT_SERVER_DATABASE_URL", "mysql://localhost/x"),
+        ("CLIENT_SERVER_DATABASE_URL", "nonsense"),
+        ("RESUME_GRACE_S", "soon"),
+        ("STREAM_RETENTION_S", "-1"),
+        ("SESSION_SECRET", "short"),
+        ("SESSION_OPEN_STREAMS", "0"),
+        ("LOG_LEVEL", "loud"),
+        ("DATA_DIR", "/proc/nowhere"),
+    ],
+)
+def test_a_wrong_value_stops_the_start_with_one_sentence(tmp_path: Path, name: str, value: str) -> None:
+    """The process ends with status 2 and one line that names the variable."""
+    server = client_server(tmp_path, {"DATA_DIR": str(tmp_path / "data"), name: value})
+    server.env = server.env | ({"CLIENT_SERVER_PORT": value} if name == "CLIENT_SERVER_PORT" else {})
+    if name == "CLIENT_SERVER_PORT":
+        server._port_variable = None
+    server.launch()
+    assert server.wait() == 2
+    assert server.stderr.startswith(f"{name}: ")
+    assert server.stderr.count("\n") == 1
+
+
+def test_the_environment_wins_over_the_credentials_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Secrets are generated once, kept, and overridden by the environment."""
+    monkeypatch.setenv("DATA_DIR", str(tmp_path))
+    for name in ("SESSION_SECRET", "SAAS_TEAM_ID", "SAAS_VIRTUAL_KEY"):
+        monkeypatch.delenv(name, raising=False)
+    first = Settings.load()
+    assert Settings.load() == first
+    monkeypatch.setenv("SAAS_TEAM_ID", "team_mine")
+    again = Settings.load()
+    assert again.saas_team_id == "team_mine"
+    assert again.session_secret == first.session_secret
+
+
+def test_secrets_do_not_show(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Settings can be logged without giving a secret away."""
+    monkeypatch.setenv("DATA_DIR", str(tmp_path))
+    settings = Settings.load()
+    assert settings.saas_virtual_key.get_secret_value() not in repr(settings)
+
+
+@pytest.mark.parametrize(
+    ("url", "driver"),
+    [("postgresql://u:p@h/d", "postgresql+asyncpg://u:p@h/d"), ("sqlite:////tmp/x.db", "sqlite+aiosqlite:////tmp/x.db")],
+)
+def test_plain_database_urls_get_the_asynchronous_driver(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, url: str, driver: str) -> None:
+    """An operator writes the URL without a driver."""
+    monkeypatch.setenv("DATA_DIR", str(tmp_path))
+    monkeypatch.setenv("CLIENT_SERVER_DATABASE_URL", url)
+    assert Settings.load().database_url == driver

@@ -1,0 +1,117 @@
+"""The database: its migrations, its one writer, and what two writers at once may not do."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import Connection
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from client_server.store import ConversationBusy, Store, TurnRow, create_engine, migrate
+from client_server.store.tables import metadata
+
+ROW = TurnRow(
+    id="turn_1",
+    session_id="s",
+    conversation_id=None,
+    position=0,
+    replaced=False,
+    state="streaming",
+    streaming=True,
+    model_group="chat-fast",
+    temperature=0.7,
+    user_message="hello",
+    request={"messages": []},
+    content="",
+    error=None,
+    receipt=None,
+    hops=None,
+    browser_hop=None,
+    job_id=None,
+    call_id=None,
+    created_at=1.0,
+    ended_at=None,
+)
+END: dict[str, Any] = {"state": "finished", "content": "text", "error": None, "receipt": {"a": 1}, "hops": [], "ended_at": 2.0}
+
+
+@pytest.fixture
+async def engine(tmp_path: Path) -> AsyncIterator[AsyncEngine]:
+    """A migrated SQLite database."""
+    engine = create_engine(f"sqlite+aiosqlite:///{tmp_path / 'test.db'}")
+    await migrate(engine)
+    yield engine
+    await engine.dispose()
+
+
+@pytest.fixture
+async def store(engine: AsyncEngine) -> AsyncIterator[Store]:
+    """A store whose writer runs."""
+    store = Store(engine)
+    writer = asyncio.create_task(store.batch.run())
+    yield store
+    writer.cancel()
+    await asyncio.gather(writer, return_exceptions=True)
+
+
+async def test_the_migrations_lead_to_the_tables(engine: AsyncEngine) -> None:
+    """A migrated database differs in nothing from what the code declares, and migrating again changes nothing."""
+
+    def differences(connection: Connection) -> list[object]:
+        return list(compare_metadata(MigrationContext.configure(connection), metadata))
+
+    await migrate(engine)
+    async with engine.connect() as connection:
+        assert await connection.run_sync(differences) == []
+
+
+async def test_a_turn_is_kept_as_it_was_and_ends_once(store: Store) -> None:
+    """What was added is read back by its session alone; the first end stays, and no checkpoint comes after it."""
+    await store.add_turn(ROW)
+    assert await store.turn("turn_1", "s") == ROW
+    assert await store.turn("turn_1", "stranger") is None
+    await store.checkpoint([("turn_1", "te", "job", "call")])
+    assert [row.content for row in await store.streaming_turns()] == ["te"]
+    await store.end_turn("turn_1", **END)
+    await store.end_turn("turn_1", **END | {"content": "other"})
+    await store.checkpoint([("turn_1", "late", "job", "call")])
+    ended = await store.turn("turn_1", "s")
+    assert ended is not None
+    assert (ended.content, ended.state, ended.request) == ("text", "finished", None)
+    assert await store.streaming_turns() == []
+
+
+async def test_a_conversation_has_one_running_turn(store: Store) -> None:
+    """Of many turns that begin in one conversation at once, one does; the others hear that it is busy."""
+    await store.add_turn(replace(ROW, conversation_id="c"), title="Title")
+    await store.end_turn("turn_1", **END)
+    rows = [replace(ROW, id=f"turn_{number}", conversation_id="c", position=1) for number in range(2, 12)]
+    outcomes = await asyncio.gather(*(store.add_turn(row) for row in rows), return_exceptions=True)
+    assert sum(outcome is None for outcome in outcomes) == 1
+    assert all(outcome is None or isinstance(outcome, ConversationBusy) for outcome in outcomes)
+
+
+async def test_one_wrong_write_does_not_harm_the_others(store: Store) -> None:
+    """Writes that are gathered into one transaction fail alone."""
+    rows = [replace(ROW, id=f"turn_{number}") for number in range(50)]
+    outcomes = await asyncio.gather(*(store.add_turn(row) for row in [*rows, rows[7]]), return_exceptions=True)
+    assert [index for index, outcome in enumerate(outcomes) if outcome is not None] == [50]
+    assert len(await store.streaming_turns()) == 50
+
+
+async def test_a_replaced_turn_leaves_its_conversation(store: Store) -> None:
+    """The new turn stands in the old one's place; the old one is still there for whoever asks for it by id."""
+    await store.add_turn(replace(ROW, conversation_id="c"), title="Title")
+    await store.end_turn("turn_1", **END)
+    await store.add_turn(replace(ROW, id="turn_2", conversation_id="c"), replaces="turn_1")
+    assert [row.id for row in await store.turns("c")] == ["turn_2"]
+    old = await store.turn("turn_1", "s")
+    assert old is not None
+    assert old.replaced
