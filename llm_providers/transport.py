@@ -14,6 +14,7 @@ import aiohttp
 from aiohttp.http_exceptions import HttpProcessingError
 
 from llm_providers.errors import ProtocolViolation, ProviderError, ProviderTimeout, ProviderUnavailable, Truncated, for_status
+from wire.edge import outgoing_headers
 
 CONNECT_TIMEOUT_S = 10.0
 DRAIN_S = 0.25
@@ -48,9 +49,8 @@ class Transport:
         deadline = asyncio.get_running_loop().time() + first_byte_s
         try:
             async with asyncio.timeout_at(deadline):
-                response = await self._session.post(
-                    url, data=body, headers=headers | {"Content-Type": "application/json"}, allow_redirects=False
-                )
+                sent = outgoing_headers() | headers | {"Content-Type": "application/json"}
+                response = await self._session.post(url, data=body, headers=sent, allow_redirects=False)
         except (TimeoutError, aiohttp.ServerTimeoutError):
             raise ProviderTimeout(f"The model provider sent nothing within {first_byte_s:g} s.") from None
         except (aiohttp.ClientConnectionError, OSError):

@@ -1,0 +1,216 @@
+"""A person at the page, with the whole chain behind it: three real servers, a real browser, and a provider that is told what to do."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from bench.script import expected_text
+from tests.support.chain import Chain
+
+pytestmark = pytest.mark.browser
+
+OpenPage = Callable[[str], Page]
+
+
+def send(page: Page, message: str, *, group: str = "text") -> None:
+    """Chooses the model group (the provider's behaviour), types the message, and presses Enter."""
+    answers = page.locator("article").count()
+    page.get_by_label("Model").select_option(group)
+    page.get_by_label("Message").fill(message)
+    page.keyboard.press("Enter")
+    expect(page.locator("article")).to_have_count(answers + 1)
+
+
+def ended(page: Page, state: str = "finished") -> str:
+    """The last answer's text as the model wrote it, once the answer is in this state."""
+    article = page.locator("article").last
+    expect(article).to_have_attribute("data-state", state, timeout=30_000)
+    return str(article.locator("template[data-role=source]").evaluate("element => element.content.textContent"))
+
+
+def shown(page: Page) -> str:
+    """What of the last answer can be read on the screen, with white space folded."""
+    return " ".join(page.locator("[data-role=content]").last.inner_text().split())
+
+
+def watch_growth(page: Page) -> None:
+    """Begins to note the lengths that the last answer's text has had."""
+    page.evaluate(
+        """() => {
+          window.lengths = new Set();
+          new MutationObserver(() => lengths.add([...document.querySelectorAll("[data-role=content]")].at(-1)?.textContent.length))
+            .observe(document.body, { childList: true, subtree: true, characterData: true });
+        }"""
+    )
+
+
+def timing(page: Page) -> dict[str, Any]:
+    """What the middle tier keeps of the last turn's times, once the browser's own have come."""
+    turn = page.locator("article").last.get_attribute("data-turn-id")
+    record: dict[str, Any] = {}
+    for _ in range(100):
+        record = page.evaluate("turn => fetch(`/chat/turns/${turn}/timing`).then(response => response.json())", turn)
+        if len(record["hops"]) == 3:
+            break
+        page.wait_for_timeout(50)
+    return record
+
+
+def test_the_text_grows_while_it_is_written(chain: Chain, open_page: OpenPage) -> None:
+    """The answer appears in many steps and ends as the model wrote it, with its times beside it."""
+    page = open_page(chain.url)
+    watch_growth(page)
+    send(page, "40 20 100")
+    assert ended(page) == expected_text(40)
+    assert page.evaluate("lengths.size") > 15
+    expect(page.locator("[data-role=summary]")).to_contain_text("to first token")
+
+
+def test_without_streaming_it_comes_at_once(chain: Chain, open_page: OpenPage) -> None:
+    """With the switch off nothing is seen until everything is."""
+    page = open_page(chain.url)
+    page.get_by_label("Streaming").uncheck(force=True)
+    watch_growth(page)
+    send(page, "40 10 0")
+    assert ended(page) == expected_text(40)
+    text = len(page.locator("[data-role=content]").last.inner_text())
+    between = page.evaluate("text => [...lengths].filter(length => length > 0 && length < text / 2).length", text)
+    assert between == 0
+
+
+def test_stop_keeps_what_came_and_stops_the_model(chain: Chain, open_page: OpenPage) -> None:
+    """Within 200 ms the provider has lost its reader; the answer stays as far as it came."""
+    page = open_page(chain.url)
+    before = chain.provider.stats()["cancelled"]
+    send(page, "500 20 0")
+    expect(page.locator("[data-role=content]").last).to_contain_text("Every chunk")
+    page.wait_for_timeout(300)
+    pressed = time.perf_counter_ns()
+    page.get_by_role("button", name="Stop", exact=True).click()
+    stats = chain.provider.wait_for(lambda stats: stats["cancelled"] > before, 2.0)
+    assert (stats["cancelled_ns"] - pressed) / 1e6 < 200 + 100  # the click itself waits for the page to be still
+    text = ended(page, "cancelled")
+    assert expected_text(500).startswith(text)
+    assert len(text) > 20
+    assert timing(page)["receipt"]["status"] == "cancelled"
+
+
+def test_stop_before_the_first_token(chain: Chain, open_page: OpenPage) -> None:
+    """A model that says nothing can be stopped, streaming or not."""
+    page = open_page(chain.url)
+    for streaming in (True, False):
+        page.get_by_label("Streaming").set_checked(streaming, force=True)
+        send(page, "20 5 5", group="hang")
+        chain.provider.wait_for(lambda stats: stats["open"] > 0)
+        page.get_by_role("button", name="Stop", exact=True).click()
+        chain.provider.wait_for(lambda stats: stats["open"] == 0, 1.0)
+        assert ended(page, "cancelled") == ""
+
+
+def test_a_reload_in_mid_answer(chain: Chain, open_page: OpenPage) -> None:
+    """Reloading, twice, loses nothing: the page comes back in mid-answer and ends with the whole text."""
+    page = open_page(chain.url)
+    send(page, "100 20 0")
+    for _ in range(2):
+        expect(page.locator("[data-role=content]").last).to_contain_text("Every chunk")
+        page.wait_for_timeout(300)
+        page.reload()
+    assert ended(page) == expected_text(100)
+
+
+def test_a_closed_tab_does_not_stop_the_answer(chain: Chain, open_page: OpenPage) -> None:
+    """Whoever comes back finds the whole answer in the conversation."""
+    page = open_page(chain.url)
+    send(page, "60 20 0")
+    expect(page.locator("[data-role=content]").last).to_contain_text("Every chunk")
+    page.wait_for_url("**/c/*")
+    address = page.url
+    page.goto("about:blank")
+    page.wait_for_timeout(1500)
+    page.goto(address)
+    assert ended(page) == expected_text(60)
+
+
+def test_a_killed_middle_tier_goes_on(make_chain: Callable[..., Chain], open_page: OpenPage) -> None:
+    """kill -9 in mid-answer, a restart, and the page, which nobody touched, ends with the text byte for byte."""
+    chain = make_chain()
+    page = open_page(chain.url)
+    for _ in range(3):
+        send(page, "80 25 0")
+        expect(page.locator("[data-role=content]").last).to_contain_text("Every chunk")
+        page.wait_for_timeout(400)
+        chain.client_server.kill()
+        chain.client_server.start()
+        assert ended(page) == expected_text(80)
+
+
+def test_the_waterfall_adds_up(chain: Chain, open_page: OpenPage) -> None:
+    """One click opens it; each hop's wait contains the next one's."""
+    page = open_page(chain.url)
+    send(page, "30 20 150")
+    ended(page)
+    hops = {hop["hop"]: hop for hop in timing(page)["hops"]}
+    waits = [hops[name]["first_in_us"] - hops[name]["upstream_sent_us"] for name in ("browser", "client_server", "saas_api")]
+    inner = [hops[name]["first_out_us"] for name in ("client_server", "saas_api")]
+    assert waits[0] >= inner[0] >= waits[1] >= inner[1] >= waits[2] >= 150_000
+    page.locator("[data-role=summary] summary").last.click()
+    picture = page.locator("[data-role=waterfall] svg")
+    expect(picture).to_be_visible()
+    for name in ("browser", "client_server", "saas_api", "model"):
+        expect(picture).to_contain_text(name)
+
+
+@pytest.mark.parametrize(
+    ("group", "chunks"), [("status-500", 0), ("status-429", 0), ("hang", 0), ("stall", 10), ("drop", 10), ("bad-json", 10)]
+)
+def test_an_error_says_so_and_can_be_tried_again(chain: Chain, open_page: OpenPage, group: str, chunks: int) -> None:
+    """What came stays on the screen with what went wrong beside it; trying again asks again, and the next message works."""
+    page = open_page(chain.url)
+    send(page, "20 5 5", group=group)
+    assert ended(page, "failed") == expected_text(chunks)
+    failure = page.locator("article").last.locator("[data-role=error]")
+    expect(failure).to_be_visible()
+    before = chain.provider.stats()["requests"]
+    page.get_by_role("button", name="Try again").click()
+    chain.provider.wait_for(lambda stats: stats["requests"] > before)
+    ended(page, "failed")
+    send(page, "20 5 5")
+    assert ended(page) == expected_text(20)
+
+
+def test_hostile_text_stays_text(chain: Chain, open_page: OpenPage) -> None:
+    """HTML and script in a message, echoed by the model as its Markdown, neither run nor break the page, live or after a reload."""
+    page = open_page(chain.url)
+    hostile = (
+        "<script>window.pwned = 1</script><img src=x onerror='window.pwned = 2'> [click](javascript:window.pwned=3) "
+        "![i](https://example.org/x.png) <svg onload=window.pwned=4> </div></article> &lt;b&gt; "
+        "```js\nwindow.pwned = 5\n``` \u202e \U0001f469\u200d\U0001f680 " + "".join(chr(plane * 0x10000 + 0x41) for plane in range(1, 15))
+    )
+    send(page, hostile, group="echo")
+    assert ended(page) == hostile
+    for _ in range(2):
+        assert page.evaluate("window.pwned") is None
+        assert page.locator("article img, article script, article svg[onload]").count() == 0
+        assert page.locator("article a[href^=javascript]").count() == 0
+        assert page.locator("section.prompt").inner_text().startswith("<script>")
+        page.reload()
+    send(page, "5 5 5")
+    assert ended(page) == expected_text(5)
+
+
+def test_without_javascript(chain: Chain, browser: Any) -> None:
+    """The form posts, the page comes back with the answer, and shows it when it is there."""
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto(chain.url)
+    page.get_by_label("Message").fill("10 5 5")
+    page.get_by_role("button", name="Send").click()
+    page.wait_for_url("**/c/*")
+    expect(page.locator("article")).to_have_attribute("data-state", "finished", timeout=15_000)
+    assert shown(page) == " ".join(expected_text(10).replace("*", "").split())
+    context.close()

@@ -1,0 +1,168 @@
+"""A chunk's way through both hops: when it arrives, that none is lost, and what every hop says of itself."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable
+from itertools import pairwise
+from typing import Any
+
+import httpx
+
+from bench.script import expected_text
+from tests.support.chain import Chain
+from tests.support.streams import Frame, Stream, content_of, open_stream
+
+
+def ask(script: str, group: str = "text") -> dict[str, str]:
+    return {"message": script, "model_group": group}
+
+
+def cookie(stream: Stream) -> dict[str, str]:
+    """The session that the answer brought."""
+    return {"Cookie": stream.headers["set-cookie"].partition(";")[0]}
+
+
+def check_wire(stream: Stream) -> None:
+    """Headers as they must be, ids without gaps, one terminal frame without an id."""
+    assert stream.headers["content-type"] == "text/event-stream; charset=utf-8"
+    assert stream.headers["cache-control"] == "no-cache, no-transform"
+    assert stream.headers["x-accel-buffering"] == "no"
+    ids = [frame.id for frame in stream.frames if frame.id is not None]
+    assert ids == list(range(len(ids)))
+    assert [frame.is_terminal for frame in stream.frames] == [False] * (len(stream.frames) - 1) + [True]
+    assert stream.frames[-1].id is None
+
+
+async def test_pace_at_the_far_end(chain: Chain) -> None:
+    """What is written 100 ms apart arrives 100 ms apart at every hop, each chunk at most 20 ms after it was written.
+
+    A hop that holds chunks back does so every time; a busy machine may be late once, so the best of three counts.
+    """
+    gateway = {"model": "stamp", "stream": True, "messages": [{"role": "user", "content": "12 100 50"}]}
+    ways: list[tuple[str, dict[str, Any], dict[str, str]]] = [
+        (f"{chain.provider.url}/v1/chat/completions", gateway | {"model": "bench+stamp"}, {}),
+        (f"{chain.saas_api.url}/v1/chat/completions", gateway, chain.key_header()),
+        (f"{chain.url}/api/chat/stream", ask("12 100 50", "stamp"), {}),
+    ]
+    for url, body, headers in ways:
+        lateness = [await _lateness(url, body, headers) for _ in range(3)]
+        delay, unevenness = min(lateness)
+        assert delay <= 20
+        assert unevenness <= 20
+
+
+async def _lateness(url: str, body: dict[str, Any], headers: dict[str, str]) -> tuple[float, float]:
+    """The longest that a chunk took from its writing, and how far a gap strayed from 100 ms; both in milliseconds."""
+    async with open_stream(url, body=body, headers=headers) as stream:
+        await stream.read_all()
+    chunks = [frame for frame in stream.frames if "@" in frame.data]
+    assert len(chunks) == 12
+    delays = [(frame.at - int(content_of([frame]).strip(" @"))) / 1e6 for frame in chunks]
+    gaps = [(after.at - before.at) / 1e6 for before, after in pairwise(chunks)]
+    return max(delays), max(abs(gap - 100) for gap in gaps)
+
+
+async def test_the_middle_tier_forwards_frames_untouched(chain: Chain) -> None:
+    """What the gateway wrote is what the reader gets, byte for byte; the lower hop stands before the end, without an id."""
+    async with open_stream(f"{chain.url}/api/chat/stream", body=ask("20 3 3")) as stream:
+        await stream.read_all()
+    check_wire(stream)
+    events = [frame.event for frame in stream.frames[-4:]]
+    assert events == ["receipt", "hop", "hop", "message"]
+    upper, lower = (frame.json() for frame in stream.frames if frame.event == "hop")
+    assert (upper["hop"], lower["hop"]) == ("saas_api", "client_server")
+    receipt = next(frame.json() for frame in stream.frames if frame.event == "receipt")
+    path = f"{chain.saas_api.url}/api/jobs/{receipt['job_id']}/calls/{receipt['call_id']}/stream"
+    async with open_stream(path, headers=chain.key_header()) as above:
+        await above.read_all()
+    check_wire(above)
+    numbered = [frame.raw for frame in stream.frames if frame.id is not None]
+    assert numbered == [frame.raw for frame in above.frames if frame.id is not None]
+
+
+async def test_cut_and_resumed_over_two_hops(chain: Chain) -> None:
+    """A reader cut at random places, again and again, ends with the provider's text, byte for byte."""
+    chance = random.Random(5)
+
+    async def one() -> None:
+        async with open_stream(f"{chain.url}/api/chat/stream", body=ask("40 3 3")) as stream:
+            session, turn = cookie(stream), stream.headers["x-turn-id"]
+            await stream.read_bytes(chance.randrange(1, 6000))
+            frames: list[Frame] = list(stream.frames)
+            stream.cut()
+        while not (frames and frames[-1].is_terminal):
+            last = next((frame.id for frame in reversed(frames) if frame.id is not None), None)
+            async with open_stream(f"{chain.url}/chat/turns/{turn}/events", headers=session, last_event_id=last) as stream:
+                await stream.read_bytes(chance.randrange(40, 8000))
+                frames += [frame for frame in stream.frames if "retry: " not in frame.raw.decode()]
+                stream.cut()
+        assert content_of(frames) == expected_text(40)
+        ids = [frame.id for frame in frames if frame.id is not None]
+        assert ids == list(range(len(ids)))
+
+    for _ in range(5):
+        await asyncio.gather(*(one() for _ in range(4)))
+
+
+async def test_a_killed_middle_tier_resumes_to_the_same_bytes(make_chain: Callable[..., Chain]) -> None:
+    """After kill -9 in mid-answer the next process has the whole stream, the frames the first one sent included."""
+    chain = make_chain()
+    async with open_stream(f"{chain.url}/api/chat/stream", body=ask("60 20 0")) as stream:
+        session, turn = cookie(stream), stream.headers["x-turn-id"]
+        before = list(await stream.read_frames(15))
+        await asyncio.to_thread(chain.client_server.kill)
+    await asyncio.to_thread(chain.client_server.start)
+    async with open_stream(f"{chain.url}/chat/turns/{turn}/events", headers=session) as stream:
+        await stream.read_all()
+    frames = [frame for frame in stream.frames if frame.data]
+    assert [frame.raw for frame in frames[: len(before)]] == [frame.raw for frame in before]
+    assert content_of(frames) == expected_text(60)
+    assert chain.provider.stats()["requests"] == 1
+    assert frames[-2].json()["resumed"] is True
+
+
+async def test_a_killed_gateway_is_an_interrupted_turn(make_chain: Callable[..., Chain]) -> None:
+    """When the gateway dies the reader keeps what came, and is told, after the gateway's restart, that it was interrupted."""
+    chain = make_chain()
+    async with open_stream(f"{chain.url}/api/chat/stream", body=ask("200 20 0")) as stream:
+        await stream.read_frames(15)
+        await asyncio.to_thread(chain.saas_api.kill)
+        await asyncio.to_thread(chain.saas_api.start)
+        await stream.read_all()
+    error = stream.frames[-1].json()["error"]
+    assert error["code"] == "interrupted"
+    text = content_of(stream.frames)
+    assert len(text) > 20
+    assert expected_text(200).startswith(text)
+    async with open_stream(f"{chain.url}/api/chat/stream", body=ask("5 2 2")) as after:
+        await after.read_all()
+    assert content_of(after.frames) == expected_text(5)
+
+
+async def test_request_ids_pass_through_every_hop(chain: Chain) -> None:
+    """One name for a request, from the client to the provider."""
+    trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+    headers = {"X-Request-Id": "one-name", "traceparent": trace}
+    async with open_stream(f"{chain.url}/api/chat/stream", body=ask("3 2 2"), headers=headers) as stream:
+        await stream.read_all()
+    assert stream.headers["x-request-id"] == "one-name"
+    for server in (chain.saas_api, chain.client_server):
+        lines = [line for line in server.stderr.splitlines() if '"one-name"' in line]
+        assert any(trace.split("-")[1] in line for line in lines)
+    sent = chain.provider.stats()["last"]["headers"]
+    assert sent["x-request-id"] == "one-name"
+    assert trace.split("-")[1] in sent["traceparent"]
+
+
+async def test_the_whole_answer_with_its_times(chain: Chain) -> None:
+    """POST /api/chat answers content, usage and the times of both hops, which add up."""
+    async with httpx.AsyncClient() as client:
+        response = await client.post(f"{chain.url}/api/chat", json=ask("10 5 50"))
+    answer = response.json()
+    assert answer["content"] == expected_text(10)
+    assert answer["usage"]["completion_tokens"] == 10
+    assert "server-timing" in response.headers
+    upper, lower = answer["timing"]["hops"] if isinstance(answer["timing"], dict) else answer["timing"]
+    assert lower["first_in_us"] - lower["upstream_sent_us"] >= upper["first_out_us"] >= 100_000
