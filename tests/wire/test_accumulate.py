@@ -161,8 +161,8 @@ class TestEnd:
     """Finish reason, usage, identity."""
 
     def test_the_last_finish_reason_counts(self) -> None:
-        """Nulls before and after it do not."""
-        assert "stop" == added(chunk({"content": "x"}), chunk({}, "stop"), chunk({})).finish_reason
+        """Nulls before and after it, and what is no text, do not."""
+        assert "stop" == added(chunk({"content": "x"}), chunk({}, "stop"), chunk({}), chunk({}, 5)).finish_reason
         assert "tool_calls" == added(chunk({}, "stop"), chunk({}, "tool_calls"), chunk({}, "")).finish_reason
 
     @pytest.mark.parametrize("where", ["with content", "with the finish", "without choices", "with null choices", "without the field"])
@@ -242,6 +242,7 @@ DELTAS = GARBAGE | st.fixed_dictionaries({}, optional=TEXTS | {"tool_calls": GAR
     deltas=[({"content": 5, "tool_calls": "x"}, {"a": 1})],
     fields={"id": [], "model": 1.5, "created": "x", "usage": "y", "choices": {"0": {}}},
 )
+@example(deltas=[({}, 5)], fields={"choices": [{"finish_reason": ["x"]}]})
 @example(deltas=[({"tool_calls": [{"id": 4, "index": [], "function": {"name": {}, "arguments": {"a": 1}}}, None, 7]}, True)], fields={})
 def test_garbage_is_passed_over(deltas: list[tuple[Any, Any]], fields: dict[str, Any]) -> None:
     """A field of any other type than it should have neither raises nor shows: every part of the result has the type it should have."""

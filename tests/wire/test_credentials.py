@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+import select
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -20,7 +22,7 @@ def values(path: Path) -> dict[str, str]:
     """What the file says; a name that it says twice fails the test."""
     found: dict[str, str] = {}
     for line in path.read_text().splitlines():
-        name, _, value = line.partition("=")
+        name, _, value = (part.strip() for part in line.partition("="))
         if value:
             assert name not in found
             found[name] = value
@@ -78,11 +80,10 @@ def test_fills_in_what_is_missing_and_keeps_the_rest(tmp_path: Path, text: str) 
     path = tmp_path / FILE_NAME
     path.write_text(text)
     ensure(tmp_path)
-    after = path.read_text()
-    assert after.startswith(text)
-    added = dict(line.split("=", 1) for line in after[len(text) :].splitlines() if line)
-    assert set(NAMES) - {"SAAS_ADMIN_KEY"} == added.keys()
-    assert all(added.values())
+    assert path.read_text().startswith(text)
+    found = values(path)
+    assert "mine" == found["SAAS_ADMIN_KEY"]
+    assert set(NAMES) == found.keys() - {"OTHER"}
 
 
 def test_takes_the_file_back_from_other_eyes(tmp_path: Path) -> None:
@@ -95,27 +96,28 @@ def test_takes_the_file_back_from_other_eyes(tmp_path: Path) -> None:
 
 
 def test_processes_that_start_at_once_agree(tmp_path: Path) -> None:
-    """Whichever comes first writes, the others take what it wrote: all read the same values, and the file holds each name once."""
+    """One writes at a time, and the next takes what it wrote: all read the same values, and the file holds each name once.
+
+    The test is the first process: it holds the file while two more arrive, and writes one of the values itself.
+    """
     program = """
 import sys
 from pathlib import Path
 from wire.credentials import ensure
 print("ready", flush=True)
-sys.stdin.readline()
-for number in range(150):
-    print(ensure(Path(sys.argv[1]) / str(number)).read_text().replace("\\n", " "))
+print(ensure(Path(sys.argv[1])).read_text().replace("\\n", " "), flush=True)
 """
+    path = tmp_path / FILE_NAME
     command = [sys.executable, "-c", program, str(tmp_path)]
-    processes = [subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(3)]
-    for process in processes:
-        assert process.stdout is not None
-        assert "ready\n" == process.stdout.readline()
-    for process in processes:
-        assert process.stdin is not None
-        process.stdin.write("go\n")
-        process.stdin.flush()
-    read = [process.communicate(timeout=60)[0].splitlines() for process in processes]
-    assert [0] * 3 == [process.returncode for process in processes]
-    assert 150 == len(read[0])
-    assert read[0] == read[1] == read[2]
-    assert all(set(NAMES) == values(tmp_path / str(number) / FILE_NAME).keys() for number in range(150))
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        processes = [subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+        outputs = [process.stdout for process in processes if process.stdout is not None]
+        assert ["ready\n"] * 2 == [output.readline() for output in outputs]
+        assert [] == select.select(outputs, [], [], 0.5)[0]
+        file.write("SAAS_ADMIN_KEY=mine\n")
+    read = [process.communicate(timeout=30)[0] for process in processes]
+    assert [0, 0] == [process.returncode for process in processes]
+    assert path.read_text().replace("\n", " ") + "\n" == read[0] == read[1]
+    assert set(NAMES) == values(path).keys()
+    assert "mine" == values(path)["SAAS_ADMIN_KEY"]

@@ -6,6 +6,7 @@ import asyncio
 import json
 import logging
 import re
+import tracemalloc
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
@@ -105,6 +106,21 @@ class TestBody:
                 response = await client.post(f"http://127.0.0.1:{port}/", content=content)
                 assert status == response.status_code
         assert MIB == DEFAULT_MAX_BODY_BYTES
+
+    async def test_too_large_a_body_is_not_held(self, port: int) -> None:
+        """What is dropped takes no memory: 32 MiB pass through a small part of that."""
+        piece = b"x" * (64 * 1024)
+        async with Connection(port) as client:
+            await client.send(b"POST / HTTP/1.1\r\nHost: test\r\nContent-Length: %d\r\n\r\n" % (512 * len(piece)))
+            tracemalloc.start()
+            try:
+                for _ in range(512):
+                    await client.send(piece)
+                assert 413 == (await client.response())[0]
+                _, peak = tracemalloc.get_traced_memory()
+            finally:
+                tracemalloc.stop()
+        assert peak < 8 * MIB
 
     async def test_a_server_may_have_another_limit(self) -> None:
         """`max_body_bytes` counts, and the answer names it."""

@@ -7,7 +7,7 @@ import time
 from collections.abc import Awaitable, Callable
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from wire.frames import numbered
@@ -400,7 +400,6 @@ STEPS = st.lists(
 
 
 @given(steps=STEPS)
-@settings(deadline=None)
 @example(steps=[("join", 0), ("turn", 1), ("append", 2), ("turn", 1), ("join", 5), ("append", 4), ("leave", 0), ("wake", 1), ("append", 1)])
 def test_any_interleaving_gives_every_reader_the_same_sequence(make_log: MakeLog, steps: list[tuple[str, int]]) -> None:
     """However appends, joining, leaving and waking follow each other, a reader from index N gets the frames from N on, in order, once.

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import calendar
 import json
 import logging
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -26,13 +28,24 @@ def line_of(message: str, *args: Any, level: int = logging.INFO, exc_info: Any =
     return JsonFormatter("saas_api").format(record)
 
 
+@pytest.fixture
+def far_east(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A machine whose local time is not UTC."""
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    time.tzset()
+    yield
+    monkeypatch.undo()
+    time.tzset()
+
+
+@pytest.mark.usefixtures("far_east")
 def test_a_line() -> None:
     """Time in UTC, level, service, logger, message and names; outside of a request the names are null."""
     before = time.time()
     line = json.loads(line_of("call %s took %d ms", "c1", 12, level=logging.WARNING))
     written = line.pop("time")
     assert written.endswith("Z")
-    assert before == pytest.approx(time.mktime(time.strptime(written[:19], "%Y-%m-%dT%H:%M:%S")) - time.timezone, abs=2)
+    assert before == pytest.approx(calendar.timegm(time.strptime(written[:19], "%Y-%m-%dT%H:%M:%S")), abs=2)
     assert {
         "level": "WARNING",
         "service": "saas_api",

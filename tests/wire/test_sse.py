@@ -16,7 +16,13 @@ _PARTS = [
     *(b"\n", b"\r", b"\r\n", b"\n\n", b"data", b"event", b"id", b"retry", b":", b": ", b" ", b"\0", b"0", b"17", b"x"),
     *(b"\xef\xbb\xbf", "é".encode(), "…".encode(), "😀".encode(), b"\xe2\x80", b"\xf0\x9f", b"\xff", b"\xed\xa0\x80", b"\xd9\xa1"),
 ]
-STREAMS = st.lists(st.sampled_from(_PARTS), max_size=40).map(b"".join) | st.binary(max_size=60)
+_FIELDS = st.tuples(
+    st.sampled_from([b"data", b"event", b"id", b"retry", b"", b"Data", b" data", b"\xef\xbb\xbfdata"]),
+    st.sampled_from([b": ", b":", b"", b":  "]),
+    st.sampled_from([b"", b"x", b"17", b"a:b", b"\0", "é…😀".encode(), b"\xe2\x80", b"0123456789"]),
+    st.sampled_from([b"\n", b"\r", b"\r\n", b"\n\n", b"\r\r", b"\r\n\r\n", b"\n\r", b""]),
+).map(b"".join)
+STREAMS = st.lists(_FIELDS | st.sampled_from(_PARTS), max_size=16).map(b"".join)
 """Streams rich in what a parser has to tell apart: line ends, field names, NUL, broken UTF-8, digits that are not ASCII."""
 
 SINGLE_LINES = st.text(st.characters(exclude_characters="\r\n\0", exclude_categories=["Cs"]))
@@ -149,6 +155,7 @@ class TestDecoderLimit:
             assert 16 == raised.value.limit
 
     @given(stream=STREAMS.map(lambda stream: stream.replace(b"\xef\xbb\xbf", b"")), places=PLACES, limit=st.integers(1, 30))
+    @example(stream=b"data: a\ndata: b\n\n", places=[], limit=10)
     def test_the_cut_does_not_matter(self, stream: bytes, places: list[int], limit: int) -> None:
         """A stream is too large, or is not, however it arrives."""
 
@@ -215,6 +222,7 @@ class TestFrameSplitter:
                 assert 16 == raised.value.limit
 
     @given(stream=STREAMS, places=PLACES, limit=st.integers(2, 30))
+    @example(stream=b"data: a\n\n", places=[8], limit=8)
     def test_the_cut_does_not_matter_to_the_limit(self, stream: bytes, places: list[int], limit: int) -> None:
         """A stream is too large, or is not, however it arrives."""
 
