@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -17,7 +16,7 @@ from client_server.routes import api, chat, health, pages
 from client_server.services import Services
 from client_server.sessions import Sessions
 from client_server.settings import Settings
-from client_server.store import Store, create_engine, migrate
+from client_server.store import open_store
 from client_server.templating import Templates
 from client_server.turns import Turns
 from saas_client import SaaSLLMClient
@@ -29,27 +28,23 @@ def create_app(settings: Settings) -> ASGIApp:
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
-        engine = create_engine(settings.database_url)
-        await migrate(engine)
-        store = Store(engine)
         client = SaaSLLMClient(str(settings.saas_api_url), settings.saas_virtual_key.get_secret_value(), settings.saas_team_id)
-        turns = Turns(client, store, retention_s=settings.stream_retention_s, grace_s=settings.resume_grace_s)
-        app.state.services = Services(
-            sessions=Sessions(settings.session_secret.get_secret_value()),
-            limits=SessionLimits(turns_per_minute=settings.session_turns_per_minute, open_streams=settings.session_open_streams),
-            store=store,
-            turns=turns,
-            model_groups=ModelGroups(client),
-            renderer=Renderer(),
-            templates=Templates(),
-        )
-        async with asyncio.TaskGroup() as tasks:
-            writer = tasks.create_task(store.batch.run())
-            async with client, turns:
-                await recover(store, turns)
-                yield
-            writer.cancel()
-        await engine.dispose()
+        async with (
+            open_store(settings.database_url) as store,
+            client,
+            Turns(client, store, retention_s=settings.stream_retention_s, grace_s=settings.resume_grace_s) as turns,
+        ):
+            app.state.services = Services(
+                sessions=Sessions(settings.session_secret.get_secret_value()),
+                limits=SessionLimits(turns_per_minute=settings.session_turns_per_minute, open_streams=settings.session_open_streams),
+                store=store,
+                turns=turns,
+                model_groups=ModelGroups(client),
+                renderer=Renderer(),
+                templates=Templates(),
+            )
+            await recover(store, turns)
+            yield
 
     routes = [*health.routes, *pages.routes, *chat.routes, *api.routes]
     app = Starlette(routes=routes, exception_handlers=HANDLERS, lifespan=lifespan)

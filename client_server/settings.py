@@ -51,11 +51,13 @@ class Settings(_DataDir):
         if url is None:
             return None
         try:
-            backend = make_url(url).get_backend_name()
+            parsed = make_url(url)
         except ArgumentError:
             raise ValueError("it is not a database URL") from None
-        if backend not in _DRIVERS:
+        if parsed.get_backend_name() not in _DRIVERS:
             raise ValueError("it must be a URL of SQLite or PostgreSQL")
+        if parsed.database in (None, "", ":memory:"):
+            raise ValueError("it must name a database that outlives the process")
         return url
 
     @property

@@ -1,7 +1,6 @@
 """Conversations and turns in the middle tier's own database."""
 
-from client_server.store.engine import create_engine, migrate
 from client_server.store.records import ConversationRow, TurnRow
-from client_server.store.store import ConversationBusy, Store
+from client_server.store.store import ConversationBusy, Store, open_store
 
-__all__ = ["ConversationBusy", "ConversationRow", "Store", "TurnRow", "create_engine", "migrate"]
+__all__ = ["ConversationBusy", "ConversationRow", "Store", "TurnRow", "open_store"]

@@ -3,29 +3,32 @@
 Strategy. A commit costs the same for one row as for fifty. While one transaction is under way, the writes that come in wait and go
 together into the next one (group commit), so a hundred turns that begin at once cost a few transactions. Every caller returns when its
 own rows are committed. Where a gathered transaction fails, its writes are tried one by one, so that only the one at fault hears of it.
+How a transaction is run is the database's affair: see `store.engine`.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from sqlalchemy import Executable
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 MAX_GATHERED = 64
 
 Statement = tuple[Executable, Sequence[dict[str, Any]]]
 """A statement, always the same object for the same kind of write, and the parameters of each row."""
 
+Transact = Callable[[Sequence[Statement]], Awaitable[None]]
+"""Runs the statements in one transaction. Raises SQLAlchemyError or OSError, having changed nothing."""
+
 
 class Batch:
     """The one writer of a database. `run` must be running for `write` to return."""
 
-    def __init__(self, engine: AsyncEngine) -> None:
-        self._engine = engine
+    def __init__(self, transact: Transact) -> None:
+        self._transact = transact
         self._waiting: list[tuple[Sequence[Statement], asyncio.Future[None]]] = []
         self._there = asyncio.Event()
 
@@ -47,8 +50,7 @@ class Batch:
 
     async def _commit(self, gathered: Sequence[tuple[Sequence[Statement], asyncio.Future[None]]]) -> None:
         try:
-            async with self._engine.begin() as connection:
-                await _execute(connection, [statements for statements, _ in gathered])
+            await self._transact(_merged([statements for statements, _ in gathered]))
         except (SQLAlchemyError, OSError) as error:
             if len(gathered) > 1:
                 for one in gathered:
@@ -60,16 +62,17 @@ class Batch:
             _settle(done, None)
 
 
-async def _execute(connection: AsyncConnection, writes: Sequence[Sequence[Statement]]) -> None:
+def _merged(writes: Sequence[Sequence[Statement]]) -> list[Statement]:
     """First statements first, the same ones together: each write keeps its order, and equal statements share one execution."""
+    merged: list[Statement] = []
     for step in range(max(map(len, writes))):
         together: dict[Executable, list[dict[str, Any]]] = {}
         for statements in writes:
             if step < len(statements):
-                statement, parameters = statements[step]
-                together.setdefault(statement, []).extend(parameters)
-        for statement, rows in together.items():
-            await connection.execute(statement, rows)
+                statement, rows = statements[step]
+                together.setdefault(statement, []).extend(rows)
+        merged.extend(together.items())
+    return merged
 
 
 def _settle(done: asyncio.Future[None], error: Exception | None) -> None:

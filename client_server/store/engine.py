@@ -2,38 +2,81 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import orjson
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import Connection, event, make_url
+from sqlalchemy import Connection, Engine, event, make_url
+from sqlalchemy import create_engine as create_sync_engine
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
+from client_server.store.batch import Statement, Transact
+
 _MIGRATIONS = Path(__file__).parent / "migrations"
+
+
+def _dumps(value: Any) -> str:
+    return orjson.dumps(value).decode()
+
+
+_JSON: Mapping[str, Any] = {"json_serializer": _dumps, "json_deserializer": orjson.loads}
 _PRAGMAS = ("journal_mode=WAL", "synchronous=NORMAL", "busy_timeout=10000", "foreign_keys=ON")
 
 
 def create_engine(url: str) -> AsyncEngine:
-    """An engine for SQLite or PostgreSQL (the URL names the asynchronous driver).
-
-    SQLite gets two connections, so that a page can be read while answers are being written; writes go through
-    `store.batch`, which is one writer by design.
-    """
-    options: dict[str, Any] = {"json_serializer": _dumps, "json_deserializer": orjson.loads}
+    """An engine for SQLite or PostgreSQL; the URL names the asynchronous driver."""
     if make_url(url).get_backend_name() != "sqlite":
-        return create_async_engine(url, pool_pre_ping=True, **options)
-    engine = create_async_engine(url, pool_size=2, max_overflow=0, pool_timeout=60, **options)
-
-    @event.listens_for(engine.sync_engine, "connect")
-    def configure(connection: Any, _record: Any) -> None:
-        cursor = connection.cursor()
-        for pragma in _PRAGMAS:
-            cursor.execute(f"PRAGMA {pragma}")
-        cursor.close()
-
+        return create_async_engine(url, pool_pre_ping=True, **_JSON)
+    engine = create_async_engine(url, pool_size=2, max_overflow=0, pool_timeout=60, **_JSON)
+    event.listen(engine.sync_engine, "connect", _configure)
     return engine
+
+
+@asynccontextmanager
+async def transactions(engine: AsyncEngine) -> AsyncIterator[Transact]:
+    """What runs a gathered transaction.
+
+    SQLite blocks, so its driver lives in a thread; the asynchronous one goes there and back for every step of a transaction. Ours goes
+    once for all of it, on a connection and in a thread of its own.
+    """
+    if engine.dialect.name != "sqlite":
+
+        async def transact(statements: Sequence[Statement]) -> None:
+            async with engine.begin() as connection:
+                for statement, rows in statements:
+                    await connection.execute(statement, rows)
+
+        yield transact
+        return
+    writer = create_sync_engine(engine.url.set(drivername="sqlite"), pool_size=1, max_overflow=0, **_JSON)
+    event.listen(writer, "connect", _configure)
+    loop = asyncio.get_running_loop()
+    with ThreadPoolExecutor(1, "sqlite-writer") as thread:
+
+        async def transact_in_thread(statements: Sequence[Statement]) -> None:
+            await loop.run_in_executor(thread, _transact, writer, statements)
+
+        yield transact_in_thread
+        await loop.run_in_executor(thread, writer.dispose)
+
+
+def _transact(writer: Engine, statements: Sequence[Statement]) -> None:
+    with writer.begin() as connection:
+        for statement, rows in statements:
+            connection.execute(statement, rows)
+
+
+def _configure(connection: Any, _record: Any) -> None:
+    cursor = connection.cursor()
+    for pragma in _PRAGMAS:
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
 
 
 async def migrate(engine: AsyncEngine) -> None:
@@ -47,7 +90,3 @@ def _upgrade(connection: Connection) -> None:
     config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
     config.attributes["connection"] = connection
     command.upgrade(config, "head")
-
-
-def _dumps(value: Any) -> str:
-    return orjson.dumps(value).decode()

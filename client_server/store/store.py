@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import asdict
 from typing import Any
 
@@ -10,7 +12,8 @@ from sqlalchemy import bindparam, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from client_server.store.batch import Batch, Statement
+from client_server.store.batch import Batch, Statement, Transact
+from client_server.store.engine import create_engine, migrate, transactions
 from client_server.store.records import STREAMING, ConversationRow, TurnRow
 from client_server.store.tables import conversations, turns
 
@@ -32,6 +35,21 @@ _END = (
 _BROWSER_HOP = update(turns).where(turns.c.id == bindparam("turn")).values(browser_hop=bindparam("new_browser_hop"))
 
 
+@asynccontextmanager
+async def open_store(url: str) -> AsyncIterator[Store]:
+    """The database at this URL, brought up to date, with its writer running until the end."""
+    engine = create_engine(url)
+    try:
+        await migrate(engine)
+        async with transactions(engine) as transact, asyncio.TaskGroup() as tasks:
+            store = Store(engine, transact)
+            writer = tasks.create_task(store.batch.run())
+            yield store
+            writer.cancel()
+    finally:
+        await engine.dispose()
+
+
 class ConversationBusy(Exception):
     """The conversation's last answer is still being written."""
 
@@ -39,8 +57,8 @@ class ConversationBusy(Exception):
 class Store:
     """The repository. `batch.run()` belongs to whoever owns the store."""
 
-    def __init__(self, engine: AsyncEngine) -> None:
-        self.batch = Batch(engine)
+    def __init__(self, engine: AsyncEngine, transact: Transact) -> None:
+        self.batch = Batch(transact)
         self._engine = engine
         self._text = _without_nul if engine.dialect.name == "postgresql" else str
 

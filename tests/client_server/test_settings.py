@@ -17,6 +17,7 @@ from tests.support.chain import client_server
         ("SAAS_API_URL", "not a url"),
         ("CLIENT_SERVER_DATABASE_URL", "mysql://localhost/x"),
         ("CLIENT_SERVER_DATABASE_URL", "nonsense"),
+        ("CLIENT_SERVER_DATABASE_URL", "sqlite://"),
         ("RESUME_GRACE_S", "soon"),
         ("STREAM_RETENTION_S", "-1"),
         ("SESSION_SECRET", "short"),

@@ -12,9 +12,9 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import Connection
-from sqlalchemy.ext.asyncio import AsyncEngine
 
-from client_server.store import ConversationBusy, Store, TurnRow, create_engine, migrate
+from client_server.store import ConversationBusy, Store, TurnRow, open_store
+from client_server.store.engine import create_engine, migrate
 from client_server.store.tables import metadata
 
 ROW = TurnRow(
@@ -43,33 +43,30 @@ END: dict[str, Any] = {"state": "finished", "content": "text", "error": None, "r
 
 
 @pytest.fixture
-async def engine(tmp_path: Path) -> AsyncIterator[AsyncEngine]:
-    """A migrated SQLite database."""
-    engine = create_engine(f"sqlite+aiosqlite:///{tmp_path / 'test.db'}")
-    await migrate(engine)
-    yield engine
-    await engine.dispose()
+def url(tmp_path: Path) -> str:
+    """A database that does not exist yet."""
+    return f"sqlite+aiosqlite:///{tmp_path / 'test.db'}"
 
 
 @pytest.fixture
-async def store(engine: AsyncEngine) -> AsyncIterator[Store]:
-    """A store whose writer runs."""
-    store = Store(engine)
-    writer = asyncio.create_task(store.batch.run())
-    yield store
-    writer.cancel()
-    await asyncio.gather(writer, return_exceptions=True)
+async def store(url: str) -> AsyncIterator[Store]:
+    """An open store."""
+    async with open_store(url) as store:
+        yield store
 
 
-async def test_the_migrations_lead_to_the_tables(engine: AsyncEngine) -> None:
+async def test_the_migrations_lead_to_the_tables(url: str) -> None:
     """A migrated database differs in nothing from what the code declares, and migrating again changes nothing."""
 
     def differences(connection: Connection) -> list[object]:
         return list(compare_metadata(MigrationContext.configure(connection), metadata))
 
+    engine = create_engine(url)
+    await migrate(engine)
     await migrate(engine)
     async with engine.connect() as connection:
         assert await connection.run_sync(differences) == []
+    await engine.dispose()
 
 
 async def test_a_turn_is_kept_as_it_was_and_ends_once(store: Store) -> None:
