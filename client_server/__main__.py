@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import resource
 import sys
 
@@ -24,12 +23,8 @@ def main() -> None:
         raise SystemExit(2) from None
     configure("client_server", settings.log_level)
     _allow_many_sockets()
-    app = create_app(settings)
-    gc.collect()
-    gc.freeze()  # what lives as long as the process need not be looked through again, in the middle of streams
-    gc.set_threshold(10_000, 20, 50)
     uvicorn.run(
-        app,
+        create_app(settings),
         host=settings.host,
         port=settings.client_server_port,
         loop="uvloop",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from starlette.applications import Starlette
+from fastapi import FastAPI
 
 from client_server.errors import HANDLERS
 from client_server.limits import SessionLimits
@@ -27,7 +27,7 @@ def create_app(settings: Settings) -> ASGIApp:
     """The server as an ASGI application. Its lifespan must run."""
 
     @asynccontextmanager
-    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         client = SaaSLLMClient(str(settings.saas_api_url), settings.saas_virtual_key.get_secret_value(), settings.saas_team_id)
         async with (
             open_store(settings.database_url) as store,
@@ -47,6 +47,7 @@ def create_app(settings: Settings) -> ASGIApp:
             yield
 
     routes = [*health.routes, *pages.routes, *chat.routes, *api.routes]
-    app = Starlette(routes=routes, exception_handlers=HANDLERS, lifespan=lifespan)
-    app.router.redirect_slashes = False
+    app = FastAPI(
+        title="client_server", routes=routes, exception_handlers=dict(HANDLERS), lifespan=lifespan, redirect_slashes=False, openapi_url=None
+    )
     return Edge(app)

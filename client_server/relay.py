@@ -29,6 +29,15 @@ class TurnStream(Response):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         turn = self._turn
         try:
-            await relay(turn.log, self._index, receive, send, headers=self.raw_headers, marks=turn.marks, preface=self._preface)
+            await relay(
+                turn.log,
+                self._index,
+                receive,
+                send,
+                write=scope["state"]["write"],
+                headers=self.raw_headers,
+                marks=turn.marks,
+                preface=self._preface,
+            )
         finally:
             self._close()

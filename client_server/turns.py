@@ -21,6 +21,7 @@ from client_server.upkeep import Upkeep
 from saas_client import GatewayUnreachable, SaaSClientError, SaaSLLMClient
 from wire.errors import ErrorCode, WireError
 from wire.frames import DONE
+from wire.pauses import keep_pauses_short
 from wire.timing import HopMarks
 
 logger = logging.getLogger(__name__)
@@ -46,11 +47,15 @@ class Turns:
 
     async def __aenter__(self) -> Self:
         await self._tasks.__aenter__()
-        self._upkeeping = self._tasks.create_task(self._upkeep.run(self._live))
+        self._upkeeping = [
+            self._tasks.create_task(self._upkeep.run(self._live)),
+            self._tasks.create_task(keep_pauses_short(lambda: any(not turn.ended for turn in self._live.values()))),
+        ]
         return self
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self._upkeeping.cancel()
+        for task in self._upkeeping:
+            task.cancel()
         for turn in self._live.values():
             if turn.task is not None:
                 turn.task.cancel()

@@ -19,7 +19,8 @@ from saas_api.jobs import Jobs
 from saas_api.routes import health, jobs, openai
 from saas_api.services import Services
 from saas_api.settings import Settings
-from saas_api.store.engine import create_engine, migrate
+from saas_api.store.engine import create_engine, migrate, transactions
+from saas_api.store.writer import Writer
 from wire.edge import Edge
 from wire.pauses import keep_pauses_short
 
@@ -38,7 +39,7 @@ def create_app(settings: Settings) -> FastAPI:
             groups = model_groups.load(settings)
             authenticator = Authenticator(engine, settings.key_pepper.get_secret_value())
             await authenticator.ensure_first_team(settings.saas_team_id, settings.saas_virtual_key.get_secret_value())
-            calls = Calls(engine, groups)
+            calls = Calls(engine, Writer(await stack.enter_async_context(transactions(engine))), groups)
             await calls.reap(at_start=True)
             transport = await stack.enter_async_context(Transport())
             generations = Generations(calls, transport, grace_s=settings.resume_grace_s, retention_s=settings.stream_retention_s)

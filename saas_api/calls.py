@@ -95,9 +95,9 @@ class AlreadyStarted(Exception):
 class Calls:
     """The records of calls, and the only writer of them."""
 
-    def __init__(self, engine: AsyncEngine, model_groups: ModelGroups) -> None:
+    def __init__(self, engine: AsyncEngine, writer: Writer, model_groups: ModelGroups) -> None:
         self._engine = engine
-        self._writer = Writer(engine)
+        self._writer = writer
         self._model_groups = model_groups
 
     async def open(

@@ -45,7 +45,16 @@ class EventStream(Response):
         generation, call = self._generation, self._generation.call
         headers = [(b"x-job-id", call.job_id.encode()), (b"x-call-id", call.call_id.encode())]
         try:
-            await relay(generation.log, self._index, receive, send, headers=headers, marks=generation.marks, translate=self._translate)
+            await relay(
+                generation.log,
+                self._index,
+                receive,
+                send,
+                write=scope["state"]["write"],
+                headers=headers,
+                marks=generation.marks,
+                translate=self._translate,
+            )
         finally:
             self._generations.reader_left(generation, self._grace_s)
 

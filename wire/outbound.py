@@ -44,6 +44,7 @@ async def relay(
     receive: Receive,
     send: Send,
     *,
+    write: Send | None = None,
     headers: Headers | None = None,
     marks: HopMarks | None = None,
     translate: Translate | None = None,
@@ -53,32 +54,34 @@ async def relay(
 ) -> None:
     """Writes the log from `index` on, and then its trailer, as the response. Returns at the end, or when the client has left.
 
+    `send` begins the response, `write` (the server's own `send`, where there are middlewares in between) carries its body.
     `marks` are told of every departure. `translate` turns whole frames (and the trailer) into another dialect; an empty
     result is not written. `preface` is written with the headers' first byte, before any frame.
     """
     reader = log.reader(index)
     watch = _Watch(reader, ping_after_s, send_timeout_s)
+    write = write or send
     try:
         watch.start(receive)
         await watch.send(send, {"type": "http.response.start", "status": 200, "headers": STREAM_HEADERS + (headers or [])})
-        await watch.send(send, _body(preface))  # an empty body flushes the headers
+        await watch.send(write, _body(preface))  # an empty body flushes the headers
         since = now_ns()
         while not watch.gone:
             frames = reader.take()
             if frames:
                 body = translate(frames) if translate else frames[0] if len(frames) == 1 else b"".join(frames)
                 if body:
-                    await watch.send(send, _body(body))
+                    await watch.send(write, _body(body))
                 if marks is not None:
                     marks.departed(reader.index, since)
                 if reader.index < len(log):
                     await asyncio.sleep(0)
             elif log.ending is not None:
                 trailer = log.ending.trailer
-                await watch.send(send, _body(translate([trailer]) if translate else trailer, more=False))
+                await watch.send(write, _body(translate([trailer]) if translate else trailer, more=False))
                 return
             elif watch.ping_due:
-                await watch.send(send, _body(PING))
+                await watch.send(write, _body(PING))
             else:
                 await reader.wait()
     except asyncio.CancelledError:

@@ -1,21 +1,18 @@
 """Small writes of many callers, gathered into one transaction each.
 
-Strategy. A commit costs the same for one row as for fifty. While one transaction is under way, the writes that come in wait and go
-together into the next one (group commit), so a hundred turns that begin at once cost a few transactions. Every caller returns when its
-own rows are committed. Where a gathered transaction fails, its writes are tried one by one, so that only the one at fault hears of it.
-How a transaction is run is the database's affair: see `store.engine`.
+A commit costs the same for one row as for fifty. While one transaction is under way, the writes that come in wait and go together into
+the next one (`wire.batching`), so a hundred turns that begin at once cost a few transactions. Where a gathered transaction fails,
+only the write at fault hears of it. How a transaction is run is the database's affair: see `store.engine`.
 """
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from sqlalchemy import Executable
-from sqlalchemy.exc import SQLAlchemyError
 
-MAX_GATHERED = 64
+from wire.batching import Batcher
 
 Statement = tuple[Executable, Sequence[dict[str, Any]]]
 """A statement, always the same object for the same kind of write, and the parameters of each row."""
@@ -25,41 +22,18 @@ Transact = Callable[[Sequence[Statement]], Awaitable[None]]
 
 
 class Batch:
-    """The one writer of a database. `run` must be running for `write` to return."""
+    """The one writer of a database."""
 
     def __init__(self, transact: Transact) -> None:
         self._transact = transact
-        self._waiting: list[tuple[Sequence[Statement], asyncio.Future[None]]] = []
-        self._there = asyncio.Event()
+        self._batcher: Batcher[Sequence[Statement]] = Batcher(self._run)
 
     async def write(self, *statements: Statement) -> None:
         """Returns when these statements, in their order, have been committed together. Raises SQLAlchemyError."""
-        done = asyncio.get_running_loop().create_future()
-        self._waiting.append((statements, done))
-        self._there.set()
-        await done
+        await self._batcher.add(statements)
 
-    async def run(self) -> None:
-        """Commits what is waiting, until it is cancelled."""
-        while True:
-            await self._there.wait()
-            gathered, self._waiting = self._waiting[:MAX_GATHERED], self._waiting[MAX_GATHERED:]
-            if not self._waiting:
-                self._there.clear()
-            await self._commit(gathered)
-
-    async def _commit(self, gathered: Sequence[tuple[Sequence[Statement], asyncio.Future[None]]]) -> None:
-        try:
-            await self._transact(_merged([statements for statements, _ in gathered]))
-        except (SQLAlchemyError, OSError) as error:
-            if len(gathered) > 1:
-                for one in gathered:
-                    await self._commit([one])
-                return
-            _settle(gathered[0][1], error)
-            return
-        for _, done in gathered:
-            _settle(done, None)
+    async def _run(self, writes: Sequence[Sequence[Statement]]) -> None:
+        await self._transact(_merged(writes))
 
 
 def _merged(writes: Sequence[Sequence[Statement]]) -> list[Statement]:
@@ -73,12 +47,3 @@ def _merged(writes: Sequence[Sequence[Statement]]) -> list[Statement]:
                 together.setdefault(statement, []).extend(rows)
         merged.extend(together.items())
     return merged
-
-
-def _settle(done: asyncio.Future[None], error: Exception | None) -> None:
-    if done.done():
-        return  # its caller was cancelled in the meantime
-    if error is None:
-        done.set_result(None)
-    else:
-        done.set_exception(error)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import asdict
@@ -37,15 +36,12 @@ _BROWSER_HOP = update(turns).where(turns.c.id == bindparam("turn")).values(brows
 
 @asynccontextmanager
 async def open_store(url: str) -> AsyncIterator[Store]:
-    """The database at this URL, brought up to date, with its writer running until the end."""
+    """The database at this URL, brought up to date."""
     engine = create_engine(url)
     try:
         await migrate(engine)
-        async with transactions(engine) as transact, asyncio.TaskGroup() as tasks:
-            store = Store(engine, transact)
-            writer = tasks.create_task(store.batch.run())
-            yield store
-            writer.cancel()
+        async with transactions(engine) as transact:
+            yield Store(engine, transact)
     finally:
         await engine.dispose()
 
@@ -55,10 +51,10 @@ class ConversationBusy(Exception):
 
 
 class Store:
-    """The repository. `batch.run()` belongs to whoever owns the store."""
+    """The repository."""
 
     def __init__(self, engine: AsyncEngine, transact: Transact) -> None:
-        self.batch = Batch(transact)
+        self._batch = Batch(transact)
         self._engine = engine
         self._text = _without_nul if engine.dialect.name == "postgresql" else str
 
@@ -111,7 +107,7 @@ class Store:
         elif turn.conversation_id is not None:
             steps.append((_TOUCH, [{"conversation": turn.conversation_id, "now": turn.created_at}]))
         try:
-            await self.batch.write(*steps, (_INSERT_TURN, [values]))
+            await self._batch.write(*steps, (_INSERT_TURN, [values]))
         except IntegrityError as error:
             raise ConversationBusy from error
 
@@ -121,16 +117,16 @@ class Store:
             {"turn": turn_id, "new_content": self._text(content), "new_job_id": job_id, "new_call_id": call_id}
             for turn_id, content, job_id, call_id in progress
         ]
-        await self.batch.write((_CHECKPOINT, rows))
+        await self._batch.write((_CHECKPOINT, rows))
 
     async def end_turn(self, turn_id: str, **ending: Any) -> None:
         """Saves a turn's end, whole, in one update; a turn that has ended already stays as it is."""
         ending["content"] = self._text(ending["content"])
-        await self.batch.write((_END, [{"turn": turn_id} | {f"new_{name}": ending.get(name) for name in _ENDING}]))
+        await self._batch.write((_END, [{"turn": turn_id} | {f"new_{name}": ending.get(name) for name in _ENDING}]))
 
     async def save_browser_hop(self, turn_id: str, hop: dict[str, Any]) -> None:
         """Keeps what the browser measured of a turn."""
-        await self.batch.write((_BROWSER_HOP, [{"turn": turn_id, "new_browser_hop": hop}]))
+        await self._batch.write((_BROWSER_HOP, [{"turn": turn_id, "new_browser_hop": hop}]))
 
 
 def _without_nul(text: str) -> str:

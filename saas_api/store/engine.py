@@ -1,16 +1,24 @@
-"""The database engine, and bringing its tables up to date."""
+"""The database engine, how a transaction is run on it, and bringing its tables up to date."""
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import Connection, event, make_url
+from sqlalchemy import Connection, Engine, event, make_url
+from sqlalchemy import create_engine as create_sync_engine
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
+from saas_api.store.writer import Rows, Transact
+
 MIGRATIONS = Path(__file__).parent / "migrations"
+PRAGMAS = ("journal_mode=WAL", "synchronous=NORMAL", "busy_timeout=10000", "foreign_keys=ON")
 
 
 def create_engine(url: str) -> AsyncEngine:
@@ -22,15 +30,49 @@ def create_engine(url: str) -> AsyncEngine:
     if make_url(url).get_backend_name() != "sqlite":
         return create_async_engine(url, pool_pre_ping=True)
     engine = create_async_engine(url, pool_size=1, max_overflow=0, pool_timeout=60)
-
-    @event.listens_for(engine.sync_engine, "connect")
-    def configure(connection: Any, _record: Any) -> None:
-        cursor = connection.cursor()
-        for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "busy_timeout=10000", "foreign_keys=ON"):
-            cursor.execute(f"PRAGMA {pragma}")
-        cursor.close()
-
+    event.listen(engine.sync_engine, "connect", _configure)
     return engine
+
+
+@asynccontextmanager
+async def transactions(engine: AsyncEngine) -> AsyncIterator[Transact]:
+    """What runs the writer's transactions.
+
+    SQLite's asynchronous driver goes to its thread and back for every step of a transaction, ten times in all. The writer's go
+    there once, on a connection and in a thread of their own.
+    """
+    if engine.dialect.name != "sqlite":
+
+        async def transact(rows: Rows) -> None:
+            async with engine.begin() as connection:
+                for statement, parameters in rows.items():
+                    await connection.execute(statement, parameters)
+
+        yield transact
+        return
+    writer = create_sync_engine(engine.url.set(drivername="sqlite"), pool_size=1, max_overflow=0)
+    event.listen(writer, "connect", _configure)
+    loop = asyncio.get_running_loop()
+    with ThreadPoolExecutor(1, "sqlite-writer") as thread:
+
+        async def transact_in_thread(rows: Rows) -> None:
+            await loop.run_in_executor(thread, _transact, writer, rows)
+
+        yield transact_in_thread
+        await loop.run_in_executor(thread, writer.dispose)
+
+
+def _transact(writer: Engine, rows: Rows) -> None:
+    with writer.begin() as connection:
+        for statement, parameters in rows.items():
+            connection.execute(statement, parameters)
+
+
+def _configure(connection: Any, _record: Any) -> None:
+    cursor = connection.cursor()
+    for pragma in PRAGMAS:
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
 
 
 async def migrate(engine: AsyncEngine) -> None:
