@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import resource
 import sys
 
 import uvicorn
@@ -10,6 +9,7 @@ import uvicorn
 from client_server.app import create_app
 from client_server.settings import BadSetting, Settings
 from wire.logs import configure
+from wire.sockets import allow_many_sockets
 
 READERS_LEAVE_WITHIN_S = 1
 """After SIGTERM streams are cut, not ended: their readers come back to the next process, which goes on."""
@@ -22,7 +22,7 @@ def main() -> None:
         sys.stderr.write(f"{error}\n")
         raise SystemExit(2) from None
     configure("client_server", settings.log_level)
-    _allow_many_sockets()
+    allow_many_sockets()
     uvicorn.run(
         create_app(settings),
         host=settings.host,
@@ -37,14 +37,6 @@ def main() -> None:
         timeout_keep_alive=75,
         timeout_graceful_shutdown=READERS_LEAVE_WITHIN_S,
     )
-
-
-def _allow_many_sockets() -> None:
-    """Two sockets a stream: the usual soft limit of 1,024 open files would end at 500 streams."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = 65_536 if hard == resource.RLIM_INFINITY else min(hard, 65_536)
-    if soft < wanted:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 if __name__ == "__main__":

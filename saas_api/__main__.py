@@ -13,6 +13,7 @@ from saas_api.app import create_app
 from saas_api.model_groups import ModelsFileError
 from saas_api.settings import Settings
 from wire.logs import configure
+from wire.sockets import allow_many_sockets
 
 
 class Server(uvicorn.Server):
@@ -35,9 +36,10 @@ def main() -> int:
         settings = Settings.load()
         configure("saas_api", settings.log_level)
         model_groups.load(settings)
+        allow_many_sockets()
     except ValidationError as error:
-        first = error.errors()[0]
-        print(f"{'_'.join(map(str, first['loc'])).upper()}: {first['msg']}.", file=sys.stderr)
+        first = error.errors(include_input=False)[0]
+        print(f"{str(first['loc'][0]).upper()}: {first['msg'].removeprefix('Value error, ')}.", file=sys.stderr)
         return 2
     except ModelsFileError as error:
         print(f"SAAS_API_MODELS_FILE: {error}.", file=sys.stderr)

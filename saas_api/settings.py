@@ -5,10 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Self
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+from sqlalchemy import make_url
+from sqlalchemy.exc import ArgumentError
 
 from wire import credentials
+
+_DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg"}
 
 Port = Annotated[int, Field(ge=1, le=65535)]
 
@@ -53,8 +57,23 @@ class Settings(Paths):
         path = credentials.ensure(Paths().data_dir)
         return cls(_env_file=path)  # the required fields come from the environment and this file
 
+    @field_validator("saas_api_database_url")
+    @classmethod
+    def _known_database(cls, url: str | None) -> str | None:
+        if url is None:
+            return None
+        try:
+            parsed = make_url(url)
+        except ArgumentError:
+            raise ValueError("it is not a database URL") from None
+        if parsed.get_backend_name() not in _DRIVERS:
+            raise ValueError("it must be a URL of SQLite or PostgreSQL")
+        if parsed.database in (None, "", ":memory:"):
+            raise ValueError("it must name a database that outlives the process")
+        return url
+
     @property
     def database_url(self) -> str:
         """The SQLAlchemy URL of the gateway's database, with an asynchronous driver."""
-        url = self.saas_api_database_url or f"sqlite:///{self.data_dir / 'saas_api.db'}"
-        return url.replace("sqlite://", "sqlite+aiosqlite://", 1).replace("postgresql://", "postgresql+asyncpg://", 1)
+        url = make_url(self.saas_api_database_url or f"sqlite:///{self.data_dir / 'saas_api.db'}")
+        return url.set(drivername=_DRIVERS[url.get_backend_name()]).render_as_string(hide_password=False)
