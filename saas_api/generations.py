@@ -9,93 +9,21 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Coroutine
 from contextlib import suppress
-from typing import Any
 
-import orjson
-
-from llm_providers import CompletionStream, ProviderError, Transport, complete, open_stream
+from llm_providers import Transport, complete, open_stream
 from saas_api.calls import LEASE_S, Call, Calls, Settlement, estimate_completion_tokens
-from wire.accumulate import Accumulator
+from saas_api.generation import Generation, fold
 from wire.edge import request_id_var
 from wire.errors import ErrorCode, WireError
-from wire.frames import DONE, failed_frame, hop_frame, numbered, payload, receipt_frame
-from wire.log import Ending, LogFull, MemoryLog, Outcome, StreamLog
+from wire.frames import DONE, failed_frame, hop_frame, numbered, receipt_frame
+from wire.log import Ending, LogFull, Outcome
 from wire.timing import HopMarks
 from wire.turnstile import Turnstile
 
 logger = logging.getLogger(__name__)
 
 HOP = "saas_api"
-_FOLD_AT_ONCE = 64  # frames parsed between two looks at the event loop
-
-
-class Generation:
-    """One running call: its log, its marks, and how to stop it."""
-
-    def __init__(self, call: Call, marks: HopMarks, *, streamed: bool) -> None:
-        self.call = call
-        self.marks = marks
-        self.streamed = streamed
-        self.log: StreamLog = MemoryLog()
-        self.completion: dict[str, Any] | None = None
-        """A non-streaming call's answer."""
-        self.receipt: dict[str, Any] | None = None
-        self.error: WireError | None = None
-        """What went wrong, once it has."""
-        self.ended = asyncio.Event()
-        self.task: asyncio.Task[None] | None = None
-        self.upstream: CompletionStream | None = None
-        """The provider's stream, once it has been read to its end."""
-        self.stop: WireError | Outcome | None = None
-        """Why it was told to stop: an outcome, or the error it fails with."""
-        self._pumping = False
-
-    def cancel(self, why: WireError | Outcome = Outcome.CANCELLED) -> None:
-        """Stops the provider now; the call is settled for what came. Once it is being settled there is nothing to stop."""
-        if self.stop is None and not self.ended.is_set():
-            self.stop = why
-            if self._pumping and self.task is not None:
-                self.task.cancel()
-
-    async def guarded(self, pump: Coroutine[Any, Any, None]) -> None:
-        """Runs the pump and turns every way it can end into `stop` or `error`; a cancellation does not get past here."""
-        if self._stopped():
-            pump.close()
-            self._take_error()
-            return
-        self._pumping = True
-        try:
-            await pump
-        except asyncio.CancelledError:
-            if self.task is None or not self._stopped():
-                raise
-            self.task.uncancel()
-        except ProviderError as error:
-            self.error = error.to_wire()
-        except LogFull as error:
-            self.error = WireError(ErrorCode.UPSTREAM_PROTOCOL, f"The answer exceeds {error.limit} bytes.", retryable=False)
-        except Exception:
-            logger.exception("the call %s failed unexpectedly", self.call.call_id)
-            self.error = WireError(ErrorCode.INTERNAL_ERROR, "The server made a mistake; it has been logged.")
-        finally:
-            self._pumping = False
-        self._take_error()
-
-    def _stopped(self) -> bool:
-        return self.stop is not None
-
-    def _take_error(self) -> None:
-        if isinstance(self.stop, WireError):
-            self.error = self.stop
-
-    @property
-    def outcome(self) -> Outcome:
-        """How it ended, as far as that is decided."""
-        if self.error is not None:
-            return Outcome.FAILED
-        return self.stop if isinstance(self.stop, Outcome) else Outcome.FINISHED
 
 
 class Generations:
@@ -255,18 +183,6 @@ class Generations:
             loop.call_later(grace_s, look)
         else:
             look()
-
-
-async def fold(log: StreamLog) -> Accumulator:
-    """What a log's chunks add up to. It parses JSON, so it looks at the event loop between a few frames and the next."""
-    folded = Accumulator()
-    for start in range(0, len(log), _FOLD_AT_ONCE):
-        if start:
-            await asyncio.sleep(0)
-        for frame in log.frames(start, start + _FOLD_AT_ONCE):
-            with suppress(orjson.JSONDecodeError):
-                folded.add(orjson.loads(payload(frame)))
-    return folded
 
 
 def _shutting_down() -> WireError:

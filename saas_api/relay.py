@@ -12,7 +12,8 @@ import orjson
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from saas_api.generations import Generation, Generations
+from saas_api.generation import Generation
+from saas_api.generations import Generations
 from wire.errors import ErrorCode, WireError
 from wire.frames import payload
 from wire.outbound import Translate, relay

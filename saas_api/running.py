@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from saas_api.auth import Identity
 from saas_api.calls import AlreadyStarted
-from saas_api.generations import Generation
+from saas_api.generation import Generation
 from saas_api.schemas import CallRequest, JobRequest
 from saas_api.services import Services
 from wire.errors import ErrorCode, WireError

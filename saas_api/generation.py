@@ -1,0 +1,104 @@
+"""One running call: its log, its marks, how it is stopped, and what its chunks add up to."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Coroutine
+from contextlib import suppress
+from enum import Enum, auto
+from typing import Any
+
+import orjson
+
+from llm_providers import CompletionStream, ProviderError
+from saas_api.calls import Call
+from wire.accumulate import Accumulator
+from wire.errors import ErrorCode, WireError
+from wire.frames import payload
+from wire.log import LogFull, MemoryLog, Outcome, StreamLog
+from wire.timing import HopMarks
+
+logger = logging.getLogger(__name__)
+
+_FOLD_AT_ONCE = 64  # frames parsed between two looks at the event loop
+
+
+class _Phase(Enum):
+    OPEN = auto()  # recorded, nothing asked of the provider yet
+    PUMPING = auto()
+    SETTLING = auto()  # how it ended is decided
+
+
+class Generation:
+    """One running call: its log, its marks, and how to stop it."""
+
+    def __init__(self, call: Call, marks: HopMarks, *, streamed: bool) -> None:
+        self.call = call
+        self.marks = marks
+        self.streamed = streamed
+        self.log: StreamLog = MemoryLog()
+        self.completion: dict[str, Any] | None = None
+        """A non-streaming call's answer."""
+        self.receipt: dict[str, Any] | None = None
+        self.error: WireError | None = None
+        """What went wrong, once it has."""
+        self.ended = asyncio.Event()
+        self.task: asyncio.Task[None] | None = None
+        self.upstream: CompletionStream | None = None
+        """The provider's stream, once it has been read to its end."""
+        self.stop: WireError | Outcome | None = None
+        """Why it was told to stop: an outcome, or the error it fails with."""
+        self._phase = _Phase.OPEN
+
+    def cancel(self, why: WireError | Outcome = Outcome.CANCELLED) -> None:
+        """Stops the provider now; the call is settled for what came. Once it is being settled there is nothing to stop."""
+        if self.stop is None and self._phase is not _Phase.SETTLING:
+            self.stop = why
+            if self._phase is _Phase.PUMPING and self.task is not None:
+                self.task.cancel()
+
+    async def guarded(self, pump: Coroutine[Any, Any, None]) -> None:
+        """Runs the pump and turns every way it can end into `stop` or `error`; a cancellation does not get past here."""
+        try:
+            if self._stopped():
+                pump.close()
+            else:
+                self._phase = _Phase.PUMPING
+                await pump
+        except asyncio.CancelledError:
+            if self.task is None or not self._stopped():
+                raise
+            self.task.uncancel()
+        except ProviderError as error:
+            self.error = error.to_wire()
+        except LogFull as error:
+            self.error = WireError(ErrorCode.UPSTREAM_PROTOCOL, f"The answer exceeds {error.limit} bytes.", retryable=False)
+        except Exception:
+            logger.exception("the call %s failed unexpectedly", self.call.call_id)
+            self.error = WireError(ErrorCode.INTERNAL_ERROR, "The server made a mistake; it has been logged.")
+        self._phase = _Phase.SETTLING
+        if isinstance(self.stop, WireError):
+            self.error = self.stop
+
+    def _stopped(self) -> bool:
+        return self.stop is not None
+
+    @property
+    def outcome(self) -> Outcome:
+        """How it ended, as far as that is decided."""
+        if self.error is not None:
+            return Outcome.FAILED
+        return self.stop if isinstance(self.stop, Outcome) else Outcome.FINISHED
+
+
+async def fold(log: StreamLog) -> Accumulator:
+    """What a log's chunks add up to. It parses JSON, so it looks at the event loop between a few frames and the next."""
+    folded = Accumulator()
+    for start in range(0, len(log), _FOLD_AT_ONCE):
+        if start:
+            await asyncio.sleep(0)
+        for frame in log.frames(start, start + _FOLD_AT_ONCE):
+            with suppress(orjson.JSONDecodeError):
+                folded.add(orjson.loads(payload(frame)))
+    return folded
