@@ -6,7 +6,7 @@ Strategy. A connection plays the steps of an answer (`bench.script`) with one ti
 beside what is measured, and so that it can do to a socket what no framework would.
 
 `GET /stats` tells what it saw: `requests`, `open` (answers under way), `cancelled` (their reader left before the end), `cancelled_ns`
-(the CLOCK_MONOTONIC when one last did), `finished`, and the `last` request's path, headers and body.
+(the CLOCK_MONOTONIC when one last did), `finished`, and the `last` request's path, headers, body and the port it came from.
 """
 
 from __future__ import annotations
@@ -88,7 +88,8 @@ class Connection(asyncio.Protocol):
             return
         body = json.loads(raw)
         self._stats.requests += 1
-        self._stats.last = {"path": path, "headers": headers, "body": body}
+        port = self._transport.get_extra_info("peername")[1]
+        self._stats.last = {"path": path, "headers": headers, "body": body, "port": port}
         script = Script.read(body)
         status = self._status(script)
         if status != 200:

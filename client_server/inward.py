@@ -1,10 +1,10 @@
 """The hop, inward: from the gateway's stream into the turn's log, frame by frame and untouched.
 
-Strategy. `read_into` is the way of a chunk: one read, its frames compared with the id that must come next, one append, and nothing
-else; no task, no timer and no JSON per chunk. `follow` goes round it, through as many connections as it takes: a stream that
-ends without its terminal frame was cut, and the next connection goes on after the last id the log holds, so a frame is neither lost nor
-doubled. Where no call id is known yet, the same request goes out again under the same idempotency key, and the gateway answers
-with the call it has begun already.
+Strategy. `read_into` is the way of a chunk: `take` is called with the frames of one read, compares each with the id that must come
+next, and appends them, which sends them on; no task, no timer and no JSON per chunk. `follow` goes round it, through as many
+connections as it takes: a stream that ends without its terminal frame was cut, and the next connection goes on after the last id the
+log holds, so a frame is neither lost nor doubled. Where no call id is known yet, the same request goes out again under the same
+idempotency key, and the gateway answers with the call it has begun already.
 """
 
 from __future__ import annotations
@@ -72,10 +72,9 @@ async def read_into(turn: Turn, stream: Stream) -> Terminal | None:
     start = prefix(expected)
     unnumbered: list[bytes] = []
     terminal: bytes | None = None
-    while terminal is None:
-        frames = await stream.read()
-        if frames is None:
-            return None
+
+    def take(frames: list[bytes], size: int) -> bool:
+        nonlocal expected, start, terminal
         batch: list[bytes] = []
         chunks = 0
         for frame in frames:
@@ -91,10 +90,13 @@ async def read_into(turn: Turn, stream: Stream) -> Terminal | None:
                 unnumbered.append(frame)
             elif frame.startswith(b"id:"):
                 _refuse_gap(frame, expected)
-        marks.arrived(chunks, stream.size)
+        marks.arrived(chunks, size)
         if batch:
             log.append(batch)
-    return Terminal(terminal, b"".join(unnumbered))
+        return terminal is not None
+
+    await stream.follow(take)
+    return None if terminal is None else Terminal(terminal, b"".join(unnumbered))
 
 
 def _refuse_gap(frame: bytes, expected: int) -> None:

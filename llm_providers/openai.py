@@ -11,7 +11,7 @@ Format: https://platform.openai.com/docs/api-reference/chat-streaming
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import orjson
@@ -23,6 +23,8 @@ from wire.sse import Decoder, FrameSplitter, FrameTooLarge, encode
 
 MAX_ANSWER_BYTES = 32 * 1024 * 1024
 _TAIL_FRAMES = 8
+
+FrameSink = Callable[[list[bytes], int], None]
 
 
 async def open_stream(transport: Transport, target: Target, params: Mapping[str, Any]) -> CompletionStream:
@@ -71,30 +73,32 @@ class CompletionStream:
 
     def __init__(self, body: Body) -> None:
         self._body = body
-        self._frames = CleanFrames()
 
-    async def read(self) -> tuple[list[bytes], int]:
-        """The frames that one read of the socket completed, perhaps none, and how many bytes it was; 0 bytes at the end.
+    async def follow(self, sink: FrameSink) -> None:
+        """Hands over the frames as they arrive; returns at the end of an answer that was finished.
 
-        Raises ProviderError, after all frames that came before the fault have been returned.
+        `sink` gets the frames that one read of the socket completed, perhaps none, and how many bytes that read was. It is called in the
+        turn of the event loop in which the bytes came. Raises ProviderError, after all frames before the fault have been handed
+        over, and what the sink raises. The provider's connection is kept for the next request only after an end in order.
         """
-        frames = self._frames
-        if frames.failure is not None:
-            raise frames.failure
-        if frames.done:
-            return [], 0
-        data = await self._body.read()
-        if not data:
-            frames.check_finished()
-        return frames.feed(data), len(data)
+        frames = CleanFrames()
+
+        def take(data: bytes) -> bool:
+            sink(frames.feed(data), len(data))
+            if frames.failure is not None:
+                raise frames.failure
+            return frames.done
+
+        try:
+            await self._body.follow(take)
+        except BaseException:
+            self.close()
+            raise
+        frames.check_finished()
 
     def close(self) -> None:
         """Closes the provider's socket at once."""
         self._body.close()
-
-    async def drain(self) -> None:
-        """Ends a stream that was read to its end, and keeps its connection where the provider lets us."""
-        await self._body.drain()
 
 
 class CleanFrames:

@@ -11,7 +11,7 @@ from typing import Any
 
 import orjson
 
-from llm_providers import CompletionStream, ProviderError
+from llm_providers import ProviderError
 from saas_api.calls import Call
 from wire.accumulate import Accumulator
 from wire.errors import ErrorCode, WireError
@@ -45,8 +45,6 @@ class Generation:
         """What went wrong, once it has."""
         self.ended = asyncio.Event()
         self.task: asyncio.Task[None] | None = None
-        self.upstream: CompletionStream | None = None
-        """The provider's stream, once it has been read to its end."""
         self.stop: WireError | Outcome | None = None
         """Why it was told to stop: an outcome, or the error it fails with."""
         self._phase = _Phase.OPEN

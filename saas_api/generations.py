@@ -108,30 +108,23 @@ class Generations:
                 generation.log.end(Ending(Outcome.FAILED, failed_frame(generation.error)))
         finally:
             generation.ended.set()
-            if generation.upstream is not None:
-                await generation.upstream.drain()
             self._running.discard(generation)
             asyncio.get_running_loop().call_later(self._retention_s, self._by_call.pop, generation.call.call_id, None)
 
     async def _pump(self, generation: Generation) -> None:
-        """The way of a chunk through this hop: bytes come in at `read`, numbered frames go out at `append`."""
+        """The way of a chunk through this hop: `take` is called with what the socket had, and the append sends it on."""
         log, marks, call = generation.log, generation.marks, generation.call
+
+        def take(frames: list[bytes], size: int) -> None:
+            marks.arrived(len(frames), size)
+            if frames:
+                log.append([numbered(index, frame) for index, frame in enumerate(frames, len(log))])
+
         await self._turnstile.enter()
         marks.sent()
         stream = await open_stream(self._transport, call.deployment.target, call.params)
-        try:
-            marks.headers()
-            while True:
-                frames, size = await stream.read()
-                if not size:
-                    break
-                marks.arrived(len(frames), size)
-                if frames:
-                    log.append([numbered(index, frame) for index, frame in enumerate(frames, len(log))])
-        except BaseException:
-            stream.close()
-            raise
-        generation.upstream = stream
+        marks.headers()
+        await stream.follow(take)
 
     async def _ask(self, generation: Generation) -> None:
         """The same for a call that wants its answer whole."""

@@ -80,7 +80,10 @@ class OpenAIFrames:
 
 
 def _without_usage(frame: bytes) -> bytes:
-    chunk = orjson.loads(payload(frame))
+    try:
+        chunk = orjson.loads(payload(frame))
+    except orjson.JSONDecodeError:
+        return frame
     usage = chunk.pop("usage", None)
     if usage is not None and not chunk.get("choices"):
         return b""  # the chunk that carried nothing else

@@ -8,15 +8,15 @@ from types import TracebackType
 from typing import Any, Self
 from urllib.parse import quote
 
-import aiohttp
 import orjson
 
 from saas_client._errors import GatewayCut, GatewayRefused, SaaSClientError, error_from_response
 from saas_client._stream import Stream
 from wire.edge import outgoing_headers
+from wire.inbound import Client, ConnectFailed, ExchangeFailed, Response
 
-CONNECT_TIMEOUT_S = 5.0
 KEEPALIVE_S = 30.0
+MAX_ANSWER_BYTES = 64 * 1024 * 1024
 DEFAULT_MODEL_GROUP = "chat-fast"
 
 Messages = Sequence[Mapping[str, Any]]
@@ -37,22 +37,16 @@ class SaaSLLMClient:
             "Content-Type": "application/json",
             "Accept-Encoding": "identity",
         }
-        self._session: aiohttp.ClientSession | None = None
+        self._client: Client | None = None
 
     async def __aenter__(self) -> Self:
-        self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEPALIVE_S),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            headers=self._headers,
-            timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT_S),
-            auto_decompress=False,
-        )
+        self._client = Client(keep_alive_s=KEEPALIVE_S)
         return self
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        session, self._session = self._session, None
-        if session is not None:
-            await session.close()
+        client, self._client = self._client, None
+        if client is not None:
+            await client.aclose()
 
     async def create_job(self, job_type: str, *, user_id: str | None = None, metadata: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Opens a job: `job_id`, `status`, `created_at`."""
@@ -129,9 +123,9 @@ class SaaSLLMClient:
     async def _json(self, method: str, path: str, body: Any = None, idempotency_key: str | None = None) -> dict[str, Any]:
         async with self._request(method, path, body, idempotency_key) as response:
             try:
-                answer = orjson.loads(await response.read())
-            except (aiohttp.ClientError, OSError, orjson.JSONDecodeError) as error:
-                raise GatewayCut(f"the answer was cut: {type(error).__name__}") from error
+                answer = orjson.loads(await _whole(response))
+            except orjson.JSONDecodeError as error:
+                raise GatewayCut("the answer is not JSON") from error
         if not isinstance(answer, dict):
             raise GatewayCut("the answer is not a JSON object")
         return answer
@@ -144,32 +138,32 @@ class SaaSLLMClient:
         body: Any = None,
         idempotency_key: str | None = None,
         headers: dict[str, str] | None = None,
-    ) -> AsyncIterator[aiohttp.ClientResponse]:
+    ) -> AsyncIterator[Response]:
         """A successful response. Whoever leaves before its end closes the connection; a whole one goes back to the pool."""
-        if self._session is None:
+        if self._client is None:
             raise SaaSClientError("the client is not open: use it as an async context manager")
-        sent = outgoing_headers() | (headers or {})
+        sent = self._headers | outgoing_headers() | (headers or {})
         if idempotency_key is not None:
             sent["Idempotency-Key"] = idempotency_key
-        data = None if body is None else orjson.dumps(body)
+        data = b"" if body is None else orjson.dumps(body)
         try:
-            response = await self._session.request(method, self.api_url + path, data=data, headers=sent, allow_redirects=False)
-        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.InvalidURL) as error:
-            raise GatewayRefused(f"the gateway cannot be reached: {type(error).__name__}") from error
-        except (aiohttp.ClientError, OSError) as error:
+            response = await self._client.request(method, self.api_url + path, sent, data)
+        except ConnectFailed as error:
+            raise GatewayRefused(f"the gateway cannot be reached: {error}") from error
+        except ExchangeFailed as error:
             raise GatewayCut(f"the gateway did not answer: {type(error).__name__}") from error
         try:
             if response.status >= 300:
-                raise error_from_response(response.status, await _whole(response), response.headers.get("Retry-After"))
+                raise error_from_response(response.status, await _whole(response), response.headers.get("retry-after"))
             yield response
         finally:
-            response.close() if not response.content.at_eof() else response.release()
+            response.close()
 
 
-async def _whole(response: aiohttp.ClientResponse) -> bytes:
+async def _whole(response: Response) -> bytes:
     try:
-        return await response.read()
-    except (aiohttp.ClientError, OSError) as error:
+        return await response.read_all(MAX_ANSWER_BYTES)
+    except ExchangeFailed as error:
         raise GatewayCut(f"the answer was cut: {type(error).__name__}") from error
 
 

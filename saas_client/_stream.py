@@ -1,21 +1,21 @@
 """One call's event stream, as far from or as near to its bytes as the caller wants.
 
-Strategy. `read` is the bottom: what one read of the socket completed, cut into frames and not looked at. A relay needs no more.
-`frames`, `events` and `text` stand on it, each a step nearer to a person. A stream belongs to one consumer; leaving its context closes
-the connection at once, since what is left of an event stream cannot be read to its end first.
+Strategy. `follow` and `read` are the bottom: what one read of the socket completed, cut into frames and not looked at, pushed or
+pulled. A relay needs no more. `frames`, `events` and `text` stand on it, each a step nearer to a person. A stream belongs to one
+consumer; leaving its context closes the connection at once, since what is left of an event stream cannot be read to its end first.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
-import aiohttp
 import orjson
 
 from saas_client._errors import GatewayCut, error_from
 from wire.errors import WireError
 from wire.frames import DONE, payload
+from wire.inbound import ExchangeFailed, Response
 from wire.sse import Decoder, Event, FrameSplitter, FrameTooLarge
 
 
@@ -23,32 +23,42 @@ class Stream:
     """The frames of one call.
 
     `job_id` and `call_id` are known from the start: with them the call can be cancelled before its first token. `receipt` is
-    set when `events` or `text` has come to it. `size` is the number of bytes of the last read.
+    set when `events` or `text` has come to it.
     """
 
-    __slots__ = ("_content", "_response", "_splitter", "call_id", "job_id", "receipt", "size")
+    __slots__ = ("_response", "_splitter", "call_id", "job_id", "receipt")
 
-    def __init__(self, response: aiohttp.ClientResponse) -> None:
-        self.job_id = response.headers.get("X-Job-Id", "")
-        self.call_id = response.headers.get("X-Call-Id", "")
+    def __init__(self, response: Response) -> None:
+        self.job_id = response.headers.get("x-job-id", "")
+        self.call_id = response.headers.get("x-call-id", "")
         self.receipt: dict[str, Any] | None = None
-        self.size = 0
         self._response = response
-        self._content = response.content
         self._splitter = FrameSplitter()
+
+    async def follow(self, sink: Callable[[list[bytes], int], bool]) -> None:
+        """Hands over the frames that each read completes, untouched, and the number of bytes of that read.
+
+        `sink` is called in the turn of the event loop in which the bytes came; the stream is followed until the body ends, in order or
+        not, or until the sink returns True. Raises GatewayCut where the connection breaks, and where the gateway sends what is not a
+        stream of ours, and what the sink raises.
+        """
+        splitter = self._splitter
+        try:
+            await self._response.follow(lambda data: sink(splitter.feed(data), len(data)))
+        except ExchangeFailed as error:
+            raise GatewayCut(f"the stream was cut: {type(error).__name__}") from error
+        except FrameTooLarge as error:
+            raise GatewayCut(str(error)) from error
 
     async def read(self) -> list[bytes] | None:
         """The frames that the next read completes, untouched (often one, possibly none); None at the end of the body.
 
-        Raises GatewayCut where the connection breaks, and where the gateway sends what is not a stream of ours.
+        Raises GatewayCut as `follow` does.
         """
         try:
-            data = await self._content.readany()
-            if not data:
-                return None
-            self.size = len(data)
-            return self._splitter.feed(data)
-        except (aiohttp.ClientError, OSError) as error:
+            data = await self._response.read()
+            return self._splitter.feed(data) if data else None
+        except ExchangeFailed as error:
             raise GatewayCut(f"the stream was cut: {type(error).__name__}") from error
         except FrameTooLarge as error:
             raise GatewayCut(str(error)) from error

@@ -14,7 +14,7 @@ from __future__ import annotations
 import asyncio
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
@@ -62,8 +62,12 @@ class Reader(ABC):
         """The frames from `index` on that are there now, at most about 256 KiB of them (one at least), and steps past them."""
 
     @abstractmethod
-    async def wait(self) -> None:
-        """Returns as soon as there is something to take, the log has ended, or `wake` was called."""
+    async def wait(self, deliver: Callable[[], bool] | None = None) -> None:
+        """Returns as soon as there is something to take, the log has ended, or `wake` was called.
+
+        With `deliver`, frames that arrive meanwhile need not wait until this task gets its turn: it is called for them within the
+        append. It takes them and hands them on, and while it says that all of them have gone, the wait goes on. It must not raise.
+        """
 
     @abstractmethod
     def wake(self) -> None:
@@ -142,7 +146,7 @@ class MemoryLog(StreamLog):
         there = len(self._frames)
         for reader in self._readers:
             if reader.index < there:
-                reader.notify()
+                reader.arrived()
 
     def end(self, ending: Ending) -> None:
         if self._ending is not None:
@@ -189,13 +193,14 @@ class MemoryLog(StreamLog):
 
 
 class _MemoryReader(Reader):
-    __slots__ = ("_log", "_waiter", "_woken", "index")
+    __slots__ = ("_deliver", "_log", "_waiter", "_woken", "index")
 
     def __init__(self, log: MemoryLog, index: int) -> None:
         self.index = index
         self._log = log
         self._woken = False
         self._waiter: asyncio.Future[None] | None = None
+        self._deliver: Callable[[], bool] | None = None
 
     def take(self) -> list[bytes]:
         frames = self._log._frames
@@ -212,16 +217,17 @@ class _MemoryReader(Reader):
         self.index = stop
         return frames[start:stop]
 
-    async def wait(self) -> None:
+    async def wait(self, deliver: Callable[[], bool] | None = None) -> None:
         log = self._log
         if self._woken or self.index < len(log._frames) or log._ending is not None:
             self._woken = False
             return
         self._waiter = asyncio.get_running_loop().create_future()
+        self._deliver = deliver
         try:
             await self._waiter
         finally:
-            self._waiter = None
+            self._waiter = self._deliver = None
             self._woken = False
 
     def wake(self) -> None:
@@ -232,6 +238,15 @@ class _MemoryReader(Reader):
         """Ends a `wait` that is under way, and only that: what there is to take speaks for itself to the next one."""
         waiter = self._waiter
         if waiter is not None and not waiter.done():
+            waiter.set_result(None)
+
+    def arrived(self) -> None:
+        """There are new frames: hands them on where the wait allows it, and otherwise ends it."""
+        waiter = self._waiter
+        if waiter is None or waiter.done():
+            return
+        deliver = self._deliver
+        if deliver is None or not deliver():
             waiter.set_result(None)
 
     def close(self) -> None:

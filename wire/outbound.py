@@ -1,9 +1,13 @@
 """The way of a chunk out of a hop: from a stream's log to an ASGI server, as it is, as soon as it is there.
 
 Strategy. One loop: take what is there, write it at once, wait for more. Nothing stands between the log and the server's
-`send`: no generator, no queue, no task per frame. Two things watch the loop from the side. A task waits for the client to leave and wakes
-the loop, also while it waits for a silent model. A timer looks in every few seconds: after silence it asks for a ping, and
-a `send` that has been stuck for too long (the client is there and does not read) it cancels.
+`send`: no generator, no queue, no task per frame. While it waits, a frame does not even need this task's next turn: the append itself
+calls `deliver`, which writes it, in the same turn of the event loop in which it came in. Two things watch the loop from the side. A
+task waits for the client to leave and wakes the loop, also while it waits for a silent model. A timer looks in every few seconds: after
+silence it asks for a ping, and a `send` that has been stuck for too long (the client is there and does not read) it cancels.
+
+The loop has a task of its own, though its request has one already: a task that wakes up goes through every coroutine it is nested in,
+and behind an application's middlewares and routes that is some twenty frames of the interpreter for each chunk.
 
 Known to be needed: a `send` to a client that has left returns without suspending, so a loop of sends alone would never let the event
 loop find out; whoever catches up on a long log gives way between two writes.
@@ -13,7 +17,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from collections.abc import Awaitable, Callable, Generator, Iterable, MutableMapping
+from functools import partial
 from typing import Any
 
 from wire.log import Reader, StreamLog
@@ -58,24 +63,50 @@ async def relay(
     `marks` are told of every departure. `translate` turns whole frames (and the trailer) into another dialect; an empty
     result is not written. `preface` is written with the headers' first byte, before any frame.
     """
+    follow = _follow(log, index, receive, send, write or send, headers or [], marks, translate, preface, ping_after_s, send_timeout_s)
+    await asyncio.get_running_loop().create_task(follow)
+
+
+async def _follow(
+    log: StreamLog,
+    index: int,
+    receive: Receive,
+    send: Send,
+    write: Send,
+    headers: Headers,
+    marks: HopMarks | None,
+    translate: Translate | None,
+    preface: bytes,
+    ping_after_s: float,
+    send_timeout_s: float,
+) -> None:
+    """The loop itself, in a task of its own."""
     reader = log.reader(index)
     watch = _Watch(reader, ping_after_s, send_timeout_s)
-    write = write or send
+
+    def deliver() -> bool:
+        """Takes what is there and writes it, within whatever called; whether all of it has gone."""
+        frames = reader.take()
+        body = translate(frames) if translate else frames[0] if len(frames) == 1 else b"".join(frames)
+        if body and not watch.send_at_once(write, _body(body)):
+            return False
+        if marks is not None:
+            marks.departed(reader.index, since)
+        return reader.index == len(log)
+
     try:
         watch.start(receive)
-        await watch.send(send, {"type": "http.response.start", "status": 200, "headers": STREAM_HEADERS + (headers or [])})
+        await watch.send(send, {"type": "http.response.start", "status": 200, "headers": STREAM_HEADERS + headers})
         await watch.send(write, _body(preface))  # an empty body flushes the headers
         since = now_ns()
         while not watch.gone:
-            frames = reader.take()
-            if frames:
-                body = translate(frames) if translate else frames[0] if len(frames) == 1 else b"".join(frames)
-                if body:
-                    await watch.send(write, _body(body))
+            if watch.unfinished is not None:
+                await watch.finish()
                 if marks is not None:
                     marks.departed(reader.index, since)
-                if reader.index < len(log):
-                    await asyncio.sleep(0)
+            elif reader.index < len(log):
+                if not deliver() and watch.unfinished is None:
+                    await asyncio.sleep(0)  # there is more than one write may take: others have their turn
             elif log.ending is not None:
                 trailer = log.ending.trailer
                 await watch.send(write, _body(translate([trailer]) if translate else trailer, more=False))
@@ -83,7 +114,7 @@ async def relay(
             elif watch.ping_due:
                 await watch.send(write, _body(PING))
             else:
-                await reader.wait()
+                await reader.wait(deliver)
     except asyncio.CancelledError:
         if not watch.let_go():
             raise
@@ -113,6 +144,7 @@ class _Watch:
         "gone",
         "ping_due",
         "stuck",
+        "unfinished",
     )
 
     def __init__(self, reader: Reader, ping_after_s: float, send_timeout_s: float) -> None:
@@ -125,6 +157,8 @@ class _Watch:
         self._last = self._loop.time()
         self._timer: asyncio.TimerHandle | None = None
         self._waiter: asyncio.Task[None] | None = None
+        self.unfinished: Awaitable[None] | None = None
+        """A send that could not go all the way at once: the server waits for the client to take what it has."""
         self.gone = self.ping_due = self.stuck = False
 
     def start(self, receive: Receive) -> None:
@@ -138,9 +172,31 @@ class _Watch:
             self._waiter.cancel()
 
     async def send(self, send: Send, message: MutableMapping[str, Any]) -> None:
+        """Sends the message, however long that takes."""
+        if not self.send_at_once(send, message):
+            await self.finish()
+
+    def send_at_once(self, send: Send, message: MutableMapping[str, Any]) -> bool:
+        """Sends the message as far as that goes without waiting; whether that was all the way. If not, `finish` does the rest."""
         self._last = self._loop.time()
+        steps = send(message).__await__()
+        try:
+            awaited = next(steps)
+        except StopIteration:
+            self.ping_due = False
+            return True
+        except Exception as error:  # it is the relay's, and not of whoever appended the frames
+            self.unfinished = _raising(error)
+        else:
+            self.unfinished = _Rest(steps, awaited)
         self._sending = True
-        await send(message)
+        return False
+
+    async def finish(self) -> None:
+        """Waits until the message that is under way has gone. Raises what its sending raises."""
+        if self.unfinished is not None:
+            await self.unfinished
+        self.unfinished = None
         self._sending = self.ping_due = False
 
     def let_go(self) -> bool:
@@ -165,3 +221,32 @@ class _Watch:
             silent = 0.0
         due = self._send_timeout - silent if self._sending else min(self._ping_after - silent, self._send_timeout)
         self._timer = self._loop.call_later(max(0.05, due), self._look)
+
+
+class _Rest:
+    """What is left of a coroutine that was begun outside of any task, as something that a task can await.
+
+    Python 3.12 calls this an eager start; the first thing that the coroutine waited for is awaited here in its place.
+    """
+
+    def __init__(self, steps: Generator[Any, Any, None], awaited: Any) -> None:
+        self._steps = steps
+        self._awaited = awaited
+
+    def __await__(self) -> Generator[Any, Any, None]:
+        awaited = self._awaited
+        while True:
+            try:
+                value = yield awaited
+            except BaseException as error:
+                step = partial(self._steps.throw, error)
+            else:
+                step = partial(self._steps.send, value)
+            try:
+                awaited = step()
+            except StopIteration:
+                return
+
+
+async def _raising(error: Exception) -> None:
+    raise error

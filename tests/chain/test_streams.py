@@ -12,6 +12,7 @@ import httpx
 
 from bench.script import expected_text
 from tests.support.chain import Chain
+from tests.support.server import Server
 from tests.support.streams import Frame, Stream, content_of, open_stream
 
 
@@ -149,11 +150,19 @@ async def test_request_ids_pass_through_every_hop(chain: Chain) -> None:
         await stream.read_all()
     assert stream.headers["x-request-id"] == "one-name"
     for server in (chain.saas_api, chain.client_server):
-        lines = [line for line in server.stderr.splitlines() if '"one-name"' in line]
-        assert any(trace.split("-")[1] in line for line in lines)
+        assert await _logged(server, "one-name", trace.split("-")[1])
     sent = chain.provider.stats()["last"]["headers"]
     assert sent["x-request-id"] == "one-name"
     assert trace.split("-")[1] in sent["traceparent"]
+
+
+async def _logged(server: Server, *words: str) -> bool:
+    """Whether one line of the server's log holds all of these; it is written when the response has ended."""
+    for _ in range(100):
+        if any(all(word in line for word in words) for line in server.stderr.splitlines()):
+            return True
+        await asyncio.sleep(0.02)
+    return False
 
 
 async def test_the_whole_answer_with_its_times(chain: Chain) -> None:

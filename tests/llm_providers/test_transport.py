@@ -46,18 +46,10 @@ async def read_all(transport: Transport, where: Target) -> tuple[list[bytes], Pr
     frames: list[bytes] = []
     try:
         stream = await open_stream(transport, where, MESSAGES)
+        await stream.follow(lambda some, size: frames.extend(some))
     except ProviderError as error:
         return frames, error
-    try:
-        while True:
-            some, size = await stream.read()
-            if not size:
-                await stream.drain()
-                return frames, None
-            frames += some
-    except ProviderError as error:
-        stream.close()
-        return frames, error
+    return frames, None
 
 
 def folded(frames: list[bytes]) -> Accumulator:
@@ -130,11 +122,25 @@ async def test_usage_is_asked_for_whatever_the_caller_said(provider: Provider, t
     assert last["body"] == expected
 
 
-async def test_closing_closes_the_socket_at_once(provider: Provider, transport: Transport) -> None:
-    """The provider sees its reader leave within a fraction of a second of the close, in the middle of an answer."""
+async def test_cancelling_closes_the_socket_at_once(provider: Provider, transport: Transport) -> None:
+    """The provider sees its reader leave within a fraction of a second, in the middle of an answer."""
     stream = await open_stream(transport, target(provider.api_base, "stall"), MESSAGES)
-    await stream.read()
-    stream.close()
+    came = asyncio.Event()
+    following = asyncio.create_task(stream.follow(lambda frames, size: came.set()))
+    await came.wait()
+    following.cancel()
+    await asyncio.to_thread(provider.wait_for, lambda stats: stats["cancelled"] == 1, 0.2)
+
+
+async def test_a_sink_that_raises_ends_the_stream(provider: Provider, transport: Transport) -> None:
+    """What the sink raises comes out where the stream is followed, and the provider is stopped."""
+
+    def refuse(frames: list[bytes], size: int) -> None:
+        raise LookupError("enough of this")
+
+    stream = await open_stream(transport, target(provider.api_base, "stall"), MESSAGES)
+    with pytest.raises(LookupError):
+        await stream.follow(refuse)
     await asyncio.to_thread(provider.wait_for, lambda stats: stats["cancelled"] == 1, 0.2)
 
 
@@ -155,11 +161,11 @@ async def test_a_whole_completion(provider: Provider, transport: Transport) -> N
 
 
 async def test_connections_are_used_again(provider: Provider, transport: Transport) -> None:
-    """A stream that was read to its end gives its connection to the next one."""
-    for _ in range(3):
-        await read_all(transport, target(provider.api_base))
-    session = transport._session
-    assert session is not None
-    connector = session.connector
-    assert connector is not None
-    assert sum(map(len, connector._conns.values())) == 1
+    """A stream that was read to its end gives its connection to the next one; one that was cut does not."""
+    for behaviour, ports in (("text", 1), ("no-done", 1), ("error-frame", 3)):
+        seen = set()
+        for _ in range(3):
+            await read_all(transport, target(provider.api_base, behaviour))
+            seen.add(provider.stats()["last"]["port"])
+            await asyncio.sleep(0.05)  # the end of the body may come after the last frame
+        assert len(seen) == ports, behaviour

@@ -1,0 +1,370 @@
+"""The way of a chunk into a hop: a request to the hop above, and its response as it arrives.
+
+Strategy. Nothing stands between the socket and whoever wants the bytes: `Response.follow` hands every piece of the body to a function, in
+the same turn of the event loop in which the socket had it, without a task that would have to wake up first. A whole hop is then
+one call stack, from `data_received` through the log to the reader's `send`. `Response.read` serves those who would rather ask.
+
+One connection carries one exchange at a time; a connection whose exchange has ended in order waits for the next. Silence is bounded by
+one timer per response that looks at the time of the last read, not by one timeout per read. Closing means closing the socket, now.
+
+    ExchangeFailed
+    ├── ConnectFailed      nobody answered there: nothing was sent
+    ├── ConnectionLost     the connection ended before the response did
+    ├── PeerSilent         nothing came for as long as was allowed
+    └── PeerUnintelligible what came is not HTTP
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Callable, Mapping
+from functools import cached_property
+from typing import cast
+from urllib.parse import urlsplit
+
+from wire.http1 import BadResponse, CutResponse, ResponseParser
+
+CONNECT_TIMEOUT_S = 10.0
+KEEP_ALIVE_S = 15.0
+SETTLE_S = 0.25
+
+Sink = Callable[[bytes], bool]
+"""Takes a piece of the body; True says that nothing more of it is wanted."""
+
+
+class ExchangeFailed(Exception):
+    """A request and its response did not come to their end."""
+
+
+class ConnectFailed(ExchangeFailed):
+    """There is no connection to be had."""
+
+
+class ConnectionLost(ExchangeFailed):
+    """The connection ended in the middle."""
+
+
+class PeerSilent(ExchangeFailed):
+    """The peer kept silent for too long."""
+
+
+class PeerUnintelligible(ExchangeFailed):
+    """The peer does not speak HTTP as it must."""
+
+
+class Client:
+    """Connections to any number of servers. It belongs to one event loop; `aclose` ends it.
+
+    `keep_alive_s`: how long a connection waits for its next request; less than the server's own patience, or requests would be
+    sent into connections that are being closed.
+    """
+
+    def __init__(self, *, keep_alive_s: float = KEEP_ALIVE_S) -> None:
+        self._keep_alive_s = keep_alive_s
+        self._idle: dict[tuple[str, str, int], list[_Connection]] = {}
+        self._open: set[_Connection] = set()
+
+    @cached_property
+    def _tls(self) -> ssl.SSLContext:
+        return ssl.create_default_context()
+
+    async def request(
+        self, method: str, url: str, headers: Mapping[str, str], body: bytes = b"", *, patience_s: float | None = None
+    ) -> Response:
+        """Sends a request and returns once the response's head is here. Raises ExchangeFailed, and ValueError for a malformed request.
+
+        `patience_s` bounds the time until the head. Cancelling closes the connection.
+        """
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ValueError(f"not an address of HTTP: {url!r}")
+        origin = (parts.scheme, parts.hostname, parts.port or (443 if parts.scheme == "https" else 80))
+        target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+        message = _request(method, target, {"Host": parts.netloc.rpartition("@")[2]} | dict(headers), body)
+        connection = self._waiting(origin)
+        try:
+            async with asyncio.timeout(patience_s):
+                if connection is None:
+                    connection = await self._connect(origin)
+                return await connection.exchange(message)
+        except BaseException as error:
+            if connection is not None:
+                connection.close()
+            if isinstance(error, TimeoutError):
+                raise PeerSilent(f"nothing came within {patience_s:g} s") from None
+            raise
+
+    def _waiting(self, origin: tuple[str, str, int]) -> _Connection | None:
+        """A connection that is free, the one used last; the others may go to sleep."""
+        free = self._idle.get(origin)
+        while free:
+            connection = free.pop()
+            if connection.wake():
+                return connection
+        return None
+
+    async def _connect(self, origin: tuple[str, str, int]) -> _Connection:
+        scheme, host, port = origin
+        tls = self._tls if scheme == "https" else None
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout(CONNECT_TIMEOUT_S):
+                _, protocol = await loop.create_connection(lambda: _Connection(self, origin), host, port, ssl=tls)
+        except (OSError, TimeoutError) as error:
+            raise ConnectFailed(f"no connection to {host}:{port}: {type(error).__name__}") from None
+        return protocol
+
+    def _free(self, connection: _Connection) -> None:
+        self._idle.setdefault(connection.origin, []).append(connection)
+        connection.sleep(self._keep_alive_s)
+
+    def _gone(self, connection: _Connection) -> None:
+        self._open.discard(connection)
+        free = self._idle.get(connection.origin)
+        if free and connection in free:
+            free.remove(connection)
+
+    async def aclose(self) -> None:
+        """Closes every connection, whatever it is doing."""
+        for connection in list(self._open):
+            connection.close()
+        await asyncio.sleep(0)  # the loop closes the sockets in its next turn
+
+
+class Response:
+    """A response whose head is here. One consumer: `follow`, or `read` and `read_all`."""
+
+    def __init__(self, connection: _Connection) -> None:
+        self.status = connection.parser.status
+        self.headers = connection.parser.headers
+        """Names in lower case."""
+        self._connection = connection
+        self._loop = asyncio.get_running_loop()
+        self._pieces: list[bytes] = []
+        self._sink: Sink | None = None
+        self._waiter: asyncio.Future[None] | None = None
+        self._ended = False
+        self._enough = False
+        self._error: Exception | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._first_s = self._idle_s = 0.0
+        self._begun = self._last = 0.0
+
+    def limit_silence(self, first_s: float, idle_s: float) -> None:
+        """From here on: at most `first_s` until the next bytes of the body, and `idle_s` between any two after them."""
+        self._first_s, self._idle_s = first_s, idle_s
+        self._begun = self._last = self._loop.time()
+        if not self._ended:
+            self._timer = self._loop.call_later(first_s, self._look)
+
+    async def follow(self, sink: Sink) -> None:
+        """Hands each piece of the body to `sink` as it arrives; returns at the body's end, or once the sink has enough.
+
+        Raises ExchangeFailed, or what the sink raises, which also closes the connection. What comes after `sink` has enough is
+        read and dropped, so that the connection can be used again.
+        """
+        pieces, self._pieces = self._pieces, []
+        self._sink = sink
+        for piece in pieces:
+            if self._sink is not None:
+                self._hand_over(piece)
+        await self._wait()
+
+    async def read(self) -> bytes:
+        """What has arrived since the last read, as soon as there is something; empty at the end. Raises ExchangeFailed."""
+        if not self._pieces:
+            await self._wait()
+        data, self._pieces = b"".join(self._pieces), []
+        return data
+
+    async def read_all(self, limit: int) -> bytes:
+        """The whole body. Raises ExchangeFailed; PeerUnintelligible where it is longer than `limit` bytes."""
+        parts: list[bytes] = []
+        size = 0
+        while data := await self.read():
+            parts.append(data)
+            size += len(data)
+            if size > limit:
+                self.close()
+                raise PeerUnintelligible(f"the answer exceeds {limit} bytes")
+        return b"".join(parts)
+
+    def close(self) -> None:
+        """Closes the connection now, unless there is nothing more to come that matters. Closing twice is allowed."""
+        if not self._enough:
+            self._abort()
+
+    def _abort(self) -> None:
+        self._stop_timer()
+        if not self._ended:
+            self._ended = True
+            self._connection.close()
+
+    # -- called by the connection --------------------------------------------------------------------------------------
+
+    def arrived(self, piece: bytes) -> None:
+        self._last = self._loop.time()
+        if self._sink is not None:
+            self._hand_over(piece)
+        else:
+            self._pieces.append(piece)
+            self._wake()
+
+    def finished(self, error: Exception | None) -> None:
+        self._ended = True
+        self._error = self._error or error
+        self._stop_timer()
+        self._wake()
+
+    def _hand_over(self, piece: bytes) -> None:
+        sink = self._sink
+        try:
+            enough = sink is None or sink(piece)
+        except Exception as error:
+            self._fail(error)
+            return
+        if enough:
+            self._sink = _drop
+            self._enough = True
+            self._stop_timer()
+            self._wake()
+            if not self._ended:
+                self._loop.call_later(SETTLE_S, self._abort)
+
+    def _fail(self, error: Exception) -> None:
+        self._error = self._error or error
+        self._sink = _drop
+        self._abort()
+        self._wake()
+
+    async def _wait(self) -> None:
+        if not self._ended and not self._enough:
+            self._waiter = self._loop.create_future()
+            try:
+                await self._waiter
+            finally:
+                self._waiter = None
+        if self._error is not None:
+            raise self._error
+
+    def _wake(self) -> None:
+        waiter = self._waiter
+        if waiter is not None and not waiter.done():
+            waiter.set_result(None)
+
+    def _look(self) -> None:
+        allowed = self._first_s if self._last == self._begun else self._idle_s
+        due = self._last + allowed
+        if self._loop.time() < due:
+            self._timer = self._loop.call_at(due, self._look)
+        else:
+            self._fail(PeerSilent(f"nothing came for {allowed:g} s"))
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+
+def _drop(piece: bytes) -> bool:
+    return False
+
+
+class _Connection(asyncio.Protocol):
+    """One connection, one exchange at a time."""
+
+    def __init__(self, client: Client, origin: tuple[str, str, int]) -> None:
+        self.origin = origin
+        self.parser = ResponseParser()
+        self._client = client
+        self._loop = asyncio.get_running_loop()
+        self._transport: asyncio.Transport | None = None
+        self._head: asyncio.Future[Response] | None = None
+        self._response: Response | None = None
+        self._sleep: asyncio.TimerHandle | None = None
+
+    async def exchange(self, message: bytes) -> Response:
+        """Sends a request and waits for the response's head."""
+        if self._transport is None or self._transport.is_closing():
+            raise ConnectionLost("the connection ended before the request")
+        self.parser = ResponseParser()
+        self._head = self._loop.create_future()
+        self._transport.write(message)
+        try:
+            return await self._head
+        finally:
+            self._head = None
+
+    def sleep(self, seconds: float) -> None:
+        self._sleep = self._loop.call_later(seconds, self.close)
+
+    def wake(self) -> bool:
+        """Whether the connection can be used."""
+        if self._sleep is not None:
+            self._sleep.cancel()
+            self._sleep = None
+        return self._transport is not None and not self._transport.is_closing()
+
+    def close(self) -> None:
+        if self._transport is not None:
+            self._transport.abort()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+        self._client._open.add(self)
+
+    def data_received(self, data: bytes) -> None:
+        parser = self.parser
+        try:
+            if self._head is None and self._response is None:
+                raise BadResponse("the peer speaks without being asked")
+            body = parser.feed(data)
+        except BadResponse as error:
+            self._end(PeerUnintelligible(str(error)))
+            self.close()
+            return
+        response = self._response
+        if response is None:
+            if not parser.has_head:
+                return
+            response = self._response = Response(self)
+            if self._head is not None and not self._head.done():
+                self._head.set_result(response)
+        if body:
+            response.arrived(body)
+        if parser.complete:
+            self._end(None)
+            if parser.keep_alive and self._transport is not None and not self._transport.is_closing():
+                self._client._free(self)
+            else:
+                self.close()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._client._gone(self)
+        if self._sleep is not None:
+            self._sleep.cancel()
+        try:
+            self.parser.end()
+        except CutResponse as error:
+            self._end(ConnectionLost(str(error)))
+        else:
+            self._end(None if exc is None else ConnectionLost(type(exc).__name__))
+
+    def _end(self, error: Exception | None) -> None:
+        """Tells whoever is waiting for this exchange that it is over."""
+        response, self._response = self._response, None
+        if response is not None:
+            response.finished(error)
+        elif self._head is not None and not self._head.done():
+            self._head.set_exception(error or ConnectionLost("the connection ended before the response"))
+
+
+def _request(method: str, target: str, headers: Mapping[str, str], body: bytes) -> bytes:
+    fields = dict(headers)
+    if body or method == "POST":
+        fields["Content-Length"] = str(len(body))
+    lines = [f"{method} {target} HTTP/1.1", *(f"{name}: {value}" for name, value in fields.items())]
+    if any("\r" in line or "\n" in line or "\0" in line for line in lines):
+        raise ValueError("a header holds a line end")
+    return "\r\n".join(lines).encode("latin-1") + b"\r\n\r\n" + body
