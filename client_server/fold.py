@@ -28,19 +28,26 @@ class Fold:
 
     def take(self, frames: Sequence[bytes]) -> None:
         """The next frames of the log. One that is not JSON is passed over: the reader has it, and the text goes on without."""
+        chunks: list[bytes] = []
         for frame in frames:
-            self._add(frame)
+            if is_chunk(frame):
+                chunks.append(payload(frame))
+            else:
+                self._take_event(frame)
+        try:
+            values = orjson.loads(b"[%b]" % b",".join(chunks))  # one parse for all of them
+        except orjson.JSONDecodeError:
+            values = [_parsed(chunk) for chunk in chunks]
+        for value in values:
+            if isinstance(value, dict):
+                self._answer.add(value)
         self.index += len(frames)
 
-    def _add(self, frame: bytes) -> None:
+    def _take_event(self, frame: bytes) -> None:
         value = _parsed(payload(frame))
-        if value is None:
-            return
-        if is_chunk(frame):
-            self._answer.add(value)
-        elif _RECEIPT in frame[:40]:
+        if value is not None and _RECEIPT in frame[:40]:
             self.receipt = value
-        elif _HOP in frame[:40]:
+        elif value is not None and _HOP in frame[:40]:
             self.hops.append(value)
 
     @property

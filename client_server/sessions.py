@@ -30,7 +30,7 @@ class Sessions:
     """Reads and writes the cookie, and guards changes of state against other sites."""
 
     def __init__(self, secret: str) -> None:
-        self._signer = Signer(secret, salt="session", digest_method=hashlib.sha256)
+        self._signer = Signer(hashlib.sha256(b"session\0" + secret.encode()).digest(), key_derivation="none", digest_method=hashlib.sha256)
         self._csrf_key = hashlib.sha256(b"csrf\0" + secret.encode()).digest()
 
     def of(self, request: Request) -> Session:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import sys
+from collections.abc import Awaitable, Callable
 
 import uvicorn
 from pydantic import ValidationError
@@ -19,14 +20,12 @@ from wire.sockets import allow_many_sockets
 class Server(uvicorn.Server):
     """Tells the running streams of a shutdown before uvicorn waits for their connections to close."""
 
-    def __init__(self, config: uvicorn.Config, drain_timeout_s: float) -> None:
+    def __init__(self, config: uvicorn.Config, drain: Callable[[], Awaitable[None]]) -> None:
         super().__init__(config)
-        self._drain_timeout_s = drain_timeout_s
+        self._drain = drain
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        services = getattr(getattr(self.config.app, "state", None), "services", None)
-        if services is not None:
-            await services.generations.drain(self._drain_timeout_s)
+        await self._drain()
         await super().shutdown(sockets)
 
 
@@ -47,8 +46,9 @@ def main() -> int:
     except OSError as error:
         print(f"DATA_DIR: {error.filename} cannot be used: {error.strerror}.", file=sys.stderr)
         return 2
+    app = create_app(settings)
     config = uvicorn.Config(
-        create_app(settings),
+        app,
         host=settings.host,
         port=settings.saas_api_port,
         log_config=None,
@@ -58,7 +58,7 @@ def main() -> int:
         timeout_keep_alive=75,
         timeout_graceful_shutdown=5,
     )
-    Server(config, settings.drain_timeout_s).run()
+    Server(config, app.drain).run()
     return 0
 
 

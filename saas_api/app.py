@@ -27,8 +27,23 @@ from wire.pauses import keep_pauses_short
 logger = logging.getLogger(__name__)
 
 
-def create_app(settings: Settings) -> FastAPI:
+class Gateway(Edge):
     """The gateway as an ASGI application."""
+
+    def __init__(self, app: FastAPI, settings: Settings) -> None:
+        super().__init__(app, max_body_bytes=settings.max_body_bytes)
+        self._state = app.state
+        self._drain_timeout_s = settings.drain_timeout_s
+
+    async def drain(self) -> None:
+        """Takes no new calls and gives those that run a moment; what still runs then ends as `shutting_down`."""
+        services: Services | None = getattr(self._state, "services", None)
+        if services is not None:
+            await services.generations.drain(self._drain_timeout_s)
+
+
+def create_app(settings: Settings) -> Gateway:
+    """The gateway, put together. Its lifespan must run."""
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -54,11 +69,10 @@ def create_app(settings: Settings) -> FastAPI:
         version="0.1.0",
         lifespan=lifespan,
     )
-    app.add_middleware(Edge, max_body_bytes=settings.max_body_bytes)
     errors.install(app)
     for router in (health.router, jobs.router, openai.router):
         app.include_router(router)
-    return app
+    return Gateway(app, settings)
 
 
 @asynccontextmanager

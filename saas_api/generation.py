@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Coroutine
-from contextlib import suppress
 from enum import Enum, auto
 from typing import Any
 
@@ -96,7 +95,14 @@ async def fold(log: StreamLog) -> Accumulator:
     for start in range(0, len(log), _FOLD_AT_ONCE):
         if start:
             await asyncio.sleep(0)
-        for frame in log.frames(start, start + _FOLD_AT_ONCE):
-            with suppress(orjson.JSONDecodeError):
-                folded.add(orjson.loads(payload(frame)))
+        for chunk in _parsed([payload(frame) for frame in log.frames(start, start + _FOLD_AT_ONCE)]):
+            folded.add(chunk)
     return folded
+
+
+def _parsed(texts: list[bytes]) -> list[dict[str, Any]]:
+    """The objects that these texts stand for, all in one parse; where one of them is not JSON it is left out."""
+    try:
+        return list(orjson.loads(b"[%b]" % b",".join(texts)))
+    except orjson.JSONDecodeError:
+        return [] if len(texts) == 1 else [chunk for text in texts for chunk in _parsed([text])]

@@ -62,24 +62,34 @@ class Accumulator:
 
     def add(self, chunk: Mapping[str, Any]) -> None:
         """Takes one chunk, in the order of arrival. Fields of an unexpected type are passed over."""
+        if self.id is None or self.model is None or self.created is None:
+            self._add_head(chunk)
+        usage = chunk.get("usage")
+        if usage is not None and isinstance(usage, Mapping):
+            self.usage = dict(usage)
+        choices = chunk.get("choices")
+        if not choices or not isinstance(choices, list) or not isinstance(choices[0], Mapping):
+            return
+        choice = choices[0]
+        finish_reason = choice.get("finish_reason")
+        if finish_reason is not None:
+            self.finish_reason = _text(finish_reason) or self.finish_reason
+        delta = choice.get("delta")
+        if delta and isinstance(delta, Mapping):
+            self._add_delta(delta)
+
+    def _add_head(self, chunk: Mapping[str, Any]) -> None:
         created = chunk.get("created")
         self.id = self.id or _text(chunk.get("id"))
         self.model = self.model or _text(chunk.get("model"))
         self.created = self.created or (created if isinstance(created, int) else None)
-        usage = chunk.get("usage")
-        if isinstance(usage, Mapping):
-            self.usage = dict(usage)
-        choices = chunk.get("choices")
-        if not isinstance(choices, list) or not choices or not isinstance(choices[0], Mapping):
-            return
-        choice = choices[0]
-        self.finish_reason = _text(choice.get("finish_reason")) or self.finish_reason
-        delta = choice.get("delta")
-        if isinstance(delta, Mapping):
-            self._add_delta(delta)
 
     def _add_delta(self, delta: Mapping[str, Any]) -> None:
         content = _text(delta.get("content"))
+        if content and len(delta) == 1:  # nearly every chunk
+            self._content.append(content)
+            self.deltas += 1
+            return
         reasoning = _text(delta.get("reasoning_content")) or _text(delta.get("reasoning"))
         refusal = _text(delta.get("refusal"))
         calls = delta.get("tool_calls")

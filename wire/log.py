@@ -130,7 +130,7 @@ class MemoryLog(StreamLog):
         self._size = 0
         self._limit = max_bytes
         self._ending: Ending | None = None
-        self._readers: set[_MemoryReader] = set()
+        self._readers: list[_MemoryReader] = []
         self._unread_since: float | None = time.monotonic()
 
     def append(self, frames: Sequence[bytes]) -> None:
@@ -159,7 +159,7 @@ class MemoryLog(StreamLog):
         if index < 0:
             raise ValueError("an index is not negative")
         reader = _MemoryReader(self, index)
-        self._readers.add(reader)
+        self._readers.append(reader)
         self._unread_since = None
         return reader
 

@@ -83,8 +83,7 @@ class HopMarks:
         if self.first_out is None:
             self.first_out = now
         self.last_out = now
-        for index in range(done, upto):
-            arrival = arrivals[index]
+        for arrival in arrivals[done:upto]:
             dwell.append(now - (arrival if arrival > since else since))
 
     def _us(self, mark: int | None) -> int | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import asdict
+from dataclasses import fields
 from typing import Any
 
 from sqlalchemy import bindparam, insert, select, update
@@ -97,13 +97,13 @@ class Store:
 
     async def add_turn(self, turn: TurnRow, *, title: str | None = None, replaces: str | None = None) -> None:
         """Records a turn that begins; `title` makes its conversation first. Raises ConversationBusy."""
-        values = asdict(turn) | {"user_message": self._text(turn.user_message)}
+        values = _values(turn) | {"user_message": self._text(turn.user_message)}
         steps: list[Statement] = []
         if replaces is not None:
             steps.append((_REPLACE, [{"turn": replaces}]))
         if turn.conversation_id is not None and title is not None:
             made = ConversationRow(turn.conversation_id, turn.session_id, self._text(title), turn.created_at, turn.created_at)
-            steps.append((_INSERT_CONVERSATION, [asdict(made)]))
+            steps.append((_INSERT_CONVERSATION, [_values(made)]))
         elif turn.conversation_id is not None:
             steps.append((_TOUCH, [{"conversation": turn.conversation_id, "now": turn.created_at}]))
         try:
@@ -127,6 +127,11 @@ class Store:
     async def save_browser_hop(self, turn_id: str, hop: dict[str, Any]) -> None:
         """Keeps what the browser measured of a turn."""
         await self._batch.write((_BROWSER_HOP, [{"turn": turn_id, "new_browser_hop": hop}]))
+
+
+def _values(row: TurnRow | ConversationRow) -> dict[str, Any]:
+    """The row's columns. (dataclasses.asdict would copy a whole conversation for it.)"""
+    return {field.name: getattr(row, field.name) for field in fields(row)}
 
 
 def _without_nul(text: str) -> str:
