@@ -2,7 +2,8 @@
 
 Strategy. A hop reads one thing above all: a chunked body whose chunks arrive one by one, each whole, each in a read of its own. That case
 is a search for a line end, a number in base 16, and one slice. Everything else (chunks cut anywhere, several in a read, bodies with a
-length, bodies that end with the connection, interim responses, trailers) goes through a buffer and a state at a time.
+length, bodies that end with the connection, interim responses, trailers) goes through a buffer, a state at a time. A place in the buffer
+moves over the elements that are whole, so that a read of many small chunks is not copied once for each of them.
 
 Rules: RFC 9112, of which a client of our own servers and of model providers needs no more: no upgrades, no content codings (none is asked
 for), and nothing that could be read in two ways is accepted.
@@ -18,6 +19,7 @@ MAX_HEAD_BYTES = 64 * 1024
 _MAX_SIZE_LINE = 1024
 _STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9]{2})(?: .*)?")
 _FIELD_NAME = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_FIELD_VALUE = re.compile(rb"[^\r\n\0]*")
 _HEX = re.compile(rb"[0-9A-Fa-f]{1,15}")
 
 
@@ -50,6 +52,8 @@ class ResponseParser:
         """Whether the connection may carry another request once this response is complete."""
         self._state = _State.HEAD
         self._buffer = b""
+        self._at = 0
+        """The place in the buffer up to which it has been read."""
         self._left = 0
         self._chunked = False
 
@@ -67,8 +71,9 @@ class ResponseParser:
                     return data[end + 2 : -2]
         self._buffer += data
         body: list[bytes] = []
-        while self._buffer and self._step(body):
+        while self._at < len(self._buffer) and self._step(body):
             pass
+        self._buffer, self._at = self._buffer[self._at :], 0
         return body[0] if len(body) == 1 else b"".join(body)
 
     def end(self) -> None:
@@ -86,18 +91,20 @@ class ResponseParser:
             case _State.SIZE:
                 return self._size()
             case _State.DATA:
-                part, self._buffer = self._buffer[: self._left], self._buffer[self._left :]
+                part = self._buffer[self._at : self._at + self._left]
+                self._at += len(part)
                 self._left -= len(part)
                 body.append(part)
                 if not self._left:
                     self._state = _State.DATA_END if self._chunked else _State.COMPLETE
                 return True
             case _State.DATA_END:
-                if len(self._buffer) < 2 and self._buffer == b"\r":
+                line_end = self._buffer[self._at : self._at + 2]
+                if line_end == b"\r":
                     return False
-                if self._buffer[:2] != b"\r\n":
+                if line_end != b"\r\n":
                     raise BadResponse("a chunk is longer than it says")
-                self._buffer = self._buffer[2:]
+                self._at += 2
                 self._state = _State.SIZE
                 return True
             case _State.TRAILERS:
@@ -106,21 +113,21 @@ class ResponseParser:
                     self._state = _State.COMPLETE
                 return line is not None
             case _State.UNTIL_CLOSE:
-                body.append(self._buffer)
-                self._buffer = b""
+                body.append(self._buffer[self._at :])
+                self._at = len(self._buffer)
                 return True
             case _State.COMPLETE:
                 self.keep_alive = False
                 raise BadResponse("there are bytes after the response")
 
     def _line(self, limit: int) -> bytes | None:
-        end = self._buffer.find(b"\r\n")
-        if end > limit or (end < 0 and len(self._buffer) > limit):
+        begin, end = self._at, self._buffer.find(b"\r\n", self._at)
+        if (len(self._buffer) if end < 0 else end) - begin > limit:
             raise BadResponse(f"a line is longer than {limit} bytes")
         if end < 0:
             return None
-        line, self._buffer = self._buffer[:end], self._buffer[end + 2 :]
-        return line
+        self._at = end + 2
+        return self._buffer[begin:end]
 
     def _size(self) -> bool:
         line = self._line(_MAX_SIZE_LINE)
@@ -134,15 +141,15 @@ class ResponseParser:
         return True
 
     def _head(self) -> bool:
-        end = self._buffer.find(b"\r\n\r\n")
-        if end > MAX_HEAD_BYTES or (end < 0 and len(self._buffer) > MAX_HEAD_BYTES):
+        begin, end = self._at, self._buffer.find(b"\r\n\r\n", self._at)
+        if (len(self._buffer) if end < 0 else end) - begin > MAX_HEAD_BYTES:
             raise BadResponse(f"the head is longer than {MAX_HEAD_BYTES} bytes")
         if end < 0:
-            if not b"HTTP/1.".startswith(self._buffer[:7]):
+            if not b"HTTP/1.".startswith(self._buffer[begin : begin + 7]):
                 raise BadResponse("the response does not begin with HTTP/1.x")
             return False
-        first, *lines = self._buffer[:end].split(b"\r\n")
-        self._buffer = self._buffer[end + 4 :]
+        first, *lines = self._buffer[begin:end].split(b"\r\n")
+        self._at = end + 4
         status_line = _STATUS_LINE.fullmatch(first)
         if status_line is None:
             raise BadResponse("the response has no status line")
@@ -183,7 +190,7 @@ def _fields(lines: list[bytes]) -> dict[str, str]:
     headers: dict[str, str] = {}
     for line in lines:
         name, colon, value = line.partition(b":")
-        if not colon or not _FIELD_NAME.fullmatch(name):
+        if not colon or not _FIELD_NAME.fullmatch(name) or not _FIELD_VALUE.fullmatch(value):
             raise BadResponse("a header field is malformed")
         key, text = name.decode("ascii").lower(), value.strip(b" \t").decode("latin-1")
         headers[key] = f"{headers[key]}, {text}" if key in headers else text
