@@ -82,18 +82,12 @@ class Client:
         origin = (parts.scheme, parts.hostname, parts.port or (443 if parts.scheme == "https" else 80))
         target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         message = _request(method, target, {"Host": parts.netloc.rpartition("@")[2]} | dict(headers), body)
-        connection = self._waiting(origin)
         try:
             async with asyncio.timeout(patience_s):
-                if connection is None:
-                    connection = await self._connect(origin)
+                connection = self._waiting(origin) or await self._connect(origin)
                 return await connection.exchange(message)
-        except BaseException as error:
-            if connection is not None:
-                connection.close()
-            if isinstance(error, TimeoutError):
-                raise PeerSilent(f"nothing came within {patience_s:g} s") from None
-            raise
+        except TimeoutError:
+            raise PeerSilent(f"nothing came within {patience_s:g} s") from None
 
     def _waiting(self, origin: tuple[str, str, int]) -> _Connection | None:
         """A connection that is free, the one used last; the others may go to sleep."""
@@ -156,7 +150,7 @@ class Response:
         self._first_s, self._idle_s = first_s, idle_s
         self._begun = self._last = self._loop.time()
         if not self._ended:
-            self._timer = self._loop.call_later(first_s, self._look)
+            self._timer = self._loop.call_later(min(first_s, idle_s), self._look)
 
     async def follow(self, sink: Sink) -> None:
         """Hands each piece of the body to `sink` as it arrives; returns at the body's end, or once the sink has enough.
@@ -167,8 +161,7 @@ class Response:
         pieces, self._pieces = self._pieces, []
         self._sink = sink
         for piece in pieces:
-            if self._sink is not None:
-                self._hand_over(piece)
+            self.arrived(piece)
         await self._wait()
 
     async def read(self) -> bytes:
@@ -205,11 +198,18 @@ class Response:
 
     def arrived(self, piece: bytes) -> None:
         self._last = self._loop.time()
-        if self._sink is not None:
-            self._hand_over(piece)
-        else:
+        sink = self._sink
+        if sink is None:
             self._pieces.append(piece)
             self._wake()
+            return
+        try:
+            enough = sink(piece)
+        except Exception as error:
+            self._fail(error)
+            return
+        if enough:
+            self._has_enough()
 
     def finished(self, error: Exception | None) -> None:
         self._ended = True
@@ -217,20 +217,13 @@ class Response:
         self._stop_timer()
         self._wake()
 
-    def _hand_over(self, piece: bytes) -> None:
-        sink = self._sink
-        try:
-            enough = sink is None or sink(piece)
-        except Exception as error:
-            self._fail(error)
-            return
-        if enough:
-            self._sink = _drop
-            self._enough = True
-            self._stop_timer()
-            self._wake()
-            if not self._ended:
-                self._loop.call_later(SETTLE_S, self._abort)
+    def _has_enough(self) -> None:
+        self._sink = _drop
+        self._enough = True
+        self._stop_timer()
+        self._wake()
+        if not self._ended:
+            self._loop.call_later(SETTLE_S, self._abort)
 
     def _fail(self, error: Exception) -> None:
         self._error = self._error or error
@@ -245,7 +238,7 @@ class Response:
                 await self._waiter
             finally:
                 self._waiter = None
-        if self._error is not None:
+        if self._error is not None and not self._enough:
             raise self._error
 
     def _wake(self) -> None:
@@ -257,7 +250,8 @@ class Response:
         allowed = self._first_s if self._last == self._begun else self._idle_s
         due = self._last + allowed
         if self._loop.time() < due:
-            self._timer = self._loop.call_at(due, self._look)
+            # Before the first bytes it looks in as often as after them: once they have come, the shorter limit counts.
+            self._timer = self._loop.call_at(min(due, self._loop.time() + self._idle_s), self._look)
         else:
             self._fail(PeerSilent(f"nothing came for {allowed:g} s"))
 
@@ -283,18 +277,25 @@ class _Connection(asyncio.Protocol):
         self._head: asyncio.Future[Response] | None = None
         self._response: Response | None = None
         self._sleep: asyncio.TimerHandle | None = None
+        self._closed = False
 
     async def exchange(self, message: bytes) -> Response:
-        """Sends a request and waits for the response's head."""
+        """Sends a request and waits for the response's head. Closes the connection where that is given up."""
         if self._transport is None or self._transport.is_closing():
             raise ConnectionLost("the connection ended before the request")
         self.parser = ResponseParser()
-        self._head = self._loop.create_future()
+        head: asyncio.Future[Response] = self._loop.create_future()
+        self._head = head
         self._transport.write(message)
         try:
-            return await self._head
+            return await head
+        except BaseException:
+            if self._head is head:  # otherwise the exchange is over, and the connection may be another's already
+                self.close()
+            raise
         finally:
-            self._head = None
+            if self._head is head:
+                self._head = None
 
     def sleep(self, seconds: float) -> None:
         self._sleep = self._loop.call_later(seconds, self.close)
@@ -307,6 +308,7 @@ class _Connection(asyncio.Protocol):
         return self._transport is not None and not self._transport.is_closing()
 
     def close(self) -> None:
+        self._closed = True
         if self._transport is not None:
             self._transport.abort()
 
@@ -349,15 +351,19 @@ class _Connection(asyncio.Protocol):
         except CutResponse as error:
             self._end(ConnectionLost(str(error)))
         else:
-            self._end(None if exc is None else ConnectionLost(type(exc).__name__))
+            if exc is None and not self._closed:  # the peer's end is the end of a body without a length, ours is not
+                self._end(None)
+            else:
+                self._end(ConnectionLost("the connection was closed" if exc is None else type(exc).__name__))
 
     def _end(self, error: Exception | None) -> None:
         """Tells whoever is waiting for this exchange that it is over."""
         response, self._response = self._response, None
+        head, self._head = self._head, None
         if response is not None:
             response.finished(error)
-        elif self._head is not None and not self._head.done():
-            self._head.set_exception(error or ConnectionLost("the connection ended before the response"))
+        elif head is not None and not head.done():
+            head.set_exception(error or ConnectionLost("the connection ended before the response"))
 
 
 def _request(method: str, target: str, headers: Mapping[str, str], body: bytes) -> bytes:
