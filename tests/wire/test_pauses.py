@@ -1,0 +1,74 @@
+"""`wire.pauses`: the garbage collector works when nothing is streaming."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+from collections.abc import Iterator
+
+import pytest
+
+import wire.pauses
+from tests.wire.served import until
+from wire.pauses import keep_pauses_short
+
+
+@pytest.fixture(autouse=True)
+def collector(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
+    """The generations that were collected on the way; looks come often, and the collector is afterwards as it was."""
+    monkeypatch.setattr(wire.pauses, "_LOOK_EVERY_S", 0.01)
+    thresholds, collections = gc.get_threshold(), list[int]()
+
+    def note(phase: str, info: dict[str, int]) -> None:
+        if phase == "stop" and info["generation"] == 2:
+            collections.append(info["generation"])
+
+    gc.callbacks.append(note)
+    yield collections
+    gc.callbacks.remove(note)
+    gc.set_threshold(*thresholds)
+    gc.unfreeze()
+
+
+async def test_sets_the_collector_up_at_its_start(collector: list[int]) -> None:
+    """What is there is collected once and then frozen; young objects are collected in small portions, all of them hardly ever."""
+    keeping = asyncio.create_task(keep_pauses_short(lambda: True))
+    await asyncio.sleep(0)
+    assert 1 == len(collector)
+    assert gc.get_freeze_count() > 1000
+    young, _, full = gc.get_threshold()
+    assert (10_000, 1_000) == (young, full)
+    keeping.cancel()
+
+
+async def test_collects_only_while_nothing_is_streaming(collector: list[int]) -> None:
+    """As long as the process is busy no full collection comes; soon after, one does, and it goes on like that."""
+    looks, busy = 0, True
+
+    def is_busy() -> bool:
+        nonlocal looks
+        looks += 1
+        return busy
+
+    keeping = asyncio.create_task(keep_pauses_short(is_busy))
+    await until(lambda: looks >= 5)
+    assert 1 == len(collector)
+    busy = False
+    await until(lambda: len(collector) >= 3)
+    busy = True
+    seen = looks
+    await until(lambda: looks >= seen + 2)
+    settled = len(collector)
+    await until(lambda: looks >= seen + 5)
+    assert settled == len(collector)
+    keeping.cancel()
+
+
+async def test_ends_with_its_task() -> None:
+    """It runs until it is cancelled."""
+    keeping = asyncio.create_task(keep_pauses_short(lambda: False))
+    await asyncio.sleep(0.03)
+    assert not keeping.done()
+    keeping.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await keeping
