@@ -87,7 +87,11 @@ async def _follow(
     def deliver() -> bool:
         """Takes what is there and writes it, within whatever called; whether all of it has gone."""
         frames = reader.take()
-        body = translate(frames) if translate else frames[0] if len(frames) == 1 else b"".join(frames)
+        try:
+            body = translate(frames) if translate else frames[0] if len(frames) == 1 else b"".join(frames)
+        except Exception as error:
+            watch.fail(error)
+            return False
         if body and not watch.send_at_once(write, _body(body)):
             return False
         if marks is not None:
@@ -185,12 +189,16 @@ class _Watch:
         except StopIteration:
             self.ping_due = False
             return True
-        except Exception as error:  # it is the relay's, and not of whoever appended the frames
-            self.unfinished = _raising(error)
+        except Exception as error:
+            self.fail(error)
         else:
             self.unfinished = _Rest(steps, awaited)
-        self._sending = True
+            self._sending = True
         return False
+
+    def fail(self, error: Exception) -> None:
+        """Lets `finish` raise this: it is the relay's error, and not of whoever appended the frames."""
+        self.unfinished = _raising(error)
 
     async def finish(self) -> None:
         """Waits until the message that is under way has gone. Raises what its sending raises."""

@@ -1,0 +1,207 @@
+"""`wire.log`: what ends a reader's wait, and what is handed on within it. Every backend runs against this suite."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from tests.wire.streamlogs import BACKENDS, END, MakeLog, frame, frames, read, returns
+from wire.log import StreamLog
+
+pytestmark = pytest.mark.parametrize("make_log", BACKENDS)
+
+
+class TestWaiting:
+    """What ends a wait, and what does not."""
+
+    async def test_an_append_ends_it(self, make_log: MakeLog) -> None:
+        """All waiting readers come back for one append."""
+        log = make_log()
+        readers = [log.reader() for _ in range(3)]
+        waits = [asyncio.create_task(reader.wait()) for reader in readers]
+        await asyncio.sleep(0)
+        assert not any(wait.done() for wait in waits)
+        log.append(frames(0, 1))
+        async with asyncio.timeout(5):
+            await asyncio.gather(*waits)
+        assert [frames(0, 1)] * 3 == [reader.take() for reader in readers]
+
+    async def test_the_end_ends_it(self, make_log: MakeLog) -> None:
+        """A reader that waits for more comes back when there will be no more."""
+        log = make_log()
+        wait = asyncio.create_task(log.reader().wait())
+        await asyncio.sleep(0)
+        log.end(END)
+        async with asyncio.timeout(5):
+            await wait
+
+    async def test_nothing_else_ends_it(self, make_log: MakeLog) -> None:
+        """Without news a wait lasts, also where earlier news has been taken."""
+        log = make_log()
+        reader = log.reader()
+        assert not await returns(reader.wait())
+        log.append(frames(0, 1))
+        assert await returns(reader.wait())
+        reader.take()
+        assert not await returns(reader.wait())
+
+    async def test_a_wake_ends_the_wait_that_is_under_way(self, make_log: MakeLog) -> None:
+        """The owner calls its reader back, once, and no other reader."""
+        log = make_log()
+        reader, other = log.reader(), log.reader()
+        wait, others = asyncio.create_task(reader.wait()), asyncio.create_task(other.wait())
+        await asyncio.sleep(0)
+        reader.wake()
+        async with asyncio.timeout(5):
+            await wait
+        assert not others.done()
+        assert not await returns(reader.wait())
+        other.wake()
+        await others
+
+    async def test_a_wake_before_ends_the_next_wait(self, make_log: MakeLog) -> None:
+        """A wake between two waits is not lost, also where frames were taken in between, and it counts once."""
+        log = make_log()
+        reader = log.reader()
+        reader.wake()
+        reader.wake()
+        log.append(frames(0, 1))
+        assert frames(0, 1) == reader.take()
+        assert await returns(reader.wait())
+        assert not await returns(reader.wait())
+
+    async def test_a_cancelled_wait_leaves_the_reader_whole(self, make_log: MakeLog) -> None:
+        """Its place is kept, nothing is lost, and it can wait again."""
+        log = make_log()
+        reader = log.reader()
+        wait = asyncio.create_task(reader.wait())
+        await asyncio.sleep(0)
+        wait.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await wait
+        assert not await returns(reader.wait())
+        log.append(frames(0, 2))
+        assert frames(0, 2) == await read(reader, 2)
+
+    async def test_a_wait_cancelled_as_a_frame_comes_loses_nothing(self, make_log: MakeLog) -> None:
+        """An append and a cancellation in the same turn of the loop leave the frame for the next take."""
+        log = make_log()
+        reader = log.reader()
+        wait = asyncio.create_task(reader.wait())
+        await asyncio.sleep(0)
+        log.append(frames(0, 1))
+        wait.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await wait
+        assert frames(0, 1) == await read(reader, 1)
+
+
+class TestDelivering:
+    """A wait with `deliver`: frames are handed on within the append."""
+
+    @pytest.fixture
+    async def log(self, make_log: MakeLog) -> StreamLog:
+        """An empty log."""
+        return make_log()
+
+    async def test_frames_are_handed_on_within_the_append(self, log: StreamLog) -> None:
+        """When `append` returns they have been taken, and the wait goes on."""
+        reader, got = log.reader(), list[bytes]()
+
+        def deliver() -> bool:
+            got.extend(reader.take())
+            return True
+
+        wait = asyncio.create_task(reader.wait(deliver))
+        await asyncio.sleep(0)
+        for start, stop in ((0, 1), (1, 4), (4, 5)):
+            log.append(frames(start, stop))
+            assert frames(0, stop) == got
+        assert not await returns(asyncio.shield(wait))
+        log.end(END)
+        async with asyncio.timeout(5):
+            await wait
+
+    async def test_one_that_could_not_hand_on_all_ends_the_wait(self, log: StreamLog) -> None:
+        """From then on it is not called, whatever comes: the rest is the task's, in order."""
+        reader, calls = log.reader(), list[list[bytes]]()
+
+        def deliver() -> bool:
+            calls.append(reader.take())
+            return False
+
+        wait = asyncio.create_task(reader.wait(deliver))
+        await asyncio.sleep(0)
+        log.append(frames(0, 1))
+        log.append(frames(1, 3))
+        async with asyncio.timeout(5):
+            await wait
+        log.append(frames(3, 4))
+        assert [frames(0, 1)] == calls
+        assert frames(1, 4) == reader.take()
+
+    async def test_it_is_called_for_its_own_wait_alone(self, log: StreamLog) -> None:
+        """Neither before the wait, nor once it is woken, cancelled or over, and not for the end."""
+        reader, calls = log.reader(), list[int]()
+
+        def deliver() -> bool:
+            calls.append(len(reader.take()))
+            return True
+
+        log.append(frames(0, 1))
+        assert await returns(reader.wait(deliver))
+        reader.take()
+        wait = asyncio.create_task(reader.wait(deliver))
+        await asyncio.sleep(0)
+        reader.wake()
+        log.append(frames(1, 2))
+        await wait
+        assert frames(1, 2) == reader.take()
+        wait = asyncio.create_task(reader.wait(deliver))
+        await asyncio.sleep(0)
+        wait.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await wait
+        log.append(frames(2, 3))
+        reader.take()
+        wait = asyncio.create_task(reader.wait(deliver))
+        await asyncio.sleep(0)
+        log.end(END)
+        await wait
+        assert [] == calls
+
+    async def test_a_reader_ahead_of_the_log_is_not_called(self, log: StreamLog) -> None:
+        """Only for frames from its own index on."""
+        reader, got = log.reader(2), list[bytes]()
+
+        def deliver() -> bool:
+            got.extend(reader.take())
+            return True
+
+        wait = asyncio.create_task(reader.wait(deliver))
+        await asyncio.sleep(0)
+        log.append(frames(0, 2))
+        assert [] == got
+        log.append(frames(2, 3))
+        assert [frame(2)] == got
+        log.end(END)
+        await wait
+
+    async def test_each_reader_waits_as_it_likes(self, log: StreamLog) -> None:
+        """One that delivers, one that cannot, and one that only waits get the same frames."""
+        delivering, failing, waiting = log.reader(), log.reader(), log.reader()
+        got = list[bytes]()
+
+        def deliver() -> bool:
+            got.extend(delivering.take())
+            return True
+
+        waits = [asyncio.create_task(delivering.wait(deliver)), asyncio.create_task(failing.wait(lambda: False))]
+        waits.append(asyncio.create_task(waiting.wait()))
+        await asyncio.sleep(0)
+        log.append(frames(0, 2))
+        await asyncio.gather(*waits[1:])
+        assert [frames(0, 2)] * 3 == [got, failing.take(), waiting.take()]
+        log.end(END)
+        await waits[0]
