@@ -92,10 +92,17 @@ document.addEventListener("click", (event) => {
 document.addEventListener(
   "toggle",
   (event) => {
-    if (event.target.matches("details[data-timing-url][open]")) openWaterfall(event.target);
+    if (event.target.matches("details[data-timing-url][open]")) showWaterfall(event.target);
   },
   true, // toggle events do not bubble
 );
+
+async function showWaterfall(details) {
+  await openWaterfall(details);
+  // The chart learns its width in the next frame; in the one after that its height is known.
+  requestAnimationFrame(() => requestAnimationFrame(() => scroll.reveal(details)));
+}
+
 addEventListener("pagehide", () => current?.close());
 addEventListener("pageshow", (event) => event.persisted && readNext());
 

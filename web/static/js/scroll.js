@@ -4,6 +4,7 @@
  */
 
 const NEAR_PX = 48;
+const MARGIN_PX = 16;
 
 export function followText(scroller, content, button) {
   let following = true;
@@ -44,6 +45,16 @@ export function followText(scroller, content, button) {
     /** Stays where it is while something the reader opened grows. */
     stay() {
       following = false;
+    },
+    /** Brings what the reader opened into view: all of it where there is room, otherwise from its beginning. */
+    reveal(element) {
+      following = false;
+      const room = scroller.getBoundingClientRect();
+      const box = element.getBoundingClientRect();
+      const missing = box.bottom + MARGIN_PX - room.bottom;
+      const top = Math.min(missing, box.top - MARGIN_PX - room.top);
+      const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
+      if (missing > 0) scroller.scrollBy({ top, behavior: calm ? "auto" : "smooth" });
     },
   };
 }
