@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from dataclasses import dataclass, field
 from typing import Any, Self
 
-from aiohttp import web
-
+from tests.client_server.listener import Exchange, Listener
 from tests.support.ports import free_port
 from wire.errors import ErrorCode, WireError
 from wire.frames import DONE, failed_frame, hop_frame, numbered, receipt_frame
@@ -19,6 +19,7 @@ from wire.sse import encode
 from wire.timing import HopMarks
 
 TIMEOUT_S = 20.0
+_CALL = re.compile(r"/api/jobs/[^/]+/calls/([^/]+)/(stream|cancel)")
 
 
 @dataclass(eq=False)
@@ -34,7 +35,7 @@ class Call:
     expired: bool = False
     resumed_after: list[str | None] = field(default_factory=list)
     """The `Last-Event-ID` of every request for its stream, in order."""
-    readers: dict[int, web.Request] = field(default_factory=dict)
+    readers: set[Exchange] = field(default_factory=set)
     skip_for_current_readers: bool = False
     """Whoever reads now misses the next frame; whoever comes after that gets all of them."""
     changed: asyncio.Condition = field(default_factory=asyncio.Condition)
@@ -61,9 +62,8 @@ class Call:
 
     async def cut(self) -> None:
         """Drops every connection in the middle."""
-        for request in list(self.readers.values()):
-            if request.transport is not None:
-                request.transport.abort()
+        for exchange in self.readers:
+            exchange.drop()
         await self.until(lambda: not self.readers)
 
     async def until(self, condition: Any) -> None:
@@ -92,7 +92,7 @@ class FakeGateway:
         self.swallow_next = False
         """The next request for a stream begins its call, and its connection is dropped instead of being answered."""
         self._changed = asyncio.Condition()
-        self._runner: web.AppRunner | None = None
+        self._listener = Listener(self.port, self._answer)
 
     @property
     def url(self) -> str:
@@ -106,26 +106,11 @@ class FakeGateway:
         await self.stop()
 
     async def start(self) -> None:
-        app = web.Application()
-        app.add_routes(
-            [
-                web.post("/api/jobs/create-and-call-stream", self._create_stream),
-                web.post("/api/jobs/create-and-call", self._create_whole),
-                web.get("/api/jobs/{job}/calls/{call}/stream", self._resume),
-                web.post("/api/jobs/{job}/calls/{call}/cancel", self._cancel),
-            ]
-        )
-        self._runner = web.AppRunner(app, shutdown_timeout=0.1, handler_cancellation=True)
-        await self._runner.setup()
-        await web.TCPSite(self._runner, "127.0.0.1", self.port, reuse_address=True).start()
+        await self._listener.start()
 
     async def stop(self) -> None:
         """Stops listening and drops every connection; what it knows of calls stays."""
-        runner, self._runner = self._runner, None
-        if runner is not None:
-            for call in self.calls:
-                await call.cut()
-            await runner.cleanup()
+        await self._listener.stop()
 
     async def call(self, number: int = 0) -> Call:
         """The call of this number, as soon as somebody reads it. Raises TimeoutError."""
@@ -135,32 +120,49 @@ class FakeGateway:
             await self.calls[number].until(lambda: self.calls[number].readers or self.calls[number].terminal)
         return self.calls[number]
 
-    async def _new_call(self, request: web.Request) -> Call:
+    async def _answer(self, exchange: Exchange) -> None:
+        match exchange.method, exchange.path:
+            case "POST", "/api/jobs/create-and-call-stream":
+                await self._create_stream(exchange)
+            case "POST", "/api/jobs/create-and-call":
+                await self._create_whole(exchange)
+            case method, path:
+                named = _CALL.fullmatch(path)
+                call = next((call for call in self.calls if named and call.call_id == named[1]), None)
+                if call is None or named is None or (method, named[2]) not in {("GET", "stream"), ("POST", "cancel")}:
+                    await _refuse(exchange, WireError(ErrorCode.NOT_FOUND, "There is no such call."))
+                elif method == "GET":
+                    await self._resume(exchange, call)
+                else:
+                    await self._cancel(exchange, call)
+
+    async def _new_call(self, exchange: Exchange) -> Call:
         self.asked += 1
-        key = request.headers.get("Idempotency-Key", "")
+        key = exchange.headers.get("idempotency-key", "")
         if key in self.by_key:
             return self.by_key[key]
         number = len(self.calls)
-        call = Call(f"job_{number}", f"call_{number}", await request.json())
+        call = Call(f"job_{number}", f"call_{number}", exchange.json())
         self.by_key[key] = call
         self.calls.append(call)
         async with self._changed:
             self._changed.notify_all()
         return call
 
-    async def _create_stream(self, request: web.Request) -> web.StreamResponse:
+    async def _create_stream(self, exchange: Exchange) -> None:
         if self.refuse_calls_with is not None:
-            return _error(self.refuse_calls_with)
-        call = await self._new_call(request)
-        if self.swallow_next and request.transport is not None:
+            await _refuse(exchange, self.refuse_calls_with)
+            return
+        call = await self._new_call(exchange)
+        if self.swallow_next:
             self.swallow_next = False
-            request.transport.abort()
-            raise web.HTTPInternalServerError
-        return await self._stream(request, call, 0)
+            exchange.drop()
+            return
+        await self._stream(exchange, call, 0)
 
-    async def _create_whole(self, request: web.Request) -> web.StreamResponse:
-        call = await self._new_call(request)
-        call.readers[id(request)] = request
+    async def _create_whole(self, exchange: Exchange) -> None:
+        call = await self._new_call(exchange)
+        call.readers.add(exchange)
         try:
             await call.tell()
             await call.until(lambda: call.terminal)
@@ -168,56 +170,54 @@ class FakeGateway:
             call.cancelled = True
             raise
         finally:
-            call.readers.pop(id(request), None)
+            call.readers.discard(exchange)
             await call.tell()
         text = "".join(json.loads(frame.split(b"data: ")[1])["choices"][0]["delta"]["content"] for frame in call.frames[:-2])
         receipt, hop = (json.loads(frame.split(b"data: ")[1]) for frame in call.frames[-2:])
         choice = {"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": "stop"}
-        return web.json_response({"object": "chat.completion", "choices": [choice], "saas": {"receipt": receipt, "hops": [hop]}})
+        whole = {"object": "chat.completion", "choices": [choice], "saas": {"receipt": receipt, "hops": [hop]}}
+        await exchange.respond(200, json.dumps(whole).encode())
 
-    async def _resume(self, request: web.Request) -> web.StreamResponse:
-        call = next((call for call in self.calls if call.call_id == request.match_info["call"]), None)
-        if call is None:
-            return _error(WireError(ErrorCode.NOT_FOUND, "There is no such call."))
-        last = request.headers.get("Last-Event-ID")
+    async def _resume(self, exchange: Exchange, call: Call) -> None:
+        last = exchange.headers.get("last-event-id")
         call.resumed_after.append(last)
         if call.expired:
-            return _error(WireError(ErrorCode.STREAM_EXPIRED, "It is over."))
-        return await self._stream(request, call, 0 if last is None else int(last) + 1)
+            await _refuse(exchange, WireError(ErrorCode.STREAM_EXPIRED, "It is over."))
+            return
+        await self._stream(exchange, call, 0 if last is None else int(last) + 1)
 
-    async def _cancel(self, request: web.Request) -> web.StreamResponse:
-        call = next(call for call in self.calls if call.call_id == request.match_info["call"])
+    async def _cancel(self, exchange: Exchange, call: Call) -> None:
         if call.terminal is None:
             call.cancelled = True
             await call.finish("cancelled")
-        return web.json_response({"job_id": call.job_id, "call_id": call.call_id, "status": "cancelled"})
+        answer = {"job_id": call.job_id, "call_id": call.call_id, "status": "cancelled"}
+        await exchange.respond(200, json.dumps(answer).encode())
 
-    async def _stream(self, request: web.Request, call: Call, index: int) -> web.StreamResponse:
-        response = web.StreamResponse(
-            headers={"Content-Type": "text/event-stream; charset=utf-8", "X-Job-Id": call.job_id, "X-Call-Id": call.call_id}
-        )
-        await response.prepare(request)
-        call.readers[id(request)] = request
+    async def _stream(self, exchange: Exchange, call: Call, index: int) -> None:
+        names = {"X-Job-Id": call.job_id, "X-Call-Id": call.call_id}
+        await exchange.begin({"Content-Type": "text/event-stream; charset=utf-8"} | names)
+        call.readers.add(exchange)
         try:
             await call.tell()
-            await response.write(b": ping\n\n")
+            await exchange.write(b": ping\n\n")
             while True:
                 if call.skip_for_current_readers:
                     call.skip_for_current_readers = False
                     index += 1
                 while index < len(call.frames):
-                    await response.write(call.frames[index])
+                    await exchange.write(call.frames[index])
                     index += 1
                 if call.terminal is not None:
-                    await response.write(call.terminal)
-                    return response
+                    await exchange.write(call.terminal)
+                    await exchange.end()
+                    return
                 async with call.changed:
                     while index >= len(call.frames) and call.terminal is None:
                         await call.changed.wait()
         finally:
-            call.readers.pop(id(request), None)
+            call.readers.discard(exchange)
             await asyncio.shield(call.tell())
 
 
-def _error(error: WireError) -> web.Response:
-    return web.Response(body=error.to_body(), status=error.status, content_type="application/json")
+async def _refuse(exchange: Exchange, error: WireError) -> None:
+    await exchange.respond(error.status, error.to_body())
