@@ -10,7 +10,8 @@ from typing import Self
 
 from llm_providers.errors import ProtocolViolation, ProviderTimeout, ProviderUnavailable, Truncated, for_status
 from wire.edge import outgoing_headers
-from wire.inbound import Client, ConnectFailed, ConnectionLost, PeerSilent, PeerUnintelligible, Response
+from wire.inbound import Client
+from wire.response import ConnectFailed, ConnectionLost, PeerSilent, PeerUnintelligible, Response
 
 _HEADERS = {"Content-Type": "application/json", "Accept-Encoding": "identity", "User-Agent": "streaming-chat"}
 

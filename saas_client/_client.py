@@ -13,7 +13,8 @@ import orjson
 from saas_client._errors import GatewayCut, GatewayRefused, SaaSClientError, error_from_response
 from saas_client._stream import Stream
 from wire.edge import outgoing_headers
-from wire.inbound import Client, ConnectFailed, ExchangeFailed, Response
+from wire.inbound import Client
+from wire.response import ConnectFailed, ExchangeFailed, Response
 
 KEEPALIVE_S = 30.0
 MAX_ANSWER_BYTES = 64 * 1024 * 1024

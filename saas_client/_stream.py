@@ -15,7 +15,7 @@ import orjson
 from saas_client._errors import GatewayCut, error_from
 from wire.errors import WireError
 from wire.frames import DONE, payload
-from wire.inbound import ExchangeFailed, Response
+from wire.response import ExchangeFailed, Response
 from wire.sse import Decoder, Event, FrameSplitter, FrameTooLarge
 
 

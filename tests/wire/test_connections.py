@@ -11,9 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.ports import free_port
 from tests.wire.scripted import CHUNKED, Peer, answer, chunk, upstream
 from tests.wire.served import until
-from wire.inbound import Client, ConnectFailed, ConnectionLost, PeerSilent, PeerUnintelligible
+from wire.inbound import Client
+from wire.response import ConnectFailed, ConnectionLost, PeerSilent, PeerUnintelligible
 
 
 @pytest.fixture
@@ -223,6 +225,12 @@ class TestClosing:
         async with upstream(script) as server:
             with pytest.raises(PeerUnintelligible):
                 await ask(client, server.url)
+
+
+async def test_nobody_there_is_told(client: Client) -> None:
+    """Where nothing listens, nothing was sent: ConnectFailed."""
+    with pytest.raises(ConnectFailed):
+        await client.request("POST", f"http://127.0.0.1:{free_port()}/", {}, b"x")
 
 
 class TestTls:

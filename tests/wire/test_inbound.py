@@ -8,10 +8,10 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from tests.support.ports import free_port
 from tests.wire.scripted import CHUNKED, LAST_CHUNK, Peer, answer, chunk, upstream
 from tests.wire.served import until
-from wire.inbound import Client, ConnectFailed, ConnectionLost, PeerSilent, PeerUnintelligible, Response
+from wire.inbound import Client
+from wire.response import ConnectionLost, PeerSilent, PeerUnintelligible, Response
 
 
 @pytest.fixture
@@ -287,12 +287,6 @@ class TestSilence:
             response.limit_silence(0.4, 0.4)
             await response.follow(sink)
         assert b"a" * 15 == b"".join(sink.pieces)
-
-
-async def test_nobody_there_is_told(client: Client) -> None:
-    """Where nothing listens, nothing was sent: ConnectFailed."""
-    with pytest.raises(ConnectFailed):
-        await client.request("POST", f"http://127.0.0.1:{free_port()}/", {}, b"x")
 
 
 async def _answer_once(peer: Peer, data: bytes) -> None:

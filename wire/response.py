@@ -1,0 +1,181 @@
+"""A response whose head is here, as its body arrives: handed to whoever follows it, or kept for whoever reads it.
+
+Strategy. `follow` hands over each piece within the read that brought it; `read` serves those who would rather ask. Silence is bounded by
+one timer per response that looks at the time of the last read, not by one timeout per read.
+
+    ExchangeFailed
+    ├── ConnectFailed      nobody answered there: nothing was sent
+    ├── ConnectionLost     the connection ended before the response did
+    ├── PeerSilent         nothing came for as long as was allowed
+    └── PeerUnintelligible what came is not HTTP
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+
+SETTLE_S = 0.25
+
+Sink = Callable[[bytes], bool]
+"""Takes a piece of the body; True says that nothing more of it is wanted."""
+
+
+class ExchangeFailed(Exception):
+    """A request and its response did not come to their end."""
+
+
+class ConnectFailed(ExchangeFailed):
+    """There is no connection to be had."""
+
+
+class ConnectionLost(ExchangeFailed):
+    """The connection ended in the middle."""
+
+
+class PeerSilent(ExchangeFailed):
+    """The peer kept silent for too long."""
+
+
+class PeerUnintelligible(ExchangeFailed):
+    """The peer does not speak HTTP as it must."""
+
+
+class Response:
+    """A response whose head is here. One consumer: `follow`, or `read` and `read_all`."""
+
+    def __init__(self, status: int, headers: Mapping[str, str], close: Callable[[], None]) -> None:
+        self.status = status
+        self.headers = headers
+        """Names in lower case."""
+        self._close = close
+        """Closes the connection."""
+        self._loop = asyncio.get_running_loop()
+        self._pieces: list[bytes] = []
+        self._sink: Sink | None = None
+        self._waiter: asyncio.Future[None] | None = None
+        self._ended = False
+        self._enough = False
+        self._error: Exception | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._first_s = self._idle_s = 0.0
+        self._begun = self._last = 0.0
+
+    def limit_silence(self, first_s: float, idle_s: float) -> None:
+        """From here on: at most `first_s` until the next bytes of the body, and `idle_s` between any two after them."""
+        self._first_s, self._idle_s = first_s, idle_s
+        self._begun = self._last = self._loop.time()
+        if not self._ended:
+            self._timer = self._loop.call_later(min(first_s, idle_s), self._look)
+
+    async def follow(self, sink: Sink) -> None:
+        """Hands each piece of the body to `sink` as it arrives; returns at the body's end, or once the sink has enough.
+
+        Raises ExchangeFailed, or what the sink raises, which also closes the connection. What comes after `sink` has enough is
+        read and dropped, so that the connection can be used again.
+        """
+        pieces, self._pieces = self._pieces, []
+        self._sink = sink
+        for piece in pieces:
+            self.arrived(piece)
+        await self._wait()
+
+    async def read(self) -> bytes:
+        """What has arrived since the last read, as soon as there is something; empty at the end. Raises ExchangeFailed."""
+        if not self._pieces:
+            await self._wait()
+        data, self._pieces = b"".join(self._pieces), []
+        return data
+
+    async def read_all(self, limit: int) -> bytes:
+        """The whole body. Raises ExchangeFailed; PeerUnintelligible where it is longer than `limit` bytes."""
+        parts: list[bytes] = []
+        size = 0
+        while data := await self.read():
+            parts.append(data)
+            size += len(data)
+            if size > limit:
+                self.close()
+                raise PeerUnintelligible(f"the answer exceeds {limit} bytes")
+        return b"".join(parts)
+
+    def close(self) -> None:
+        """Closes the connection now, unless there is nothing more to come that matters. Closing twice is allowed."""
+        if not self._enough:
+            self._abort()
+
+    def _abort(self) -> None:
+        self._stop_timer()
+        if not self._ended:
+            self._ended = True
+            self._close()
+
+    # -- called by the connection --------------------------------------------------------------------------------------
+
+    def arrived(self, piece: bytes) -> None:
+        self._last = self._loop.time()
+        sink = self._sink
+        if sink is None:
+            self._pieces.append(piece)
+            self._wake()
+            return
+        try:
+            enough = sink(piece)
+        except Exception as error:
+            self._fail(error)
+            return
+        if enough:
+            self._has_enough()
+
+    def finished(self, error: Exception | None) -> None:
+        self._ended = True
+        self._error = self._error or error
+        self._stop_timer()
+        self._wake()
+
+    def _has_enough(self) -> None:
+        self._sink = _drop
+        self._enough = True
+        self._stop_timer()
+        self._wake()
+        if not self._ended:
+            self._loop.call_later(SETTLE_S, self._abort)
+
+    def _fail(self, error: Exception) -> None:
+        self._error = self._error or error
+        self._sink = _drop
+        self._abort()
+        self._wake()
+
+    async def _wait(self) -> None:
+        if not self._ended and not self._enough:
+            self._waiter = self._loop.create_future()
+            try:
+                await self._waiter
+            finally:
+                self._waiter = None
+        if self._error is not None and not self._enough:
+            raise self._error
+
+    def _wake(self) -> None:
+        waiter = self._waiter
+        if waiter is not None and not waiter.done():
+            waiter.set_result(None)
+
+    def _look(self) -> None:
+        allowed = self._first_s if self._last == self._begun else self._idle_s
+        due = self._last + allowed
+        if self._loop.time() < due:
+            # Before the first bytes it looks in as often as after them: once they have come, the shorter limit counts.
+            self._timer = self._loop.call_at(min(due, self._loop.time() + self._idle_s), self._look)
+        else:
+            self._fail(PeerSilent(f"nothing came for {allowed:g} s"))
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+
+def _drop(piece: bytes) -> bool:
+    return False
