@@ -9,7 +9,7 @@ import uvicorn
 from client_server.app import create_app
 from client_server.settings import BadSetting, Settings
 from wire.logs import configure
-from wire.sockets import allow_many_sockets
+from wire.sockets import allow_many_sockets, drop_what_is_not_taken
 
 READERS_LEAVE_WITHIN_S = 1
 """After SIGTERM streams are cut, not ended: their readers come back to the next process, which goes on."""
@@ -23,7 +23,7 @@ def main() -> None:
         raise SystemExit(2) from None
     configure("client_server", settings.log_level)
     allow_many_sockets()
-    uvicorn.run(
+    config = uvicorn.Config(
         create_app(settings),
         host=settings.host,
         port=settings.client_server_port,
@@ -37,6 +37,9 @@ def main() -> None:
         timeout_keep_alive=75,
         timeout_graceful_shutdown=READERS_LEAVE_WITHIN_S,
     )
+    listening = config.bind_socket()
+    drop_what_is_not_taken(listening)
+    uvicorn.Server(config).run([listening])
 
 
 if __name__ == "__main__":

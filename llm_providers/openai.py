@@ -10,6 +10,7 @@ Format: https://platform.openai.com/docs/api-reference/chat-streaming
 
 from __future__ import annotations
 
+import json
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -49,8 +50,9 @@ async def complete(transport: Transport, target: Target, params: Mapping[str, An
     if answer.get("error"):
         raise ProviderFault("The model provider reported an error.")
     choices = answer.get("choices")
-    if not isinstance(choices, list) or not choices or not isinstance(choices[0], dict) or "message" not in choices[0]:
-        raise ProtocolViolation("The model provider's answer holds no choice.")
+    choice = choices[0] if isinstance(choices, list) and choices else None
+    if not isinstance(choice, dict) or not isinstance(choice.get("message"), dict):
+        raise ProtocolViolation("The model provider's answer holds no message.")
     return answer, len(raw)
 
 
@@ -120,14 +122,10 @@ class CleanFrames:
             if self._decoder is not None:
                 frames = self._rewrite(self._decoder, data)
             else:
-                frames = self._splitter.feed(data)
-                for frame in frames:
-                    if not _is_clean(frame):
-                        frames = self._mend(frames)
-                        break
+                frames = self._clean(self._splitter.feed(data))
         except FrameTooLarge as error:
-            self.failure = ProtocolViolation(f"The model provider sent a frame of more than {error.limit} bytes.")
-            return []
+            frames = self._clean(error.frames)
+            self.failure = self.failure or ProtocolViolation(f"The model provider sent a frame of more than {error.limit} bytes.")
         self._last.extend(frames)
         return frames
 
@@ -135,6 +133,12 @@ class CleanFrames:
         """Called at the end of the body. Raises Truncated where neither `[DONE]` nor a finish reason has come."""
         if not self.done and finish_and_usage(list(self._last))[0] is None:
             raise Truncated("The model provider's answer ended without being finished.")
+
+    def _clean(self, frames: list[bytes]) -> list[bytes]:
+        for frame in frames:
+            if not _is_clean(frame):
+                return self._mend(frames)
+        return frames
 
     def _mend(self, frames: list[bytes]) -> list[bytes]:
         """The clean frames as they are, the others decoded and written anew."""
@@ -161,7 +165,7 @@ class CleanFrames:
             except ProviderError as error:
                 self.failure = error
                 break
-            clean.append(encode(orjson.dumps(chunk) if "\n" in event.data else event.data))
+            clean.append(encode(json.dumps(chunk, separators=(",", ":")) if "\n" in event.data else event.data))
         return clean
 
 
@@ -173,7 +177,10 @@ def _parse(raw: bytes | str) -> dict[str, Any]:
     try:
         value = orjson.loads(raw)
     except orjson.JSONDecodeError:
-        raise ProtocolViolation("The model provider sent something that is not JSON.") from None
+        try:
+            value = json.loads(raw)  # takes half a surrogate pair, which is what a chunk may hold
+        except ValueError:
+            raise ProtocolViolation("The model provider sent something that is not JSON.") from None
     if not isinstance(value, dict):
         raise ProtocolViolation("The model provider sent JSON that is not an object.")
     return value

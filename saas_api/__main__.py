@@ -14,7 +14,7 @@ from saas_api.app import create_app
 from saas_api.model_groups import ModelsFileError
 from saas_api.settings import Settings
 from wire.logs import configure
-from wire.sockets import allow_many_sockets
+from wire.sockets import allow_many_sockets, drop_what_is_not_taken
 
 
 class Server(uvicorn.Server):
@@ -58,7 +58,9 @@ def main() -> int:
         timeout_keep_alive=75,
         timeout_graceful_shutdown=5,
     )
-    Server(config, app.drain).run()
+    listening = config.bind_socket()
+    drop_what_is_not_taken(listening)
+    Server(config, app.drain).run([listening])
     return 0
 
 

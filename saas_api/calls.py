@@ -11,13 +11,14 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
-from sqlalchemy import Row, bindparam, select, update
+from sqlalchemy import Connection, Row, bindparam, select, update
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from saas_api import jobs as job_records
 from saas_api.auth import Identity
@@ -26,13 +27,15 @@ from saas_api.model_groups import Deployment, ModelGroups
 from saas_api.money import usd
 from saas_api.schemas import CallRequest, JobRequest
 from saas_api.store.tables import calls, jobs
-from saas_api.store.writer import Step, Writer
+from saas_api.store.writer import Writer
 from wire.errors import ErrorCode, WireError
 from wire.log import Outcome
 
 logger = logging.getLogger(__name__)
 
 LEASE_S = 10.0
+MAX_TOKENS = 2**31 - 1
+MAX_WORD = 40
 _CHARACTERS_PER_TOKEN = 4
 
 # Statements are built once: building one costs more than running it.
@@ -73,7 +76,10 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Settlement:
-    """How a call ended, and what it used. `usage` has OpenAI's field names; `estimated` says that it is not the provider's own."""
+    """How a call ended, and what it used.
+
+    `usage` has OpenAI's field names, `prompt_tokens` and `completion_tokens` at least; `estimated` says that it is not the provider's own.
+    """
 
     outcome: Outcome
     usage: Mapping[str, Any]
@@ -90,6 +96,10 @@ class AlreadyStarted(Exception):
         super().__init__(call_id)
         self.job_id = job_id
         self.call_id = call_id
+
+
+class AlreadySettled(Exception):
+    """The call's lease had run out, and it was settled as interrupted."""
 
 
 class Calls:
@@ -115,8 +125,10 @@ class Calls:
         estimate = estimate_prompt_tokens(params)
         now = time.time()
         owns_job = not isinstance(job, str)
+        own = None if isinstance(job, str) else job_records.record(identity, job, JobStatus.IN_PROGRESS, idempotency_key)
         record: dict[str, Any] = {
             "call_id": new_id("call"),
+            "job_id": job if own is None else own["job_id"],
             "key_id": identity.key_id,
             "model_group": group,
             "resolved_model": deployment.model,
@@ -132,26 +144,26 @@ class Calls:
             "created_at": now,
             "lease_until": now + LEASE_S,
         }
-        if isinstance(job, str):
-            record["job_id"] = job
-            async with self._engine.begin() as connection:
-                await job_records.begin_call(connection, identity, job)
-                await connection.execute(_INSERT, record)
-        else:
-            own = job_records.record(identity, job, JobStatus.IN_PROGRESS, idempotency_key)
-            record["job_id"] = own["job_id"]
-            try:
-                await self._writer.write((job_records.INSERT, own), (_INSERT, record))
-            except IntegrityError:
-                if idempotency_key is None:
-                    raise
-                raise await self._started_before(identity, idempotency_key) from None
+
+        def open_in(connection: Connection) -> None:
+            if own is None:
+                job_records.begin_call(connection, identity, record["job_id"])
+            else:
+                connection.execute(job_records.INSERT, own)
+            connection.execute(_INSERT, record)
+
+        try:
+            await self._writer.write(open_in)
+        except IntegrityError:
+            if idempotency_key is None:
+                raise
+            raise await self._started_before(identity, idempotency_key) from None
         return Call(record["call_id"], record["job_id"], identity.team_id, group, deployment, params, estimate, owns_job)
 
     async def settle(self, call: Call, end: Settlement) -> dict[str, Any]:
-        """Records the end of a call, once, and answers its receipt."""
+        """Records the end of a call, once, and answers its receipt. Raises AlreadySettled where somebody else has."""
         cost = call.deployment.price.cost_micro_usd(end.usage)
-        prompt, completion = _tokens(end.usage)
+        prompt, completion = end.usage["prompt_tokens"], end.usage["completion_tokens"]
         ended = {
             "of": call.call_id,
             "status": end.outcome.value,
@@ -164,16 +176,22 @@ class Calls:
             "message": end.message,
             "finished_at": time.time(),
         }
-        steps: list[Step] = [(_SETTLE, ended)]
-        if call.owns_job:
-            steps.append(job_records.end_step(call.job_id, end.outcome, end.error.message if end.error else None))
-        await self._writer.write(*steps)
+
+        def settle_in(connection: Connection) -> bool:
+            if not connection.execute(_SETTLE, ended).rowcount:
+                return False
+            if call.owns_job:
+                job_records.end_with_call(connection, call.job_id, end.outcome, end.error.message if end.error else None)
+            return True
+
+        if not await self._writer.write(settle_in):
+            raise AlreadySettled(call.call_id)
         return {
             "job_id": call.job_id,
             "call_id": call.call_id,
             "status": end.outcome.value,
             "finish_reason": end.finish_reason,
-            "usage": {**end.usage, "prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": prompt + completion},
+            "usage": {**end.usage, "total_tokens": prompt + completion},
             "estimated": end.estimated,
             "cost_usd": usd(cost),
             "credits_charged": None,
@@ -193,33 +211,32 @@ class Calls:
                 _RENEW, [{"of": call_id, "lease_until": until, "completion_tokens": tokens} for call_id, tokens in checkpoints]
             )
 
-    async def reap(self, *, at_start: bool = False) -> None:
-        """Settles calls whose server died, from their last checkpoint, as interrupted.
+    async def reap(self, running: Collection[str] = (), *, at_start: bool = False) -> None:
+        """Settles calls whose server died, from their last checkpoint, as interrupted. `running` are those that this server runs.
 
-        Their leases have run out. With SQLite, which serves one process, whatever is streaming when that starts anew is dead
-        however fresh its lease, and later nothing is.
+        Their leases have run out. SQLite serves one process: whatever is streaming when that starts anew is dead, however fresh its
+        lease.
         """
         query = select(calls).where(calls.c.status == STREAMING)
-        if self._engine.dialect.name != "sqlite":
+        if not (at_start and self._engine.dialect.name == "sqlite"):
             query = query.where(calls.c.lease_until < time.time())
-        elif not at_start:
-            return
-        async with self._engine.begin() as connection:
-            for row in (await connection.execute(query)).all():
-                await self._interrupt(connection, row)
+        async with self._engine.connect() as connection:
+            rows = (await connection.execute(query)).all()
+        for row in rows:
+            if row.call_id not in running and await self._writer.write(partial(self._interrupt, row)):
+                logger.warning("the call %s lost its server and was settled as interrupted", row.call_id)
 
-    async def _interrupt(self, connection: AsyncConnection, row: Row[Any]) -> None:
+    def _interrupt(self, row: Row[Any], connection: Connection) -> bool:
         usage = {"prompt_tokens": row.prompt_tokens, "completion_tokens": row.completion_tokens}
         cost = self._model_groups.price(row.resolved_model).cost_micro_usd(usage)
-        moved = await connection.execute(
+        moved = connection.execute(
             update(calls)
             .where(calls.c.call_id == row.call_id, calls.c.status == STREAMING, calls.c.lease_until == row.lease_until)
             .values(status=Outcome.INTERRUPTED.value, error_code=ErrorCode.INTERRUPTED.code, cost_micro_usd=cost, finished_at=time.time())
         )
-        if moved.rowcount:
-            logger.warning("the call %s lost its server and was settled as interrupted", row.call_id)
-            if row.owns_job:
-                await connection.execute(*job_records.end_step(row.job_id, Outcome.INTERRUPTED, "The server that ran the call died."))
+        if moved.rowcount and row.owns_job:
+            job_records.end_with_call(connection, row.job_id, Outcome.INTERRUPTED, "The server that ran the call died.")
+        return bool(moved.rowcount)
 
     async def find(self, identity: Identity, job_id: str, call_id: str) -> Row[Any]:
         """The call's record. Raises WireError NOT_FOUND, also for another team's."""
@@ -257,6 +274,16 @@ def estimate_completion_tokens(deltas: int, text: str) -> int:
     return by_length if len(text) > 2 * _CHARACTERS_PER_TOKEN * deltas else deltas
 
 
-def _tokens(usage: Mapping[str, Any]) -> tuple[int, int]:
-    prompt, completion = usage.get("prompt_tokens"), usage.get("completion_tokens")
-    return (prompt if isinstance(prompt, int) else 0), (completion if isinstance(completion, int) else 0)
+def trusted_usage(usage: Any) -> dict[str, Any] | None:
+    """The provider's usage, if its counts are counts; otherwise None, and it is estimated."""
+    if not isinstance(usage, Mapping):
+        return None
+    counts = (usage.get("prompt_tokens"), usage.get("completion_tokens"))
+    if not all(isinstance(count, int) and 0 <= count <= MAX_TOKENS for count in counts):
+        return None
+    return dict(usage)
+
+
+def trusted_text(value: Any) -> str | None:
+    """A word of the provider's that is kept in a record: a finish reason."""
+    return value if isinstance(value, str) and len(value) <= MAX_WORD else None

@@ -10,20 +10,26 @@ from __future__ import annotations
 import asyncio
 import logging
 from contextlib import suppress
+from typing import Any
+
+from sqlalchemy.exc import SQLAlchemyError
 
 from llm_providers import Transport, complete, open_stream
-from saas_api.calls import LEASE_S, Call, Calls, Settlement, estimate_completion_tokens
+from saas_api.calls import LEASE_S, Call, Calls, Settlement, estimate_completion_tokens, trusted_text, trusted_usage
 from saas_api.generation import Generation, fold
 from wire.edge import request_id_var
 from wire.errors import ErrorCode, WireError
 from wire.frames import DONE, failed_frame, hop_frame, numbered, receipt_frame
-from wire.log import Ending, LogFull, Outcome
+from wire.log import Ending, LogFull
 from wire.timing import HopMarks
 from wire.turnstile import Turnstile
 
 logger = logging.getLogger(__name__)
 
 HOP = "saas_api"
+_SETTLE_AGAIN_AFTER_S = (0.1, 0.5, 2.0)
+_FIRST_READER_S = 5.0
+"""However short the grace: the response that is being prepared is the first reader."""
 
 
 class Generations:
@@ -65,7 +71,7 @@ class Generations:
         if self._draining:
             generation.cancel(_shutting_down())
         if streamed:
-            self._watch(generation, self._grace_s)
+            self._watch(generation, max(self._grace_s, _FIRST_READER_S))
         return generation
 
     def reader_left(self, generation: Generation, grace_s: float | None = None) -> None:
@@ -90,7 +96,7 @@ class Generations:
             await asyncio.sleep(LEASE_S / 3)
             try:
                 await self._calls.renew([(generation.call.call_id, len(generation.log)) for generation in self._running])
-                await self._calls.reap()
+                await self._calls.reap({generation.call.call_id for generation in self._running})
             except Exception:
                 logger.exception("the leases could not be renewed")
 
@@ -100,12 +106,12 @@ class Generations:
         try:
             await generation.guarded(self._pump(generation) if generation.streamed else self._ask(generation))
             trailer = await self._settled(generation)
-            generation.log.end(Ending(generation.outcome, trailer))
         except Exception:
-            logger.exception("the call %s could not be settled", generation.call.call_id)
+            logger.exception("the end of the call %s could not be recorded", generation.call.call_id)
             generation.error = WireError(ErrorCode.INTERNAL_ERROR, "The end of this call could not be recorded.", hop=HOP)
-            if generation.log.ending is None:
-                generation.log.end(Ending(Outcome.FAILED, failed_frame(generation.error)))
+            trailer = failed_frame(generation.error)
+        try:
+            generation.log.end(Ending(generation.outcome, trailer))
         finally:
             generation.ended.set()
             self._running.discard(generation)
@@ -138,30 +144,44 @@ class Generations:
         error, log = generation.error, generation.log
         if error is not None:
             error.hop, error.request_id = HOP, request_id_var.get()
-        generation.receipt = await self._calls.settle(generation.call, await self._settlement(generation))
+        generation.receipt = await self._recorded(generation, await self._settlement(generation))
         if generation.streamed:
             with suppress(LogFull):  # a log that is full still ends in order
                 log.append([numbered(len(log), receipt_frame(generation.receipt))])
                 log.append([numbered(len(log), hop_frame(generation.marks.to_dict()))])
         return DONE if error is None else failed_frame(error)
 
+    async def _recorded(self, generation: Generation, end: Settlement) -> dict[str, Any]:
+        """Settles the call, with some patience for a database that is not there for a moment."""
+        for pause in (*_SETTLE_AGAIN_AFTER_S, None):
+            try:
+                return await self._calls.settle(generation.call, end)
+            except (SQLAlchemyError, OSError):
+                if pause is None:
+                    raise
+                logger.warning("the call %s could not be settled yet", generation.call.call_id, exc_info=True)
+                await asyncio.sleep(pause)
+        raise AssertionError("unreachable")
+
     async def _settlement(self, generation: Generation) -> Settlement:
+        """What the call has come to. Nothing in it that the provider said is taken for what it should be."""
         completion, error = generation.completion, generation.error
         if completion is not None:
             choice = completion["choices"][0]
-            usage, finish_reason, message = completion.get("usage"), choice.get("finish_reason"), choice["message"]
+            raw_usage, finish_reason, message = completion.get("usage"), choice.get("finish_reason"), choice["message"]
             deltas, text = 0, str(message.get("content") or "")
         else:
             folded = await fold(generation.log)
-            usage, finish_reason = folded.usage, folded.finish_reason
+            raw_usage, finish_reason = folded.usage, folded.finish_reason
             deltas, text = folded.deltas, folded.content + folded.reasoning
             message = folded.message() if folded.deltas else None
-        estimated = not isinstance(usage, dict)
-        if not isinstance(usage, dict):
+        usage = trusted_usage(raw_usage)
+        estimated = usage is None
+        if usage is None:
             began = error is None or bool(deltas)  # a provider that refused has used nothing
             prompt = generation.call.prompt_estimate if began else 0
             usage = {"prompt_tokens": prompt, "completion_tokens": estimate_completion_tokens(deltas, text)}
-        return Settlement(generation.outcome, usage, estimated, finish_reason, message, error)
+        return Settlement(generation.outcome, usage, estimated, trusted_text(finish_reason), message, error)
 
     def _watch(self, generation: Generation, grace_s: float) -> None:
         """Cancels the generation once it has had no reader for the grace; every reader that leaves sets it anew."""

@@ -12,14 +12,13 @@ import time
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Row, bindparam, func, select, update
+from sqlalchemy import Connection, Row, bindparam, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from saas_api.auth import Identity
 from saas_api.money import usd
 from saas_api.schemas import JobRequest
 from saas_api.store.tables import calls, jobs
-from saas_api.store.writer import Step
 from wire.errors import ErrorCode, WireError
 from wire.log import Outcome
 
@@ -151,26 +150,25 @@ def record(identity: Identity, request: JobRequest, status: JobStatus, idempoten
     }
 
 
-async def begin_call(connection: AsyncConnection, identity: Identity, job_id: str) -> None:
+def begin_call(connection: Connection, identity: Identity, job_id: str) -> None:
     """Moves a job to in_progress for a call. Raises WireError NOT_FOUND or JOB_FINISHED."""
-    moved = await connection.execute(
+    moved = connection.execute(
         update(jobs)
         .where(jobs.c.job_id == job_id, jobs.c.team_id == identity.team_id, jobs.c.status.in_(OPEN))
         .values(status=JobStatus.IN_PROGRESS)
     )
     if moved.rowcount == 0:
-        status = (
-            await connection.execute(select(jobs.c.status).where(jobs.c.job_id == job_id, jobs.c.team_id == identity.team_id))
-        ).scalar_one_or_none()
+        own = select(jobs.c.status).where(jobs.c.job_id == job_id, jobs.c.team_id == identity.team_id)
+        status = connection.execute(own).scalar_one_or_none()
         if status is None:
             raise not_found()
         raise WireError(ErrorCode.JOB_FINISHED, f"The job has ended as {status}; it takes no more calls.")
 
 
-def end_step(job_id: str, outcome: Outcome, error_message: str | None) -> Step:
+def end_with_call(connection: Connection, job_id: str, outcome: Outcome, error_message: str | None) -> None:
     """Ends a job that was made for one call, the way that call ended."""
     status = _AFTER_CALL.get(outcome, JobStatus.FAILED)
-    return _END, {"of": job_id, "status": status, "error_message": error_message, "finished_at": time.time()}
+    connection.execute(_END, {"of": job_id, "status": status, "error_message": error_message, "finished_at": time.time()})
 
 
 def not_found() -> WireError:

@@ -80,6 +80,9 @@ class OpenAIFrames:
 
 
 def _without_usage(frame: bytes) -> bytes:
+    frame = frame.replace(b',"usage":null', b"")  # what OpenAI writes on every chunk but the last
+    if b'"usage"' not in frame:
+        return frame
     try:
         chunk = orjson.loads(payload(frame))
     except orjson.JSONDecodeError:

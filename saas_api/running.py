@@ -26,6 +26,10 @@ async def start(
     """Opens the call and sets it going. A repeated `Idempotency-Key` leads to the call that it started the first time."""
     services.generations.check_open()
     key = request.headers.get("idempotency-key")
+    if key is not None and isinstance(job, str):
+        raise WireError(
+            ErrorCode.INVALID_REQUEST, "Idempotency-Key: belongs to create-and-call; a call of an existing job takes none.", status=422
+        )
     if key is not None and not 0 < len(key) <= MAX_IDEMPOTENCY_KEY:
         raise WireError(ErrorCode.INVALID_REQUEST, f"Idempotency-Key: must have 1 to {MAX_IDEMPOTENCY_KEY} characters.")
     try:
@@ -74,14 +78,21 @@ async def begun(request: Request, generation: Generation) -> None:
 async def whole_answer(request: Request, generation: Generation, *, saas: bool = True) -> Response:
     """Waits for a non-streaming call; the completion, with `saas` beside it unless told otherwise.
 
-    A client that leaves cancels the call. Raises the call's WireError.
+    The last client to leave cancels the call. Raises the call's WireError.
     """
+    reader = generation.log.reader()  # those who wait for the same call, by its key, are readers of it
     leaving = asyncio.create_task(_left(request))
-    leaving.add_done_callback(lambda task: None if task.cancelled() else generation.cancel())
+    ended = asyncio.create_task(generation.ended.wait())
     try:
-        await generation.ended.wait()
+        await asyncio.wait({leaving, ended}, return_when=asyncio.FIRST_COMPLETED)
     finally:
         leaving.cancel()
+        ended.cancel()
+        reader.close()
+    if not generation.ended.is_set():
+        if not generation.log.readers:
+            generation.cancel()
+        await generation.ended.wait()
     if generation.error is not None:
         raise generation.error
     if generation.completion is None:

@@ -22,7 +22,7 @@ class ToolCall:
 
     @property
     def arguments(self) -> str:
-        return "".join(self.fragments)
+        return _joined(self.fragments)
 
     def to_dict(self) -> dict[str, Any]:
         return {"id": self.id, "type": "function", "function": {"name": self.name, "arguments": self.arguments}}
@@ -48,17 +48,17 @@ class Accumulator:
     @property
     def content(self) -> str:
         """The answer's text so far."""
-        return "".join(self._content)
+        return _joined(self._content)
 
     @property
     def reasoning(self) -> str:
         """The reasoning text so far, where the model shows it."""
-        return "".join(self._reasoning)
+        return _joined(self._reasoning)
 
     @property
     def refusal(self) -> str:
         """The text with which the model declined, where it did."""
-        return "".join(self._refusal)
+        return _joined(self._refusal)
 
     def add(self, chunk: Mapping[str, Any]) -> None:
         """Takes one chunk, in the order of arrival. Fields of an unexpected type are passed over."""
@@ -144,6 +144,16 @@ class Accumulator:
             "choices": [{"index": 0, "message": self.message(), "finish_reason": self.finish_reason}],
             "usage": self.usage,
         }
+
+
+def _joined(parts: list[str]) -> str:
+    """The parts as one text. A character whose two UTF-16 halves came in two of them is one character again."""
+    text = "".join(parts)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return text
 
 
 def _text(value: Any) -> str | None:

@@ -24,7 +24,9 @@ _HEX = re.compile(rb"[0-9A-Fa-f]{1,15}")
 
 
 class BadResponse(ValueError):
-    """The peer sent what is not a response of HTTP/1.1, or not one that was asked for."""
+    """The peer sent what is not a response of HTTP/1.1, or not one that was asked for. `body` is what came of it before that, unread."""
+
+    body: bytes = b""
 
 
 class CutResponse(ValueError):
@@ -71,8 +73,12 @@ class ResponseParser:
                     return data[end + 2 : -2]
         self._buffer += data
         body: list[bytes] = []
-        while self._at < len(self._buffer) and self._step(body):
-            pass
+        try:
+            while self._at < len(self._buffer) and self._step(body):
+                pass
+        except BadResponse as error:
+            error.body = b"".join(body)
+            raise
         self._buffer, self._at = self._buffer[self._at :], 0
         return body[0] if len(body) == 1 else b"".join(body)
 

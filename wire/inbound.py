@@ -155,6 +155,8 @@ class _Connection(asyncio.Protocol):
                 raise BadResponse("the peer speaks without being asked")
             body = parser.feed(data)
         except BadResponse as error:
+            if error.body and self._response is not None:
+                self._response.arrived(error.body)
             self._end(PeerUnintelligible(str(error)))
             self.close()
             return

@@ -59,12 +59,14 @@ class Response:
         self._error: Exception | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._first_s = self._idle_s = 0.0
-        self._begun = self._last = 0.0
+        self._begun = 0.0
+        self._last = 0.0
+        """When bytes of the body last came; 0 before the first."""
 
     def limit_silence(self, first_s: float, idle_s: float) -> None:
         """From here on: at most `first_s` until the next bytes of the body, and `idle_s` between any two after them."""
         self._first_s, self._idle_s = first_s, idle_s
-        self._begun = self._last = self._loop.time()
+        self._begun = self._loop.time()
         if not self._ended:
             self._timer = self._loop.call_later(min(first_s, idle_s), self._look)
 
@@ -163,8 +165,8 @@ class Response:
             waiter.set_result(None)
 
     def _look(self) -> None:
-        allowed = self._first_s if self._last == self._begun else self._idle_s
-        due = self._last + allowed
+        allowed, since = (self._idle_s, self._last) if self._last else (self._first_s, self._begun)
+        due = since + allowed
         if self._loop.time() < due:
             # Before the first bytes it looks in as often as after them: once they have come, the shorter limit counts.
             self._timer = self._loop.call_at(min(due, self._loop.time() + self._idle_s), self._look)

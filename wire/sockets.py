@@ -1,10 +1,13 @@
-"""Room for many connections in one process."""
+"""The sockets of a server: room for many, and none that is kept for a peer that takes nothing."""
 
 from __future__ import annotations
 
 import resource
+import socket
 
 WANTED = 65_536
+UNTAKEN_S = 60
+"""How long the kernel keeps what a peer does not take."""
 
 
 def allow_many_sockets() -> None:
@@ -13,3 +16,13 @@ def allow_many_sockets() -> None:
     wanted = WANTED if hard == resource.RLIM_INFINITY else min(hard, WANTED)
     if soft != resource.RLIM_INFINITY and soft < wanted:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
+def drop_what_is_not_taken(listening: socket.socket) -> None:
+    """Lets the kernel end every connection accepted here whose peer has taken nothing of what waits for it for a minute.
+
+    A server that closes such a connection waits for its buffer to be sent, which is never; ASGI has no way to abort. On systems
+    without TCP_USER_TIMEOUT (RFC 5482) nothing changes.
+    """
+    if hasattr(socket, "TCP_USER_TIMEOUT"):
+        listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNTAKEN_S * 1000)

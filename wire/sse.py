@@ -12,6 +12,7 @@ A frame is the bytes of one event up to and with the blank line that ends it.
 from __future__ import annotations
 
 import codecs
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 DEFAULT_MAX_FRAME_BYTES = 4 * 1024 * 1024
@@ -22,11 +23,12 @@ DONE = b"data: [DONE]\n\n"
 
 
 class FrameTooLarge(ValueError):
-    """The peer sent more than `limit` bytes without ending the frame."""
+    """The peer sent more than `limit` bytes without ending the frame. `frames` are the whole ones that came before, in the same feed."""
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int, frames: Sequence[bytes] = ()) -> None:
         super().__init__(f"an event stream frame exceeds {limit} bytes")
         self.limit = limit
+        self.frames = list(frames)
 
 
 def encode(data: str | bytes, *, event: str | None = None, id: int | str | None = None, retry: int | None = None) -> bytes:
@@ -165,14 +167,14 @@ class FrameSplitter:
         self._tail += data
         if self._tail.find(b"\n\n", self._scanned) < 0:
             self._scanned = max(0, len(self._tail) - 1)
-            self._check(len(self._tail))
+            if len(self._tail) > self._limit:
+                raise FrameTooLarge(self._limit)
             return []
         *whole, rest = bytes(self._tail).split(b"\n\n")
-        self._check(max(len(rest), 2 + max(map(len, whole))))
+        frames = [frame + b"\n\n" for frame in whole]
         self._tail = bytearray(rest)
         self._scanned = max(0, len(rest) - 1)
-        return [frame + b"\n\n" for frame in whole]
-
-    def _check(self, size: int) -> None:
-        if size > self._limit:
-            raise FrameTooLarge(self._limit)
+        for place, frame in enumerate((*frames, rest)):
+            if len(frame) > self._limit:
+                raise FrameTooLarge(self._limit, frames[:place])
+        return frames

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Engine, event, make_url
 from sqlalchemy import create_engine as create_sync_engine
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from saas_api.store.writer import Rows, Transact
+from saas_api.store.writer import Transact, Work
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 PRAGMAS = ("journal_mode=WAL", "synchronous=NORMAL", "busy_timeout=10000", "foreign_keys=ON")
@@ -43,10 +43,9 @@ async def transactions(engine: AsyncEngine) -> AsyncIterator[Transact]:
     """
     if engine.dialect.name != "sqlite":
 
-        async def transact(rows: Rows) -> None:
+        async def transact(works: Sequence[Work]) -> Sequence[Any]:
             async with engine.begin() as connection:
-                for statement, parameters in rows.items():
-                    await connection.execute(statement, parameters)
+                return await connection.run_sync(_each, works)
 
         yield transact
         return
@@ -55,17 +54,20 @@ async def transactions(engine: AsyncEngine) -> AsyncIterator[Transact]:
     loop = asyncio.get_running_loop()
     with ThreadPoolExecutor(1, "sqlite-writer") as thread:
 
-        async def transact_in_thread(rows: Rows) -> None:
-            await loop.run_in_executor(thread, _transact, writer, rows)
+        async def transact_in_thread(works: Sequence[Work]) -> Sequence[Any]:
+            return await loop.run_in_executor(thread, _transact, writer, works)
 
         yield transact_in_thread
         await loop.run_in_executor(thread, writer.dispose)
 
 
-def _transact(writer: Engine, rows: Rows) -> None:
+def _transact(writer: Engine, works: Sequence[Work]) -> Sequence[Any]:
     with writer.begin() as connection:
-        for statement, parameters in rows.items():
-            connection.execute(statement, parameters)
+        return _each(connection, works)
+
+
+def _each(connection: Connection, works: Sequence[Work]) -> Sequence[Any]:
+    return [work(connection) for work in works]
 
 
 def _configure(connection: Any, _record: Any) -> None:

@@ -1,45 +1,48 @@
-"""Writes of many callers in one transaction.
+"""Work of many callers in one transaction.
 
-A commit costs the same for one row as for fifty. Calls that open or end at the same moment share one: their steps are gathered by
-statement, and each statement runs once, with all its rows. How a transaction is run is the database's affair: see `store.engine`.
+A commit costs the same for one caller as for fifty. Those who open or end a call at the same moment share one transaction, one after
+the other within it; each may look at what its statements changed and decide. If one of them fails, the others are not touched
+by it (`wire.batching`). How a transaction is run is the database's affair: see `store.engine`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Generic, TypeVar
 
-from sqlalchemy import Executable
+from sqlalchemy import Connection
 
 from wire.batching import Batcher
 
-Step = tuple[Executable, Mapping[str, Any]]
-"""A statement, always the same object for the same kind of step, and its parameters."""
+Result = TypeVar("Result")
 
-Rows = Mapping[Executable, Sequence[Mapping[str, Any]]]
-"""Statements in their order, each with the parameters of all its rows."""
+Work = Callable[[Connection], Any]
+"""What one caller does in the transaction. It may run twice: a transaction that another caller broke is run again."""
 
-Transact = Callable[[Rows], Awaitable[None]]
-"""Runs the statements in one transaction. Raises SQLAlchemyError, having changed nothing."""
+Transact = Callable[[Sequence[Work]], Awaitable[Sequence[Any]]]
+"""Runs the work in one transaction and answers each one's result. Raises what one of them raised, having changed nothing."""
+
+
+class _Item(Generic[Result]):
+    def __init__(self, work: Callable[[Connection], Result]) -> None:
+        self.work = work
+        self.result: Result
 
 
 class Writer:
-    """Runs steps whose outcome is all or nothing, and that need no answer from the database."""
+    """The one writer of the database."""
 
     def __init__(self, transact: Transact) -> None:
         self._transact = transact
-        self._batcher: Batcher[Sequence[Step]] = Batcher(self._run)
+        self._batcher: Batcher[_Item[Any]] = Batcher(self._run)
 
-    async def write(self, *steps: Step) -> None:
-        """Runs the steps in this order, in one transaction, perhaps with other callers'. Returns after the commit.
+    async def write(self, work: Callable[[Connection], Result]) -> Result:
+        """Runs the work in a transaction, perhaps with other callers'; its result, after the commit. Raises what it raises."""
+        item = _Item(work)
+        await self._batcher.add(item)
+        return item.result
 
-        Raises SQLAlchemyError where the steps themselves fail; then none of them has happened.
-        """
-        await self._batcher.add(steps)
-
-    async def _run(self, batch: Sequence[Sequence[Step]]) -> None:
-        rows: dict[Executable, list[Mapping[str, Any]]] = {}
-        for steps in batch:
-            for statement, row in steps:
-                rows.setdefault(statement, []).append(row)
-        await self._transact(rows)
+    async def _run(self, batch: Sequence[_Item[Any]]) -> None:
+        results = await self._transact([item.work for item in batch])
+        for item, result in zip(batch, results, strict=True):
+            item.result = result

@@ -95,6 +95,22 @@ def test_a_frame_without_an_end_is_a_violation() -> None:
     assert isinstance(frames.failure, ProtocolViolation)
 
 
+def test_frames_before_a_huge_one_are_given() -> None:
+    """They came in the same read, and are the answer's text."""
+    frames = CleanFrames()
+    assert frames.feed(CHUNKS[0] + CHUNKS[1] + b"data: {" + b"x" * (5 * 1024 * 1024)) == CHUNKS[:2]
+    assert isinstance(frames.failure, ProtocolViolation)
+
+
+def test_half_a_character_is_no_fault() -> None:
+    """A chunk may hold one half of a surrogate pair, written as an escape, whatever the line ends."""
+    chunk = b'data: {"choices":[{"delta":{"content":"\\ud83d"}}]}'
+    for end in (b"\n\n", b"\r\n\r\n"):
+        frames = CleanFrames()
+        assert frames.feed(chunk + end) == [chunk + b"\n\n"]
+        assert frames.failure is None
+
+
 def test_an_end_needs_a_finish_or_a_done() -> None:
     """A body that just ends is truncated; a finish reason without [DONE] is an end, also where a usage chunk follows it."""
     usage = b"data: %b\n\n" % json.dumps({"choices": [], "usage": {"prompt_tokens": 1}}).encode()

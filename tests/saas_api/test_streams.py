@@ -168,3 +168,23 @@ async def test_a_repeated_idempotency_key_leads_to_the_same_call(gateway: Gatewa
     answers = await asyncio.gather(*(ask() for _ in range(5)))
     assert set(answers) == {(answers[0][0], expected_text(20))}
     assert (await asyncio.to_thread(gateway.provider.stats))["requests"] == before + 1
+
+
+async def test_a_key_belongs_to_a_job_that_is_made_for_its_call(gateway: Gateway) -> None:
+    """On a job that exists an Idempotency-Key would promise what is not kept, so it is refused."""
+    async with gateway.client() as client:
+        created = await client.post("/api/jobs/create", json={"team_id": gateway.team_id, "job_type": "test"})
+        path = f"/api/jobs/{created.json()['job_id']}/llm-call"
+        response = await client.post(path, json=gateway.call(), headers={"Idempotency-Key": "once"})
+    assert (response.status_code, response.json()["error"]["code"]) == (422, "invalid_request")
+
+
+async def test_no_grace_at_all(make_gateway: Callable[..., Gateway]) -> None:
+    """With RESUME_GRACE_S=0 an answer still reaches its reader, and ends with it."""
+    gateway = make_gateway(RESUME_GRACE_S="0")
+    async with gateway.stream(gateway.call()) as stream:
+        await stream.read_all()
+    assert content_of(stream.frames) == expected_text(20)
+    async with gateway.stream(gateway.call("stall")) as stream:
+        await stream.read_frames(3)
+    await asyncio.to_thread(gateway.provider.wait_for, lambda stats: stats["cancelled"] == 1, 0.5)

@@ -266,3 +266,11 @@ def test_the_time_grows_with_the_bytes_alone(make: Callable[[int], list[bytes]])
     """Sixteen times the bytes take about sixteen times as long, and not the square of it."""
     short, long = seconds(make(256 * 1024)), seconds(make(4 * 1024 * 1024))
     assert long < 64 * max(short, 0.001)
+
+
+def test_what_came_before_a_fault_is_told() -> None:
+    """The body in front of a malformed chunk is not lost with it."""
+    parser = ResponseParser()
+    with pytest.raises(BadResponse) as caught:
+        parser.feed(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\none\r\n3\r\ntwo\r\nnonsense\r\n")
+    assert b"onetwo" == caught.value.body

@@ -252,3 +252,11 @@ def test_a_large_frame_in_tiny_pieces_takes_linear_time(reader: type[Decoder] | 
     found = [one for piece in pieces for one in instance.feed(piece)]
     assert time.process_time() - begun < 1.0
     assert 1 == len(found)
+
+
+def test_frames_before_one_that_is_too_large_are_told() -> None:
+    """The whole frames of the same feed are not lost with the one that breaks the limit."""
+    splitter = FrameSplitter(max_frame_bytes=20)
+    with pytest.raises(FrameTooLarge) as caught:
+        splitter.feed(b"data: 1\n\ndata: 2\n\ndata: " + b"x" * 30 + b"\n\ndata: 3\n\n")
+    assert [b"data: 1\n\n", b"data: 2\n\n"] == caught.value.frames

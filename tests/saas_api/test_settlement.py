@@ -1,0 +1,135 @@
+"""The end of a call is recorded, whatever the provider says and whatever the database does, and once."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from llm_providers import Price, Target, Transport
+from saas_api import jobs as job_records
+from saas_api.auth import Authenticator, Identity
+from saas_api.calls import AlreadySettled, Calls, Settlement, trusted_text, trusted_usage
+from saas_api.generations import Generations
+from saas_api.jobs import Jobs
+from saas_api.model_groups import Deployment, ModelGroup, ModelGroups
+from saas_api.schemas import CallRequest, JobRequest
+from saas_api.store.engine import create_engine, migrate, transactions
+from saas_api.store.writer import Transact, Writer
+from tests.support.ports import free_port
+from wire.errors import ErrorCode, WireError
+from wire.log import Outcome
+from wire.timing import now_ns
+
+JOB = JobRequest(team_id="team", job_type="test")
+REQUEST = CallRequest(model_group="group", messages=[{"role": "user", "content": "hello"}])
+
+
+class Records:
+    """The gateway's records, and a database that can be told to fail."""
+
+    def __init__(self, engine: AsyncEngine, transact: Transact) -> None:
+        self.failures = 0
+        self._transact = transact
+        target = Target("openai", "model", f"http://127.0.0.1:{free_port()}/v1", None)
+        groups = ModelGroups([ModelGroup("group", [Deployment("openai/model", target, Price("openai", "model"))])])
+        self.calls = Calls(engine, Writer(self.transact), groups)
+        self.jobs = Jobs(engine)
+        self.identity = Identity("team", "", None)
+
+    async def transact(self, works: Any) -> Any:
+        if self.failures:
+            self.failures -= 1
+            raise OperationalError("COMMIT", {}, OSError("the disk is full"))
+        return await self._transact(works)
+
+
+@pytest.fixture
+async def records(tmp_path: Path) -> AsyncIterator[Records]:
+    engine = create_engine(f"sqlite+aiosqlite:///{tmp_path / 'gateway.db'}")
+    await migrate(engine)
+    authenticator = Authenticator(engine, "pepper" * 4)
+    await authenticator.ensure_first_team("team", "sk-test-0123456789")
+    async with transactions(engine) as transact:
+        made = Records(engine, transact)
+        made.identity = await authenticator.identify("Bearer sk-test-0123456789")
+        yield made
+    await engine.dispose()
+
+
+async def status(records: Records, job_id: str) -> tuple[str, str]:
+    job = await records.jobs.get(records.identity, job_id)
+    return job["status"], job["calls"][0]["status"]
+
+
+def finished(tokens: int = 9) -> Settlement:
+    return Settlement(Outcome.FINISHED, {"prompt_tokens": 1, "completion_tokens": tokens}, False, "stop")
+
+
+async def test_a_call_is_settled_once(records: Records) -> None:
+    """Whoever comes second is told so, and changes nothing: the receipt and the record cannot differ."""
+    call = await records.calls.open(records.identity, REQUEST, JOB, streamed=True)
+    receipt = await records.calls.settle(call, finished())
+    assert receipt["usage"]["total_tokens"] == 10
+    with pytest.raises(AlreadySettled):
+        await records.calls.settle(call, Settlement(Outcome.FAILED, {"prompt_tokens": 0, "completion_tokens": 0}, True))
+    assert await status(records, call.job_id) == ("completed", "finished")
+
+
+async def test_a_database_that_fails_for_a_moment(records: Records) -> None:
+    """The settlement is tried again, and the call ends as it ended."""
+    call = await records.calls.open(records.identity, REQUEST, JOB, streamed=True)
+    async with Transport() as transport:
+        generations = Generations(records.calls, transport, grace_s=5, retention_s=5)
+        records.failures = 2
+        generation = generations.start(call, received_ns=now_ns(), streamed=True)
+        await generation.ended.wait()
+    assert generation.outcome is Outcome.FAILED
+    assert generation.error is not None
+    assert generation.error.code is ErrorCode.UPSTREAM_UNAVAILABLE
+    assert await status(records, call.job_id) == ("failed", "failed")
+
+
+async def test_a_call_that_could_not_be_settled_is_found_later(records: Records, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its reader is told; once its lease has run out it is settled as interrupted, without a restart, but never while it runs."""
+    monkeypatch.setattr("saas_api.calls.LEASE_S", -1.0)
+    call = await records.calls.open(records.identity, REQUEST, JOB, streamed=True)
+    await records.calls.reap({call.call_id})
+    assert await status(records, call.job_id) == ("in_progress", "streaming")
+    await records.calls.reap()
+    assert await status(records, call.job_id) == ("failed", "interrupted")
+
+
+async def test_one_that_fails_does_not_take_the_others_along(records: Records) -> None:
+    """In a shared transaction the caller at fault hears of it, and the others' calls are open."""
+    outcomes = await asyncio.gather(
+        *(records.calls.open(records.identity, REQUEST, job, streamed=True) for job in (JOB, "job_none", JOB)), return_exceptions=True
+    )
+    assert isinstance(outcomes[1], WireError)
+    assert outcomes[1].code is ErrorCode.NOT_FOUND
+    for outcome in (outcomes[0], outcomes[2]):
+        assert not isinstance(outcome, BaseException)
+        assert await status(records, outcome.job_id) == ("in_progress", "streaming")
+
+
+@pytest.mark.parametrize(
+    "usage",
+    [None, [], {}, {"prompt_tokens": 1}, {"prompt_tokens": -1, "completion_tokens": 1}, {"prompt_tokens": 2**63, "completion_tokens": 1}],
+)
+def test_usage_that_is_none_is_estimated(usage: Any) -> None:
+    """Counts that are no counts are not taken from a provider."""
+    assert trusted_usage(usage) is None
+    assert trusted_usage({"prompt_tokens": 1, "completion_tokens": 2, "x": 3}) == {"prompt_tokens": 1, "completion_tokens": 2, "x": 3}
+    assert trusted_text({"finish": "reason"}) is None
+    assert trusted_text("stop") == "stop"
+
+
+def test_a_job_of_another_team_is_none() -> None:
+    """A job is made for the caller's own team alone."""
+    with pytest.raises(WireError):
+        job_records.record(Identity("other", "key", None), JOB, job_records.JobStatus.PENDING)
