@@ -103,7 +103,7 @@ async def fold(log: StreamLog) -> Accumulator:
 
 
 def _parsed(texts: list[bytes]) -> list[dict[str, Any]]:
-    """The objects that these texts stand for, all in one parse. Half a surrogate pair, which only the standard parser takes, is text too."""
+    """The objects that these texts stand for, in one parse. Half a surrogate pair, which the standard parser alone takes, is text."""
     try:
         return list(orjson.loads(b"[%b]" % b",".join(texts)))
     except orjson.JSONDecodeError:

@@ -59,6 +59,7 @@ async def relay(
 ) -> None:
     """Writes the log from `index` on, and then its trailer, as the response. Returns at the end, or when the client has left.
 
+    A body's first step may run within an append, outside of any task, so `write` must not ask for the current one (uvicorn's does not).
     `send` begins the response, `write` (the server's own `send`, where there are middlewares in between) carries its body.
     `marks` are told of every departure. `translate` turns whole frames (and the trailer) into another dialect; an empty
     result is not written. `preface` is written with the headers' first byte, before any frame.
@@ -234,7 +235,7 @@ class _Watch:
 class _Rest:
     """What is left of a coroutine that was begun outside of any task, as something that a task can await.
 
-    Python 3.12 calls this an eager start; the first thing that the coroutine waited for is awaited here in its place.
+    The first thing that the coroutine waited for is awaited here in its place.
     """
 
     def __init__(self, steps: Generator[Any, Any, None], awaited: Any) -> None:

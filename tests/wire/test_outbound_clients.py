@@ -112,9 +112,9 @@ async def test_a_client_that_stops_reading_is_let_go() -> None:
         assert [block] * 80 == [await other.chunk() for _ in range(80)]
         log.append([b"later"])
         assert b"later" == await other.chunk()
-        await until(lambda: log.readers == 1, within=3)
+        await until(lambda: app.endings == ["returned"], within=3)
         assert 0.5 <= time.monotonic() - begun
-        assert (1, ["returned"]) == (app.running, app.endings)
+        assert (1, 1) == (app.running, log.readers)
 
 
 async def test_a_client_that_stops_reading_before_the_end_is_let_go() -> None:
