@@ -18,6 +18,10 @@ from wire.response import ConnectFailed, ExchangeFailed, Response
 
 KEEPALIVE_S = 30.0
 MAX_ANSWER_BYTES = 64 * 1024 * 1024
+PATIENCE_S = 30.0
+"""How long the gateway may be silent where it has nothing to wait for."""
+CHAT_PATIENCE_S = 600.0
+"""The same for a whole answer, before whose end it says nothing: a gateway that vanished without a word must not be waited for for ever."""
 DEFAULT_MODEL_GROUP = "chat-fast"
 
 Messages = Sequence[Mapping[str, Any]]
@@ -26,8 +30,9 @@ Messages = Sequence[Mapping[str, Any]]
 class SaaSLLMClient:
     """A team's access to the gateway. Use it as an async context manager.
 
-    There is no total timeout, since an answer takes as long as it takes: bound a call with `asyncio.timeout` where you need to.
-    Cancelling a call's task closes its connection at once. Every method raises the errors that `saas_client` draws in its tree.
+    A stream has no timeout, since an answer takes as long as it takes: bound it with `asyncio.timeout` where you need to. Elsewhere a
+    gateway that is silent for 30 s, or for 10 minutes where it writes a whole answer, counts as cut. Cancelling a call's task closes
+    its connection at once. Every method raises the errors that `saas_client` draws in its tree.
     """
 
     def __init__(self, api_url: str, virtual_key: str, team_id: str) -> None:
@@ -63,10 +68,15 @@ class SaaSLLMClient:
     ) -> dict[str, Any]:
         """Ends a job as `completed` or `failed`; the answer holds its costs."""
         body = _given(status=status, metadata=metadata, error_message=error_message)
-        return await self._json("POST", f"/api/jobs/{quote(job_id, safe='')}/complete", body)
+        return await self._json("POST", f"{_job(job_id)}/complete", body)
+
+    async def get_job(self, job_id: str) -> dict[str, Any]:
+        """The job's record; under `calls` each call's `status`, `usage`, `cost_usd`, and its answer as `message`."""
+        return await self._json("GET", _job(job_id))
 
     async def chat(
         self,
+        /,
         messages: Messages,
         *,
         model_group: str = DEFAULT_MODEL_GROUP,
@@ -81,11 +91,12 @@ class SaaSLLMClient:
         `params` are OpenAI's own (`temperature`, `max_tokens`, `tools` …), passed on as they are.
         """
         body = params | self._job(job_type, user_id, metadata) | {"model_group": model_group, "messages": messages}
-        return await self._json("POST", "/api/jobs/create-and-call", body, idempotency_key)
+        return await self._json("POST", "/api/jobs/create-and-call", body, idempotency_key=idempotency_key, patience_s=CHAT_PATIENCE_S)
 
     @asynccontextmanager
     async def chat_stream(
         self,
+        /,
         messages: Messages,
         *,
         model_group: str = DEFAULT_MODEL_GROUP,
@@ -97,7 +108,7 @@ class SaaSLLMClient:
     ) -> AsyncIterator[Stream]:
         """The same as a stream. With the same `idempotency_key` a second request follows the first one's call from its start."""
         body = params | self._job(job_type, user_id, metadata) | {"model_group": model_group, "messages": messages}
-        async with self._request("POST", "/api/jobs/create-and-call-stream", body, idempotency_key) as response:
+        async with self._request("POST", "/api/jobs/create-and-call-stream", body, idempotency_key=idempotency_key) as response:
             yield Stream(response)
 
     @asynccontextmanager
@@ -121,8 +132,11 @@ class SaaSLLMClient:
     def _job(self, job_type: str, user_id: str | None, metadata: Mapping[str, Any] | None) -> dict[str, Any]:
         return {"team_id": self.team_id, "job_type": job_type} | _given(user_id=user_id, metadata=metadata)
 
-    async def _json(self, method: str, path: str, body: Any = None, idempotency_key: str | None = None) -> dict[str, Any]:
-        async with self._request(method, path, body, idempotency_key) as response:
+    async def _json(
+        self, method: str, path: str, body: Any = None, *, idempotency_key: str | None = None, patience_s: float | None = None
+    ) -> dict[str, Any]:
+        patience_s = PATIENCE_S if patience_s is None else patience_s
+        async with self._request(method, path, body, idempotency_key=idempotency_key, patience_s=patience_s) as response:
             try:
                 answer = orjson.loads(await _whole(response))
             except orjson.JSONDecodeError as error:
@@ -137,8 +151,10 @@ class SaaSLLMClient:
         method: str,
         path: str,
         body: Any = None,
+        *,
         idempotency_key: str | None = None,
         headers: dict[str, str] | None = None,
+        patience_s: float | None = None,
     ) -> AsyncIterator[Response]:
         """A successful response. Whoever leaves before its end closes the connection; a whole one goes back to the pool."""
         if self._client is None:
@@ -148,7 +164,7 @@ class SaaSLLMClient:
             sent["Idempotency-Key"] = idempotency_key
         data = b"" if body is None else orjson.dumps(body)
         try:
-            response = await self._client.request(method, self.api_url + path, sent, data)
+            response = await self._client.request(method, self.api_url + path, sent, data, patience_s=patience_s)
         except ConnectFailed as error:
             raise GatewayRefused(f"the gateway cannot be reached: {error}") from error
         except ExchangeFailed as error:
@@ -162,14 +178,19 @@ class SaaSLLMClient:
 
 
 async def _whole(response: Response) -> bytes:
+    response.limit_silence(PATIENCE_S, PATIENCE_S)
     try:
         return await response.read_all(MAX_ANSWER_BYTES)
     except ExchangeFailed as error:
         raise GatewayCut(f"the answer was cut: {type(error).__name__}") from error
 
 
+def _job(job_id: str) -> str:
+    return f"/api/jobs/{quote(job_id, safe='')}"
+
+
 def _call(job_id: str, call_id: str) -> str:
-    return f"/api/jobs/{quote(job_id, safe='')}/calls/{quote(call_id, safe='')}"
+    return f"{_job(job_id)}/calls/{quote(call_id, safe='')}"
 
 
 def _given(**fields: Any) -> dict[str, Any]:

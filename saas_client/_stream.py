@@ -7,6 +7,7 @@ consumer; leaving its context closes the connection at once, since what is left 
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
@@ -14,7 +15,7 @@ import orjson
 
 from saas_client._errors import GatewayCut, error_from
 from wire.errors import WireError
-from wire.frames import DONE, payload
+from wire.frames import DONE
 from wire.response import ExchangeFailed, Response
 from wire.sse import Decoder, Event, FrameSplitter, FrameTooLarge
 
@@ -81,18 +82,40 @@ class Stream:
                 return
             for event in decoder.feed(frame):
                 if event.event == "failed":
-                    raise error_from(WireError.from_dict(orjson.loads(event.data).get("error")))
+                    raise error_from(WireError.from_dict(_object(event.data).get("error")))
                 if event.event == "receipt":
-                    self.receipt = orjson.loads(payload(frame))
+                    self.receipt = _object(event.data)
                 yield event
         raise GatewayCut("the stream ended without its terminal frame")
 
     async def text(self) -> AsyncIterator[str]:
-        """The answer's text, delta by delta. Raises as `events` does."""
+        """The answer's text, delta by delta. Raises as `events` does.
+
+        A provider may cut a character in two: its halves then come as they are, each a surrogate at the edge of a delta.
+        """
         async for event in self.events():
-            if event.event != "message":
-                continue
-            for choice in orjson.loads(event.data).get("choices") or ():
-                text = (choice.get("delta") or {}).get("content")
-                if text:
+            if event.event == "message":
+                for text in _texts(_object(event.data)):
                     yield text
+
+
+def _texts(chunk: dict[str, Any]) -> list[str]:
+    """The text of each choice of a chunk that has some."""
+    choices = chunk.get("choices")
+    deltas = [choice.get("delta") for choice in choices if isinstance(choice, dict)] if isinstance(choices, list) else []
+    texts = [delta.get("content") for delta in deltas if isinstance(delta, dict)]
+    return [text for text in texts if isinstance(text, str) and text]
+
+
+def _object(data: str) -> dict[str, Any]:
+    """An event's JSON object. Raises GatewayCut: what is none is not a stream of ours."""
+    try:
+        value = orjson.loads(data)
+    except orjson.JSONDecodeError:
+        try:
+            value = json.loads(data)  # takes half a surrogate pair, which is what a chunk may hold
+        except ValueError as error:
+            raise GatewayCut("the stream holds what is not JSON") from error
+    if not isinstance(value, dict):
+        raise GatewayCut("the stream holds what is not a JSON object")
+    return value

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 import pytest
 
@@ -21,6 +21,7 @@ from saas_client import (
     SaaSError,
     SaaSLLMClient,
     UpstreamFailed,
+    _client,
 )
 from tests.support.chain import Chain
 from tests.support.ports import free_port
@@ -44,18 +45,28 @@ def user(text: str) -> list[dict[str, str]]:
 async def peer(serve: Serve) -> AsyncIterator[SaaSLLMClient]:
     """A client of a server that does this with every connection, once it has read a request's head."""
 
+    serving: set[asyncio.Task[None]] = set()
+
     async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            await reader.readuntil(b"\r\n\r\n")
-            await serve(reader, writer)
-        finally:
-            writer.close()
+        task = asyncio.current_task()
+        assert task is not None
+        serving.add(task)
+        with suppress(ConnectionError):  # the client may leave as it likes
+            try:
+                await reader.readuntil(b"\r\n\r\n")
+                await serve(reader, writer)
+            finally:
+                writer.close()
+                await writer.wait_closed()
 
     server = await asyncio.start_server(handle, "127.0.0.1", free_port())
     port = server.sockets[0].getsockname()[1]
-    async with SaaSLLMClient(f"http://127.0.0.1:{port}", "sk-x", "team") as client:
-        yield client
-    server.close()
+    try:
+        async with SaaSLLMClient(f"http://127.0.0.1:{port}", "sk-x", "team") as client:
+            yield client
+    finally:
+        server.close()
+        await asyncio.gather(*serving)
 
 
 async def test_chat_answers_with_its_receipt(client: SaaSLLMClient) -> None:
@@ -117,6 +128,15 @@ async def test_jobs_are_created_and_completed(client: SaaSLLMClient) -> None:
         await client.complete_job(job["job_id"], "failed", error_message="no")
 
 
+async def test_a_job_keeps_its_answer(client: SaaSLLMClient) -> None:
+    """What a call said, and what it cost, is to be had from its job when the stream is over."""
+    receipt = (await client.chat(user("6 1 1")))["saas"]["receipt"]
+    (call,) = (await client.get_job(receipt["job_id"]))["calls"]
+    assert (call["call_id"], call["status"]) == (receipt["call_id"], "finished")
+    assert call["message"]["content"] == expected_text(6)
+    assert call["cost_usd"] == receipt["cost_usd"]
+
+
 async def test_errors_say_what_the_gateway_said(chain: Chain, client: SaaSLLMClient) -> None:
     """A status becomes its class, with code, message and request id."""
     with pytest.raises(NotFound) as caught:
@@ -172,6 +192,45 @@ async def test_an_answer_that_breaks_off_is_cut() -> None:
                 async with client.chat_stream(user("x")) as stream:
                     async for _ in stream.events():
                         pass
+
+
+async def test_a_gateway_that_vanished_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Silence, before an answer's head or in its body, is a cut in the end, though no connection was closed."""
+    monkeypatch.setattr(_client, "PATIENCE_S", 0.05)
+    monkeypatch.setattr(_client, "CHAT_PATIENCE_S", 0.1)
+
+    async def silent(reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
+        while await reader.read(65536):
+            pass
+
+    async def half(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n{")
+        await silent(reader, writer)
+
+    for serve in (silent, half):
+        async with peer(serve) as client, asyncio.timeout(5):
+            for call in (client.chat(user("x")), client.cancel("job", "call"), client.create_job("test"), client.model_groups()):
+                with pytest.raises(GatewayCut):
+                    await call
+
+
+async def test_a_stream_of_anything_else_is_cut() -> None:
+    """Half a character is text; what is not a JSON object is no stream of ours. Neither raises what is not the client's."""
+
+    async def say(*payloads: bytes) -> list[str]:
+        async def serve(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            writer.write(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n" + b"".join(b"data: %b\n\n" % data for data in payloads))
+            await writer.drain()
+
+        async with peer(serve) as client, client.chat_stream(user("x")) as stream:
+            return [text async for text in stream.text()]
+
+    halves = [b'{"choices": [{"delta": {"content": "\\ud83d"}}]}', b'{"choices": [{"delta": {"content": "\\ude00"}}]}']
+    odd = [b'{"choices": 1}', b'{"choices": [null, {"delta": []}, {"delta": {"content": 5}}]}']
+    assert await say(*halves, *odd, b"[DONE]") == ["\ud83d", "\ude00"]
+    for garbage in (b"{", b"[]", b"null"):
+        with pytest.raises(GatewayCut):
+            await say(garbage, b"[DONE]")
 
 
 async def test_an_error_of_another_form_is_still_an_error() -> None:
