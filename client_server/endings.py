@@ -1,4 +1,8 @@
-"""The end of a turn: saved first, told to its readers after that."""
+"""The end of a turn: saved first, told to its readers after that.
+
+A database that cannot be written must neither keep the readers nor block the conversation until a restart: after a few attempts they
+are told, and the ending waits here until it can be saved.
+"""
 
 from __future__ import annotations
 
@@ -18,6 +22,8 @@ from wire.log import Ending, Outcome
 
 logger = logging.getLogger(__name__)
 
+SAVE_PAUSES_S = (0.1, 0.5, 2.0)
+"""Before each further attempt: a database that is locked or restarting is back by then."""
 FOLD_SLICE = 50
 """Frames folded at once: about 0.2 ms of parsing, after which other streams have their turn."""
 
@@ -29,30 +35,67 @@ async def fold_rest(turn: Turn) -> None:
         await asyncio.sleep(0)
 
 
-async def conclude(turn: Turn, terminal: Terminal, store: Store) -> None:
-    """Saves the turn as this terminal frame ends it, and then lets its readers have the end."""
-    await asyncio.sleep(0)  # frames of the last read leave first, so that their departure is in the marks
-    await fold_rest(turn)
-    outcome, error = _outcome(turn, terminal)
-    own = turn.marks.to_dict()
-    turn.hops = [*turn.fold.hops, own]
-    try:
-        await store.end_turn(
-            turn.id,
-            state=outcome.value,
-            content=turn.content(),
-            error=error,
-            receipt=turn.fold.receipt,
-            hops=turn.hops,
-            job_id=turn.job_id,
-            call_id=turn.call_id,
-            ended_at=time.time(),
-        )
-    except Exception:
-        logger.exception("turn %s could not be saved", turn.id)
-        lost = WireError(ErrorCode.INTERNAL_ERROR, "The answer could not be saved.", request_id=turn.request_id, hop="client_server")
-        outcome, terminal, turn.failure = Outcome.FAILED, Terminal(failed_frame(lost), terminal.before), lost
-    turn.log.end(Ending(outcome, terminal.before + hop_frame(own) + terminal.frame))
+class Endings:
+    """Ends turns, and keeps the endings that could not be saved yet."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._unsaved: dict[str, dict[str, Any]] = {}
+
+    def unsaved(self, turn_id: str) -> dict[str, Any]:
+        """What the turn's row will hold once it can be written; nothing where it has been."""
+        return self._unsaved.get(turn_id, {})
+
+    async def conclude(self, turn: Turn, terminal: Terminal) -> None:
+        """Saves the turn as this terminal frame ends it, and then lets its readers have the end, which they get whatever goes wrong."""
+        await asyncio.sleep(0)  # frames of the last read leave first, so that their departure is in the marks
+        try:
+            await fold_rest(turn)
+            outcome, error = _outcome(turn, terminal)
+        except Exception:
+            logger.exception("turn %s could not be read to its end", turn.id)
+            terminal = failure(turn, WireError(ErrorCode.INTERNAL_ERROR, "The server made a mistake; it has been logged."))
+            outcome, error = _outcome(turn, terminal)
+        own = turn.marks.to_dict()
+        turn.hops = [*turn.fold.hops, own]
+        ending = {
+            "state": outcome.value,
+            "content": turn.content(),
+            "error": error,
+            "receipt": turn.fold.receipt,
+            "hops": turn.hops,
+            "job_id": turn.job_id,
+            "call_id": turn.call_id,
+            "ended_at": time.time(),
+        }
+        if not await self._save(turn.id, ending):
+            self._unsaved[turn.id] = ending
+            lost = WireError(ErrorCode.INTERNAL_ERROR, "The answer could not be saved yet.")
+            outcome, terminal = Outcome.FAILED, Terminal(failure(turn, lost).frame, terminal.before)
+        turn.log.end(Ending(outcome, terminal.before + hop_frame(own) + terminal.frame))
+
+    async def save_rest(self) -> None:
+        """Saves what could not be saved before, as far as the database is back."""
+        for turn_id, ending in list(self._unsaved.items()):
+            try:
+                await self._store.end_turn(turn_id, **ending)
+            except Exception as error:
+                logger.warning("turn %s still cannot be saved: %s", turn_id, type(error).__name__)
+                continue
+            del self._unsaved[turn_id]
+            logger.info("turn %s is saved after all", turn_id)
+
+    async def _save(self, turn_id: str, ending: dict[str, Any]) -> bool:
+        for pause in (*SAVE_PAUSES_S, None):
+            try:
+                await self._store.end_turn(turn_id, **ending)
+            except Exception:
+                logger.exception("turn %s could not be saved", turn_id)
+            else:
+                return True
+            if pause is not None:
+                await asyncio.sleep(pause)
+        return False
 
 
 def failure(turn: Turn, error: WireError) -> Terminal:

@@ -10,9 +10,9 @@ import asyncio
 import logging
 from collections.abc import Callable
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
-from client_server.endings import conclude, failure
+from client_server.endings import Endings, failure
 from client_server.inward import FIRST_PAUSE_S, Terminal, follow
 from client_server.outright import ask
 from client_server.store import Store, TurnRow
@@ -21,6 +21,7 @@ from client_server.upkeep import Upkeep
 from saas_client import GatewayUnreachable, SaaSClientError, SaaSLLMClient
 from wire.errors import ErrorCode, WireError
 from wire.frames import DONE
+from wire.log import Ending, Outcome
 from wire.pauses import keep_pauses_short
 from wire.timing import HopMarks
 
@@ -43,7 +44,8 @@ class Turns:
         self._live: dict[str, Turn] = {}
         self._starting = asyncio.Semaphore(STARTING_AT_ONCE)
         self._tasks = asyncio.TaskGroup()
-        self._upkeep = Upkeep(store, grace_s=grace_s, abandon=self._abandon)
+        self._endings = Endings(store)
+        self._upkeep = Upkeep(store, self._endings, grace_s=grace_s, abandon=self._abandon)
 
     async def __aenter__(self) -> Self:
         await self._tasks.__aenter__()
@@ -61,11 +63,16 @@ class Turns:
                 turn.task.cancel()
         await self._tasks.__aexit__(kind, error, trace)
         await self._upkeep.checkpoint(list(self._live.values()))
+        await self._endings.save_rest()
 
     def get(self, turn_id: str, session_id: str) -> Turn | None:
         """The live turn, if it is this session's."""
         turn = self._live.get(turn_id)
         return turn if turn is not None and turn.session_id == session_id else None
+
+    def unsaved(self, turn_id: str) -> dict[str, Any]:
+        """The fields of an ending that the turn's row does not show yet, because the database could not be written."""
+        return self._endings.unsaved(turn_id)
 
     async def start(
         self,
@@ -117,31 +124,40 @@ class Turns:
         turn.task = self._tasks.create_task(self._run(turn))
 
     async def _run(self, turn: Turn) -> None:
-        """One turn, from the request to the gateway to the end that its readers get."""
-        if turn.recovered:
-            await self._starting.acquire()
-            turn.release_start = _once(self._starting.release)
-        loop = asyncio.get_running_loop()
-        loop.call_later(START_SLOT_S, turn.release_start)
+        """One turn, from the request to the gateway to the end that its readers get. A mistake of ours ends this turn, and no other."""
         try:
-            terminal = await (follow if turn.streaming else ask)(turn, self._client)
+            terminal = await self._answered(turn)
+            turn.task, turn.stream = None, None  # from here on there is nothing to cut off
+            await self._endings.conclude(turn, terminal)
+        except Exception:
+            logger.exception("turn %s could not be ended in order", turn.id)
+            if not turn.ended:
+                error = WireError(ErrorCode.INTERNAL_ERROR, "The server made a mistake; it has been logged.")
+                turn.log.end(Ending(Outcome.FAILED, failure(turn, error).frame))
+        turn.accepted.set()
+        asyncio.get_running_loop().call_later(self._retention, self._live.pop, turn.id, None)
+
+    async def _answered(self, turn: Turn) -> Terminal:
+        """Brings the answer into the turn's log; how it ended."""
+        try:
+            if turn.recovered:
+                await self._starting.acquire()
+                turn.release_start = _once(self._starting.release)
+            asyncio.get_running_loop().call_later(START_SLOT_S, turn.release_start)
+            return await (follow if turn.streaming else ask)(turn, self._client)
         except asyncio.CancelledError:
             if not turn.aborted:
                 raise
             if turn.task is not None:
                 turn.task.uncancel()
-            terminal = Terminal(DONE, b"")
+            return Terminal(DONE, b"")
         except WireError as error:
-            terminal = failure(turn, error)
+            return failure(turn, error)
         except Exception:
             logger.exception("turn %s failed", turn.id)
-            terminal = failure(turn, WireError(ErrorCode.INTERNAL_ERROR, "The server made a mistake; it has been logged."))
+            return failure(turn, WireError(ErrorCode.INTERNAL_ERROR, "The server made a mistake; it has been logged."))
         finally:
             turn.release_start()
-        turn.task, turn.stream = None, None  # from here on there is nothing to cut off
-        await conclude(turn, terminal, self._store)
-        turn.accepted.set()
-        loop.call_later(self._retention, self._live.pop, turn.id, None)
 
     async def stop(self, turn: Turn) -> None:
         """Stops the answer, at the provider too. What has come so far stays; the turn ends as cancelled. Asking again is allowed."""
@@ -177,7 +193,14 @@ class Turns:
         """Nobody reads the turn and nobody can come back to it."""
         if not turn.stopping:
             turn.stopping = True
-            self._tasks.create_task(self.stop(turn))
+            self._tasks.create_task(self._stop_unread(turn))
+
+    async def _stop_unread(self, turn: Turn) -> None:
+        try:
+            await self.stop(turn)
+        except Exception:
+            logger.exception("turn %s, which nobody reads, could not be stopped", turn.id)
+            self._abort(turn)
 
 
 def _once(release: Callable[[], None]) -> Callable[[], None]:

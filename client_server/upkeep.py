@@ -1,4 +1,4 @@
-"""What is done for the running turns once a second, off the chunks' way: checkpoints, lost readers, dead connections."""
+"""What is done for the running turns once a second, off the chunks' way: checkpoints, late endings, lost readers, dead connections."""
 
 from __future__ import annotations
 
@@ -7,9 +7,7 @@ import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 
-from sqlalchemy.exc import SQLAlchemyError
-
-from client_server.endings import fold_rest
+from client_server.endings import Endings, fold_rest
 from client_server.store import Store
 from client_server.turn import Turn
 
@@ -23,36 +21,47 @@ SILENCE_S = 45.0
 class Upkeep:
     """Looks after turns. `abandon` is called for those that have lost their readers and have no conversation to be found in."""
 
-    def __init__(self, store: Store, *, grace_s: float, abandon: Callable[[Turn], None]) -> None:
+    def __init__(self, store: Store, endings: Endings, *, grace_s: float, abandon: Callable[[Turn], None]) -> None:
         self._store = store
+        self._endings = endings
         self._grace = grace_s
         self._abandon = abandon
 
     async def run(self, live: Mapping[str, Turn]) -> None:
-        """Goes round until it is cancelled."""
+        """Goes round until it is cancelled. What goes wrong in one round is the next one's to make good."""
         while True:
             await asyncio.sleep(EVERY_S)
-            running = [turn for turn in live.values() if not turn.ended]
-            now = time.monotonic()
-            for turn in running:
-                self._look_for_readers(turn, now)
-                _look_for_signs_of_life(turn, now)
-            await self.checkpoint(running)
+            try:
+                await self._round([turn for turn in live.values() if not turn.ended])
+            except Exception:
+                logger.exception("a round of upkeep failed")
+
+    async def _round(self, running: Sequence[Turn]) -> None:
+        now = time.monotonic()
+        for turn in running:
+            self._look_for_readers(turn, now)
+            _look_for_signs_of_life(turn, now)
+        await self._endings.save_rest()
+        await self.checkpoint(running)
 
     async def checkpoint(self, turns: Sequence[Turn]) -> None:
         """Saves the text so far, and the call's ids, of the turns that have moved since the last time."""
         progress = []
+        reached = []
         for turn in turns:
             if turn.task is not None and turn.checkpointed != (len(turn.log), turn.call_id):
                 await fold_rest(turn)
-                turn.checkpointed = (turn.fold.index, turn.call_id)
+                reached.append((turn, (turn.fold.index, turn.call_id)))
                 progress.append((turn.id, turn.content(), turn.job_id, turn.call_id))
         if not progress:
             return
         try:
             await self._store.checkpoint(progress)
-        except (SQLAlchemyError, OSError):
+        except Exception:
             logger.exception("a checkpoint of %d turns failed; the next one will hold it all", len(progress))
+            return
+        for turn, place in reached:
+            turn.checkpointed = place
 
     def _look_for_readers(self, turn: Turn, now: float) -> None:
         unread_since = turn.log.unread_since

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
@@ -104,7 +105,7 @@ async def _turn(request: Request) -> tuple[Session, TurnRow]:
     row = await app.store.turn(request.path_params["turn_id"], session.id)
     if row is None:
         raise not_found("turn")
-    return session, row
+    return session, replace(row, **app.turns.unsaved(row.id))
 
 
 async def _change(request: Request) -> tuple[Session, TurnRow]:

@@ -1,0 +1,178 @@
+"""What goes wrong inside the server stays with the turn it concerns: no reader waits for ever, no conversation stays shut."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from client_server import endings, turns, upkeep
+from client_server.fold import Fold
+from client_server.store import ConversationBusy, Store, TurnRow, open_store
+from client_server.turn import Turn
+from client_server.turns import Turns
+from saas_client import SaaSLLMClient
+from tests.client_server.fake_gateway import FakeGateway
+from tests.client_server.test_store import ROW
+from wire.log import Outcome
+
+REQUEST: dict[str, Any] = {"messages": [{"role": "user", "content": "hello"}], "model_group": "chat-fast"}
+
+
+@pytest.fixture(autouse=True)
+def _impatience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Everything that is done again is done again soon."""
+    monkeypatch.setattr(endings, "SAVE_PAUSES_S", (0.01, 0.01))
+    monkeypatch.setattr(upkeep, "EVERY_S", 0.05)
+    monkeypatch.setattr(turns, "STOP_PATIENCE_S", 0.05)
+
+
+@asynccontextmanager
+async def serving(gateway: FakeGateway, directory: Path) -> AsyncIterator[tuple[Turns, Store]]:
+    """The middle tier's turns and their database, in front of the gateway."""
+    async with (
+        open_store(f"sqlite+aiosqlite:///{directory / 'test.db'}") as store,
+        SaaSLLMClient(gateway.url, "sk-x", "team") as client,
+        Turns(client, store, retention_s=60, grace_s=60) as running,
+    ):
+        yield running, store
+
+
+def row(number: int, conversation: str | None = None) -> TurnRow:
+    return replace(ROW, id=f"turn_{number}", conversation_id=conversation, request=REQUEST, created_at=time.time())
+
+
+async def until(condition: Callable[[], Any]) -> None:
+    """Raises TimeoutError."""
+    async with asyncio.timeout(10):
+        while not condition():  # noqa: ASYNC110  # what is waited for has no event
+            await asyncio.sleep(0.01)
+
+
+class Broken:
+    """A database's write that fails for as long as it is told to."""
+
+    def __init__(self, write: Any, error: Exception) -> None:
+        self.write = write
+        self.error = error
+        self.failures = 10**9
+        self.failed = 0
+
+    async def __call__(self, *args: Any, **kwargs: Any) -> None:
+        if self.failed < self.failures:
+            self.failed += 1
+            raise self.error
+        await self.write(*args, **kwargs)
+
+
+async def test_a_short_failure_of_the_database_is_not_noticed(
+    gateway: FakeGateway, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An ending that could not be saved at first is saved at the next attempt, before the reader has it."""
+    async with serving(gateway, tmp_path) as (running, store):
+        broken = Broken(store.end_turn, OSError("disk full"))
+        broken.failures = 1
+        monkeypatch.setattr(store, "end_turn", broken)
+        turn = await running.start(row(1))
+        await (await gateway.call()).finish()
+        await until(lambda: turn.ended)
+        assert _outcome(turn) is Outcome.FINISHED
+        saved = await store.turn(turn.id, turn.session_id)
+        assert saved is not None
+        assert saved.state == "finished"
+
+
+async def test_an_ending_is_saved_once_the_database_is_back(gateway: FakeGateway, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Readers of a turn that cannot be saved are told; its answer is kept, saved later, and the conversation opens without a restart."""
+    async with serving(gateway, tmp_path) as (running, store):
+        broken = Broken(store.end_turn, OSError("disk full"))
+        monkeypatch.setattr(store, "end_turn", broken)
+        turn = await running.start(row(1, "c"), title="Title")
+        call = await gateway.call()
+        await call.say("kept")
+        await call.finish()
+        await until(lambda: turn.ended)
+        assert _outcome(turn) is Outcome.FAILED
+        assert running.unsaved(turn.id)["content"] == "kept"
+        with pytest.raises(ConversationBusy):
+            await running.start(row(2, "c"))
+        broken.failures = broken.failed
+        await until(lambda: not running.unsaved(turn.id))
+        saved = await store.turn(turn.id, turn.session_id)
+        assert saved is not None
+        assert (saved.state, saved.content) == ("finished", "kept")
+        await running.start(row(3, "c"))
+
+
+async def test_a_checkpoint_that_fails_ends_nothing(gateway: FakeGateway, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever a checkpoint raises, the next one is tried, and holds what this one should have."""
+    async with serving(gateway, tmp_path) as (running, store):
+        broken = Broken(store.checkpoint, RuntimeError("not a database's error"))
+        broken.failures = 2
+        monkeypatch.setattr(store, "checkpoint", broken)
+        turn = await running.start(row(1))
+        call = await gateway.call()
+        await call.say("so far")
+        await until(lambda: turn.checkpointed == (1, call.call_id))
+        assert broken.failed == 2
+        assert [saved.content for saved in await store.streaming_turns()] == ["so far"]
+        await call.finish()
+        await until(lambda: turn.ended)
+
+
+async def test_a_mistake_in_one_turn_ends_that_turn_alone(gateway: FakeGateway, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A turn that cannot be read to its end fails, for its readers and in its row; another one goes on to its own end."""
+    take = Fold.take
+
+    def choosy(fold: Fold, frames: Sequence[bytes]) -> None:
+        if any(b"poison" in frame for frame in frames):
+            raise RuntimeError("unexpected")
+        take(fold, frames)
+
+    monkeypatch.setattr(Fold, "take", choosy)
+    async with serving(gateway, tmp_path) as (running, store):
+        poisoned, sound = await running.start(row(1)), await running.start(row(2))
+        for number, text in enumerate(("poison", "food")):
+            call = await gateway.call(number)
+            await call.say(text)
+            await call.finish()
+        await until(lambda: poisoned.ended and sound.ended)
+        assert (_outcome(poisoned), _outcome(sound)) == (Outcome.FAILED, Outcome.FINISHED)
+        assert await store.streaming_turns() == []
+
+
+async def test_readers_get_an_end_whatever_goes_wrong(gateway: FakeGateway, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Even where ending a turn is what fails, its log ends."""
+
+    async def fail(*_: object) -> None:
+        raise RuntimeError("unexpected")
+
+    monkeypatch.setattr(endings.Endings, "conclude", fail)
+    async with serving(gateway, tmp_path) as (running, _store):
+        turn = await running.start(row(1))
+        await (await gateway.call()).finish()
+        await until(lambda: turn.ended)
+        assert _outcome(turn) is Outcome.FAILED
+
+
+async def test_stop_ends_a_turn_that_waits_for_its_start(gateway: FakeGateway, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A turn of a former process that has not come to its turn yet can be stopped: its readers get the end."""
+    monkeypatch.setattr(turns, "STARTING_AT_ONCE", 0)
+    async with serving(gateway, tmp_path) as (running, store):
+        await store.add_turn(row(1))
+        running.adopt(row(1))
+        turn = running.get("turn_1", ROW.session_id)
+        assert turn is not None
+        await running.stop(turn)
+        await until(lambda: turn.ended)
+        assert _outcome(turn) is Outcome.CANCELLED
+
+
+def _outcome(turn: Turn) -> Outcome | None:
+    return None if turn.log.ending is None else turn.log.ending.outcome
