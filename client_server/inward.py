@@ -4,7 +4,8 @@ Strategy. `read_into` is the way of a chunk: `take` is called with the frames of
 next, and appends them, which sends them on; no task, no timer and no JSON per chunk. `follow` goes round it, through as many
 connections as it takes: a stream that ends without its terminal frame was cut, and the next connection goes on after the last id the
 log holds, so a frame is neither lost nor doubled. Where no call id is known yet, the same request goes out again under the same
-idempotency key, and the gateway answers with the call it has begun already.
+idempotency key, and the gateway answers with the call it has begun already. Where the gateway has dropped the stream of a call that
+has ended meanwhile, the answer comes from its record (`client_server.stored`).
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import random
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 
+from client_server.stored import stored_answer
 from client_server.turn import Turn
 from saas_client import GatewayCut, GatewayRefused, GatewayUnreachable, NotFound, SaaSError, SaaSLLMClient, Stream, StreamExpired
 from wire.errors import ErrorCode, WireError
@@ -41,9 +43,12 @@ async def follow(turn: Turn, client: SaaSLLMClient) -> Terminal:
     """Fills the turn's log up to the stream's end. Raises WireError where no end can be had."""
     patience = _Patience(PATIENCE_AT_START_S if turn.recovered else PATIENCE_S)
     reached = turn.recovered
+    expired = False
     while True:
         there = len(turn.log)
         try:
+            if expired:
+                return Terminal(await stored_answer(turn, client), b"")
             async with asyncio.timeout(OPEN_TIMEOUT_S) as opening, _open(turn, client) as stream:
                 opening.reschedule(None)
                 reached = True
@@ -57,7 +62,10 @@ async def follow(turn: Turn, client: SaaSLLMClient) -> Terminal:
         except (GatewayUnreachable, TimeoutError):
             reached = True
         except SaaSError as error:
-            if not _worth_another_try(turn, error):
+            if isinstance(error, StreamExpired) and turn.call_id is not None and not expired:
+                expired = True
+                continue
+            if not _worth_another_try(error, reached=reached):
                 raise as_seen_from_here(turn, error) from None
         if len(turn.log) > there:
             patience.begin_again()
@@ -115,15 +123,14 @@ def _open(turn: Turn, client: SaaSLLMClient) -> AbstractAsyncContextManager[Stre
     return client.chat_stream(idempotency_key=turn.id, **turn.request)
 
 
-def _worth_another_try(turn: Turn, error: SaaSError) -> bool:
-    """A call that runs already may be reached again in a moment; a new one that was turned away is the reader's to repeat."""
-    begun = turn.call_id is not None or turn.recovered
-    return begun and error.retryable and error.code != ErrorCode.INTERRUPTED.code
+def _worth_another_try(error: SaaSError, *, reached: bool) -> bool:
+    """A call that runs already, or may run, can be reached again in a moment; a new one that was turned away is the reader's to repeat."""
+    return reached and error.retryable and error.code != ErrorCode.INTERRUPTED.code
 
 
 def as_seen_from_here(turn: Turn, error: SaaSError) -> WireError:
     """A call of ours that the gateway no longer knows, or no longer has the frames of, was interrupted, whatever the gateway calls it."""
-    if turn.call_id is not None and isinstance(error, NotFound | StreamExpired):
+    if (turn.call_id is not None or turn.recovered) and isinstance(error, NotFound | StreamExpired):
         return WireError(ErrorCode.INTERRUPTED, "The rest of this answer could not be had from the gateway any more.")
     if error.code == ErrorCode.INVALID_KEY.code:
         return WireError(ErrorCode.UPSTREAM_ERROR, "The gateway does not accept this server's credentials.", retryable=False)

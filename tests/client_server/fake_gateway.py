@@ -19,6 +19,7 @@ from wire.sse import encode
 from wire.timing import HopMarks
 
 TIMEOUT_S = 20.0
+_JOB = re.compile(r"/api/jobs/([^/]+)")
 _CALL = re.compile(r"/api/jobs/[^/]+/calls/([^/]+)/(stream|cancel)")
 
 
@@ -39,6 +40,12 @@ class Call:
     skip_for_current_readers: bool = False
     """Whoever reads now misses the next frame; whoever comes after that gets all of them."""
     changed: asyncio.Condition = field(default_factory=asyncio.Condition)
+
+    @property
+    def text(self) -> str:
+        """What it has said so far."""
+        chunks = [json.loads(frame.split(b"data: ")[1]) for frame in self.frames if b"\nevent: " not in frame]
+        return "".join(chunk["choices"][0]["delta"]["content"] for chunk in chunks)
 
     async def say(self, *texts: str) -> None:
         """Generates these deltas."""
@@ -89,6 +96,10 @@ class FakeGateway:
         self.asked = 0
         """How many requests for a new call there were, repeated ones included."""
         self.refuse_calls_with: WireError | None = None
+        self.refuse_after_swallowing: WireError | None = None
+        """Once it has swallowed a request it turns the others away with this."""
+        self.refused = 0
+        """How many requests for a call it has turned away."""
         self.swallow_next = False
         """The next request for a stream begins its call, and its connection is dropped instead of being answered."""
         self._changed = asyncio.Condition()
@@ -126,6 +137,8 @@ class FakeGateway:
                 await self._create_stream(exchange)
             case "POST", "/api/jobs/create-and-call":
                 await self._create_whole(exchange)
+            case "GET", path if job := _JOB.fullmatch(path):
+                await self._record(exchange, job[1])
             case method, path:
                 named = _CALL.fullmatch(path)
                 call = next((call for call in self.calls if named and call.call_id == named[1]), None)
@@ -151,11 +164,13 @@ class FakeGateway:
 
     async def _create_stream(self, exchange: Exchange) -> None:
         if self.refuse_calls_with is not None:
+            self.refused += 1
             await _refuse(exchange, self.refuse_calls_with)
             return
         call = await self._new_call(exchange)
         if self.swallow_next:
             self.swallow_next = False
+            self.refuse_calls_with = self.refuse_after_swallowing
             exchange.drop()
             return
         await self._stream(exchange, call, 0)
@@ -172,11 +187,30 @@ class FakeGateway:
         finally:
             call.readers.discard(exchange)
             await call.tell()
-        text = "".join(json.loads(frame.split(b"data: ")[1])["choices"][0]["delta"]["content"] for frame in call.frames[:-2])
         receipt, hop = (json.loads(frame.split(b"data: ")[1]) for frame in call.frames[-2:])
-        choice = {"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": "stop"}
+        choice = {"index": 0, "message": {"role": "assistant", "content": call.text}, "finish_reason": "stop"}
         whole = {"object": "chat.completion", "choices": [choice], "saas": {"receipt": receipt, "hops": [hop]}}
         await exchange.respond(200, json.dumps(whole).encode())
+
+    async def _record(self, exchange: Exchange, job_id: str) -> None:
+        """The job with its one call, once that has ended."""
+        call = next((call for call in self.calls if call.job_id == job_id and call.terminal is not None), None)
+        if call is None:
+            await _refuse(exchange, WireError(ErrorCode.NOT_FOUND, "There is no such job."))
+            return
+        error = None if call.terminal == DONE else json.loads((call.terminal or b"").split(b"data: ")[1])["error"]
+        record = {
+            "call_id": call.call_id,
+            "status": "failed" if error else "cancelled" if call.cancelled else "finished",
+            "error_code": error and error["code"],
+            "finish_reason": None if error else "stop",
+            "usage": {"prompt_tokens": 1, "completion_tokens": 2, "total_tokens": 3},
+            "cost_usd": "0.000002",
+            "message": {"role": "assistant", "content": call.text},
+            "created_at": 1.0,
+        }
+        body = {"job_id": job_id, "error_message": error and error["message"], "calls": [record]}
+        await exchange.respond(200, json.dumps(body).encode())
 
     async def _resume(self, exchange: Exchange, call: Call) -> None:
         last = exchange.headers.get("last-event-id")

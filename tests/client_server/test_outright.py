@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+from typing import Any
+
+import pytest
 
 from bench.script import expected_text
 from tests.client_server.fake_gateway import FakeGateway
@@ -95,6 +98,29 @@ async def test_the_api_passes_parameters_on(gateway: FakeGateway, middle: Server
     assert call.body["team_id"] != "team_stranger"
     assert call.body["job_type"] == "chat"
     assert "stream" not in call.body
+
+
+@pytest.mark.parametrize("path", ["/api/chat", "/api/chat/stream"])
+async def test_a_parameter_may_have_any_name(gateway: FakeGateway, middle: Server, path: str) -> None:
+    """A field that is named as something of our own code is passed on like any other, or left out; it breaks nothing."""
+    ours = {"idempotency_key": "theirs", "metadata": {"turn_id": "theirs"}, "user_id": "theirs"}
+    theirs = {"self": 1, "turn": 2, "client": 3, "func": 4, "args": [5], "kwds": {"six": 6}, "params": 7}
+    async with asyncio.TaskGroup() as group:
+        asking = group.create_task(_status(f"{middle.url}{path}", {"message": "hello"} | ours | theirs))
+        call = await gateway.call()
+        await call.say("fine")
+        await call.finish()
+    assert asking.result() == 200
+    assert {name: call.body[name] for name in theirs} == theirs
+    assert "idempotency_key" not in call.body
+    assert call.body["metadata"]["turn_id"].startswith("turn_")
+
+
+async def _status(url: str, body: dict[str, Any]) -> int:
+    """The status of the answer, once all of it is there."""
+    async with open_stream(url, body=body) as response:
+        await response.read_all()
+        return response.status
 
 
 async def test_the_api_fails_with_a_status(gateway: FakeGateway, middle: Server) -> None:

@@ -9,11 +9,12 @@ import sqlite3
 from contextlib import closing
 
 from bench.script import expected_text
-from tests.client_server.fake_gateway import FakeGateway
+from tests.client_server.fake_gateway import Call, FakeGateway
 from tests.client_server.visitor import Visitor, content_of, whole
 from tests.support.chain import Chain
 from tests.support.server import Server
 from tests.support.streams import content_of as text_of
+from wire.errors import ErrorCode, WireError
 
 
 async def test_a_killed_middle_tier_goes_on_to_the_same_bytes(gateway: FakeGateway, middle: Server, visitor: Visitor) -> None:
@@ -87,20 +88,41 @@ async def test_the_gateway_may_come_back_later(gateway: FakeGateway, middle: Ser
 
 
 async def test_a_checkpoint_survives_when_the_stream_does_not(gateway: FakeGateway, middle: Server, visitor: Visitor) -> None:
-    """Where the gateway no longer has the stream, the turn is interrupted and keeps the text of its last checkpoint."""
-    turn = await visitor.say("hello")
-    call = await gateway.call()
-    await call.say("kept")
-    first = middle.pid
-    async with asyncio.timeout(20):
-        while not await asyncio.to_thread(_checkpointed, middle, turn):  # noqa: ASYNC110  # another process's file
-            await asyncio.sleep(0.05)
-    await asyncio.to_thread(middle.kill)
+    """Where the gateway has neither the stream nor a record, the turn is interrupted and keeps the text of its last checkpoint."""
+    turn, call = await _leave_behind(gateway, middle, visitor, "kept")
     call.expired = True
     await asyncio.to_thread(middle.start)
-    assert middle.pid != first
     await visitor.until(turn, "interrupted")
     assert content_of((await visitor.http.get(f"/chat/turns/{turn}")).text) == "kept"
+
+
+async def test_an_answer_whose_stream_has_expired_comes_from_the_record(gateway: FakeGateway, middle: Server, visitor: Visitor) -> None:
+    """An answer that was finished while the middle tier was away, for longer than its stream was kept, is there in full all the same."""
+    turn, call = await _leave_behind(gateway, middle, visitor, "kept ")
+    await call.say("and finished")
+    await call.finish()
+    call.expired = True
+    await asyncio.to_thread(middle.start)
+    async with visitor.events(turn) as stream:
+        chunk, receipt, own, done = await whole(stream)
+    assert (chunk[:6], receipt[:6], done) == (b"id: 0\n", b"id: 1\n", b"data: [DONE]\n\n")
+    assert text_of(stream.frames) == "kept and finished"
+    assert b'"resumed":true' in own
+    record = await visitor.until(turn, "finished")
+    assert (record["receipt"]["call_id"], record["receipt"]["cost_usd"]) == (call.call_id, "0.000002")
+    assert content_of((await visitor.http.get(f"/chat/turns/{turn}")).text) == "kept and finished"
+
+
+async def test_an_expired_failure_is_told_as_the_record_says(gateway: FakeGateway, middle: Server, visitor: Visitor) -> None:
+    """A call that failed meanwhile is a failed turn, with the gateway's error and what had come."""
+    turn, call = await _leave_behind(gateway, middle, visitor, "half")
+    await call.fail(WireError(ErrorCode.UPSTREAM_TRUNCATED, "The provider broke off."))
+    call.expired = True
+    await asyncio.to_thread(middle.start)
+    await visitor.until(turn, "failed")
+    page = (await visitor.http.get(f"/chat/turns/{turn}")).text
+    assert content_of(page) == "half"
+    assert "The provider broke off." in page
 
 
 async def test_an_answer_without_streaming_is_interrupted(gateway: FakeGateway, middle: Server, visitor: Visitor) -> None:
@@ -135,6 +157,18 @@ async def test_random_kills_of_a_real_chain_lose_nothing(own_chain: Chain) -> No
         assert text_of(frames) == expected_text(300)
         await guest.until(turn, "finished")
         assert content_of((await guest.http.get(f"/chat/turns/{turn}")).text) == expected_text(300)
+
+
+async def _leave_behind(gateway: FakeGateway, middle: Server, visitor: Visitor, text: str) -> tuple[str, Call]:
+    """A turn that has said this, and whose middle tier was killed after it had checkpointed it."""
+    turn = await visitor.say("hello")
+    call = await gateway.call()
+    await call.say(text)
+    async with asyncio.timeout(20):
+        while not await asyncio.to_thread(_checkpointed, middle, turn):  # noqa: ASYNC110  # another process's file
+            await asyncio.sleep(0.05)
+    await asyncio.to_thread(middle.kill)
+    return turn, call
 
 
 def _checkpointed(middle: Server, turn: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 
 import pytest
@@ -94,6 +95,23 @@ async def test_a_cut_before_the_call_is_known_repeats_the_same_request(gateway: 
     async with visitor.events(turn) as stream:
         assert (await whole(stream))[:-2] == call.frames
     assert gateway.asked == 2
+    assert len(gateway.calls) == 1
+
+
+async def test_a_call_that_may_run_is_worth_another_try(gateway: FakeGateway, visitor: Visitor) -> None:
+    """A gateway that turns the repeated request away for a moment, because it is starting, does not end the turn."""
+    gateway.swallow_next = True
+    gateway.refuse_after_swallowing = WireError(ErrorCode.UPSTREAM_UNAVAILABLE, "Starting.")
+    turn = await visitor.say("hello")
+    async with asyncio.timeout(20):
+        while not gateway.refused:  # noqa: ASYNC110  # the gateway has no event for what it turns away
+            await asyncio.sleep(0.02)
+    gateway.refuse_calls_with = None
+    call = await gateway.call()
+    await call.say("once")
+    await call.finish()
+    async with visitor.events(turn) as stream:
+        assert (await whole(stream))[:-2] == call.frames
     assert len(gateway.calls) == 1
 
 
