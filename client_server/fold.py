@@ -60,11 +60,6 @@ class Fold:
             return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
         return text
 
-    @property
-    def deltas(self) -> int:
-        """How many chunks carried something the model generated."""
-        return self._answer.deltas
-
 
 def _parsed(data: bytes) -> dict[str, Any] | None:
     try:
