@@ -30,6 +30,7 @@ def ended(page: Page, state: str = "finished") -> str:
     """The last answer's text as the model wrote it, once the answer is in this state."""
     article = page.locator("article").last
     expect(article).to_have_attribute("data-state", state, timeout=30_000)
+    expect(article.locator("[data-role=live]")).to_have_count(0)  # the stored answer has taken the place of the streamed one
     return str(article.locator("template[data-role=source]").evaluate("element => element.content.textContent"))
 
 

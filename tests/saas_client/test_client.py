@@ -17,7 +17,6 @@ from saas_client import (
     InvalidRequest,
     NotFound,
     RateLimited,
-    SaaSClientError,
     SaaSError,
     SaaSLLMClient,
     UpstreamFailed,
@@ -284,12 +283,6 @@ async def test_cancelling_a_reader_closes_its_connection_at_once() -> None:
         task.cancel()
         async with asyncio.timeout(0.5):
             await closed.wait()
-
-
-async def test_a_client_that_is_not_open_says_so() -> None:
-    """Forgetting `async with` is a clear error."""
-    with pytest.raises(SaaSClientError, match="context manager"):
-        await SaaSLLMClient("http://127.0.0.1:1", "sk-x", "team").chat(user("x"))
 
 
 async def _some(frames: AsyncIterator[bytes], count: int) -> AsyncIterator[bytes]:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import inspect
 from pathlib import Path
 
+import pytest
+
 import saas_client
-from saas_client import SaaSClientError
+from saas_client import SaaSClientError, SaaSLLMClient
 
 
 def test_everything_public_is_exported() -> None:
@@ -29,3 +31,9 @@ def test_the_tree_of_errors_is_drawn_whole() -> None:
     for error in errors:
         assert issubclass(error, SaaSClientError)
         assert error.__name__ in drawing
+
+
+async def test_a_client_that_is_not_open_says_so() -> None:
+    """Forgetting `async with` is a clear error."""
+    with pytest.raises(SaaSClientError, match="context manager"):
+        await SaaSLLMClient("http://127.0.0.1:1", "sk-x", "team").chat([{"role": "user", "content": "x"}])
