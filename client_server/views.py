@@ -81,7 +81,11 @@ def conversation_view(row: ConversationRow, active_id: str | None) -> Conversati
 
 
 def _summary(row: TurnRow) -> Summary | None:
-    own = next((hop for hop in row.hops or () if hop.get("hop") == "client_server"), None)
+    """The figures beside an answer, as this server saw it; after a restart, as the gateway did, which saw all of it."""
+    hops = {hop.get("hop"): hop for hop in row.hops or ()}
+    own = hops.get("client_server")
+    if own is not None and own.get("resumed"):
+        own = hops.get("saas_api", {})
     receipt = row.receipt or {}
     if own is None or (not receipt and own.get("first_in_us") is None):
         return None
