@@ -19,6 +19,8 @@ from client_server.turn import Turn
 from wire.errors import ErrorCode, WireError
 
 TITLE_CHARACTERS = 80
+HISTORY_CHARACTERS = 150_000
+"""How much of what was said before is sent along; in the worst case (six bytes a character in JSON) it fits into the gateway's limit."""
 
 
 async def ask_in_conversation(request: Request, session: Session, form: MessageForm) -> tuple[TurnRow, ConversationRow]:
@@ -94,10 +96,17 @@ async def _conversation(request: Request, session: Session, conversation_id: str
 
 def _request(message: str, earlier: Sequence[TurnRow], model_group: str, temperature: float | None) -> dict[str, Any]:
     """What the gateway is asked: what was said so far (answers that failed said nothing), and then the message."""
-    messages: list[dict[str, Any]] = []
-    for turn in earlier:
+    remembered: list[TurnRow] = []
+    room = HISTORY_CHARACTERS
+    for turn in reversed(earlier):
         if turn.state in REMEMBERED and turn.content:
-            messages += ({"role": "user", "content": turn.user_message}, {"role": "assistant", "content": turn.content})
+            room -= len(turn.user_message) + len(turn.content)
+            if room < 0:
+                break  # a long conversation forgets its beginning, and goes on
+            remembered.insert(0, turn)
+    messages: list[dict[str, Any]] = []
+    for turn in remembered:
+        messages += ({"role": "user", "content": turn.user_message}, {"role": "assistant", "content": turn.content})
     messages.append({"role": "user", "content": message})
     request: dict[str, Any] = {"messages": messages, "model_group": model_group}
     return request if temperature is None else request | {"temperature": temperature}
