@@ -11,7 +11,7 @@ import asyncio
 import gc
 from collections.abc import Callable
 
-_THRESHOLDS = (10_000, 50, 1_000)  # in net allocations of containers, and in collections of the generation below
+_THRESHOLDS = (50_000, 50, 1_000)  # in net allocations of containers, and in collections of the generation below
 _LOOK_EVERY_S = 5.0
 
 
