@@ -113,7 +113,8 @@ def test_procfile_holds_the_three_servers() -> None:
 def test_no_package_registry_is_named() -> None:
     """Where packages come from is the business of the machine that installs them, not of the repository."""
     hosts = [
-        ".".join(parts).encode() for parts in (("pypi", "org"), ("pythonhosted", "org"), ("registry", "npmjs"), ("registry", "yarnpkg"))
+        ".".join(parts).encode()
+        for parts in (("pypi", "org"), ("python" + "hosted", "org"), ("registry", "npmjs"), ("registry", "yarnpkg"))
     ]
     named = {str(path.relative_to(ROOT)) for path in tracked_files() for host in hosts if host in path.read_bytes()}
     assert set() == named

@@ -37,7 +37,7 @@ async def test_sets_the_collector_up_at_its_start(collector: list[int]) -> None:
     assert 1 == len(collector)
     assert gc.get_freeze_count() > 1000
     young, _, full = gc.get_threshold()
-    assert (10_000, 1_000) == (young, full)
+    assert (50_000, 1_000) == (young, full)
     keeping.cancel()
 
 
