@@ -19,6 +19,7 @@ from client_server.turn import Turn
 from wire.errors import ErrorCode, WireError
 from wire.frames import DONE, failed_frame, hop_frame, payload
 from wire.log import Ending, Outcome
+from wire.turnstile import Turnstile
 
 logger = logging.getLogger(__name__)
 
@@ -41,6 +42,7 @@ class Endings:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._unsaved: dict[str, dict[str, Any]] = {}
+        self._turnstile = Turnstile()
 
     def unsaved(self, turn_id: str) -> dict[str, Any]:
         """What the turn's row will hold once it can be written; nothing where it has been."""
@@ -49,6 +51,7 @@ class Endings:
     async def conclude(self, turn: Turn, terminal: Terminal) -> None:
         """Saves the turn as this terminal frame ends it, and then lets its readers have the end, which they get whatever goes wrong."""
         await asyncio.sleep(0)  # frames of the last read leave first, so that their departure is in the marks
+        await self._turnstile.enter()
         try:
             await fold_rest(turn)
             outcome, error = _outcome(turn, terminal)

@@ -20,7 +20,7 @@ import orjson
 from llm_providers.errors import InvalidRequest, ProtocolViolation, ProviderError, ProviderFault, Truncated
 from llm_providers.registry import Target
 from llm_providers.transport import Body, Transport
-from wire.sse import Decoder, FrameSplitter, FrameTooLarge, encode
+from wire.sse import DEFAULT_MAX_FRAME_BYTES, Decoder, FrameSplitter, FrameTooLarge, encode
 
 MAX_ANSWER_BYTES = 32 * 1024 * 1024
 _TAIL_FRAMES = 8
@@ -110,11 +110,15 @@ class CleanFrames:
         self.done = False
         self.failure: ProviderError | None = None
         self._splitter = FrameSplitter()
+        self._between = True  # no frame is unfinished
         self._decoder: Decoder | None = None  # from the first CR on
         self._last: deque[bytes] = deque(maxlen=_TAIL_FRAMES)
 
     def feed(self, data: bytes) -> list[bytes]:
         """The frames that these bytes complete, up to the end or the fault."""
+        if self._between and _is_clean(data) and self._decoder is None and len(data) <= DEFAULT_MAX_FRAME_BYTES:
+            self._last.append(data)  # by far the commonest read: one clean frame
+            return [data]
         try:
             if self._decoder is None and b"\r" in data:
                 self._decoder = Decoder()
@@ -127,6 +131,7 @@ class CleanFrames:
             frames = self._clean(error.frames)
             self.failure = self.failure or ProtocolViolation(f"The model provider sent a frame of more than {error.limit} bytes.")
         self._last.extend(frames)
+        self._between = not self._splitter.pending
         return frames
 
     def check_finished(self) -> None:
@@ -170,7 +175,13 @@ class CleanFrames:
 
 
 def _is_clean(frame: bytes) -> bool:
-    return frame.startswith(b"data: {") and frame.endswith(b"}\n\n") and frame.find(b"\n") == len(frame) - 2 and b'"error"' not in frame
+    return (
+        frame.startswith(b"data: {")
+        and frame.endswith(b"}\n\n")
+        and frame.find(b"\n") == len(frame) - 2
+        and b"\r" not in frame
+        and b'"error"' not in frame
+    )
 
 
 def _parse(raw: bytes | str) -> dict[str, Any]:

@@ -120,13 +120,17 @@ class Generations:
     async def _pump(self, generation: Generation) -> None:
         """The way of a chunk through this hop: `take` is called with what the socket had, and the append sends it on."""
         log, marks, call = generation.log, generation.marks, generation.call
+        index = 0
 
         def take(frames: list[bytes], size: int) -> None:
+            nonlocal index
             marks.arrived(len(frames), size)
-            if frames:
-                log.append([numbered(index, frame) for index, frame in enumerate(frames, len(log))])
+            if len(frames) == 1:
+                log.append((numbered(index, frames[0]),))
+            elif frames:
+                log.append([numbered(number, frame) for number, frame in enumerate(frames, index)])
+            index += len(frames)
 
-        await self._turnstile.enter()
         marks.sent()
         stream = await open_stream(self._transport, call.deployment.target, call.params)
         marks.headers()
@@ -141,6 +145,7 @@ class Generations:
 
     async def _settled(self, generation: Generation) -> bytes:
         """Settles the call, writes what belongs to the end into the log, and answers the terminal frame."""
+        await self._turnstile.enter()
         error, log = generation.error, generation.log
         if error is not None:
             error.hop, error.request_id = HOP, request_id_var.get()

@@ -50,6 +50,7 @@ class ResponseParser:
         self.status = 0
         self.headers: Mapping[str, str] = {}
         self.has_head = False
+        self.complete = False
         self.keep_alive = False
         """Whether the connection may carry another request once this response is complete."""
         self._state = _State.HEAD
@@ -59,18 +60,13 @@ class ResponseParser:
         self._left = 0
         self._chunked = False
 
-    @property
-    def complete(self) -> bool:
-        return self._state is _State.COMPLETE
-
     def feed(self, data: bytes) -> bytes:
         """The body bytes among these. Raises BadResponse, also for bytes after the response's end."""
         if self._state is _State.SIZE and not self._buffer:
-            end = data.find(b"\r\n", 0, 18)
-            if end > 0 and data.endswith(b"\r\n") and _HEX.fullmatch(data, 0, end):
-                size = int(data[:end], 16)
-                if size and len(data) == end + size + 4:
-                    return data[end + 2 : -2]
+            digits = data.find(b"\r\n", 0, 16)
+            size = len(data) - digits - 4  # what it says if these are one whole chunk, as most reads are
+            if digits > 0 and size > 0 and data.startswith(b"%x\r\n" % size) and data.endswith(b"\r\n"):
+                return data[digits + 2 : -2]
         self._buffer += data
         body: list[bytes] = []
         try:
@@ -79,13 +75,14 @@ class ResponseParser:
         except BadResponse as error:
             error.body = b"".join(body)
             raise
+        self.complete = self._state is _State.COMPLETE
         self._buffer, self._at = self._buffer[self._at :], 0
         return body[0] if len(body) == 1 else b"".join(body)
 
     def end(self) -> None:
         """The connection has ended. Raises CutResponse where the response had not."""
         if self._state is _State.UNTIL_CLOSE:
-            self._state = _State.COMPLETE
+            self._state, self.complete = _State.COMPLETE, True
         elif self._state is not _State.COMPLETE:
             raise CutResponse("the connection ended before the response did")
 

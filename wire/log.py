@@ -66,7 +66,8 @@ class Reader(ABC):
         """Returns as soon as there is something to take, the log has ended, or `wake` was called.
 
         With `deliver`, frames that arrive meanwhile need not wait until this task gets its turn: it is called for them within the
-        append. It takes them and hands them on, and while it says that all of them have gone, the wait goes on. It must not raise.
+        append. It takes what one `take` gives and hands it on; while it says that this has gone, and nothing is left to take, the wait
+        goes on. It must not raise.
         """
 
     @abstractmethod
@@ -246,7 +247,7 @@ class _MemoryReader(Reader):
         if waiter is None or waiter.done():
             return
         deliver = self._deliver
-        if deliver is None or not deliver():
+        if deliver is None or not deliver() or self.index < len(self._log._frames):
             waiter.set_result(None)
 
     def close(self) -> None:

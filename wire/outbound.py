@@ -86,7 +86,7 @@ async def _follow(
     watch = _Watch(reader, ping_after_s, send_timeout_s)
 
     def deliver() -> bool:
-        """Takes what is there and writes it, within whatever called; whether all of it has gone."""
+        """Takes what is there and writes it, within whatever called; whether it has gone."""
         frames = reader.take()
         try:
             body = translate(frames) if translate else frames[0] if len(frames) == 1 else b"".join(frames)
@@ -97,7 +97,7 @@ async def _follow(
             return False
         if marks is not None:
             marks.departed(reader.index, since)
-        return reader.index == len(log)
+        return True
 
     try:
         watch.start(receive)
@@ -110,7 +110,7 @@ async def _follow(
                 if marks is not None:
                     marks.departed(reader.index, since)
             elif reader.index < len(log):
-                if not deliver() and watch.unfinished is None:
+                if deliver() and reader.index < len(log):
                     await asyncio.sleep(0)  # there is more than one write may take: others have their turn
             elif log.ending is not None:
                 trailer = log.ending.trailer

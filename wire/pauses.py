@@ -2,7 +2,7 @@
 
 A full collection visits every container of the process and stops the loop while it does: with a few hundred streams that is 50 to
 350 ms, in which no chunk moves. What is there after start-up never becomes garbage, so it is frozen; young objects are
-collected in small portions; and everything is collected when nothing is streaming.
+collected in small portions (half a microsecond for each object that lives); and everything is collected when nothing is streaming.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import asyncio
 import gc
 from collections.abc import Callable
 
-_THRESHOLDS = (50_000, 50, 1_000)  # in net allocations of containers, and in collections of the generation below
+_THRESHOLDS = (1_000, 1_000, 1_000)  # in net allocations of containers, and in collections of the generation below
 _LOOK_EVERY_S = 5.0
 
 
@@ -22,5 +22,5 @@ async def keep_pauses_short(busy: Callable[[], bool]) -> None:
     gc.set_threshold(*_THRESHOLDS)
     while True:
         await asyncio.sleep(_LOOK_EVERY_S)
-        if not busy():
+        if gc.get_count()[1] and not busy():  # an idle process makes no garbage to look for
             gc.collect()

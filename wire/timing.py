@@ -83,6 +83,10 @@ class HopMarks:
         if self.first_out is None:
             self.first_out = now
         self.last_out = now
+        if upto == done + 1:
+            arrival = arrivals[done]
+            dwell.append(now - (arrival if arrival > since else since))
+            return
         for arrival in arrivals[done:upto]:
             dwell.append(now - (arrival if arrival > since else since))
 

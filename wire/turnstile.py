@@ -1,4 +1,4 @@
-"""Beginnings give way to what is running: a bounded number of them per pass of the event loop.
+"""Beginnings and ends give way to what is running: a bounded number of them per pass of the event loop.
 
 An event loop runs everything that is ready before it looks at its sockets again. When a hundred requests arrive together, each with a
 millisecond of work before its first await, every chunk of every running stream waits for all of them. Behind a turnstile they go one by

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import pytest
 
+from tests.wire.passes import Passes
 from wire.batching import MAX_BATCH, Batcher
 
 
@@ -73,6 +74,19 @@ async def test_a_batch_is_bounded() -> None:
     await asyncio.gather(*(batcher.add(item) for item in range(2 * MAX_BATCH + 1)))
     assert [MAX_BATCH, MAX_BATCH, 1] == [len(batch) for batch in runs.batches]
     assert list(range(2 * MAX_BATCH + 1)) == runs.taken
+
+
+async def test_those_who_rode_together_go_on_one_by_one() -> None:
+    """What they do next is theirs, but not in one pass of the event loop: others have their turn in between."""
+    batcher, passes, through = Batcher(Runs()), Passes(), list[int]()
+
+    async def rider(item: int) -> None:
+        await batcher.add(item)
+        through.append(passes.count)
+
+    await asyncio.gather(*map(rider, range(20)))
+    passes.stop()
+    assert 20 == len(set(through))
 
 
 async def test_an_error_reaches_the_caller_whose_item_it_is() -> None:

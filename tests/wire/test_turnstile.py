@@ -6,25 +6,8 @@ import asyncio
 
 import pytest
 
+from tests.wire.passes import Passes
 from wire.turnstile import Turnstile
-
-
-class Passes:
-    """Counts the passes of the event loop, by a callback that comes again in each: what a running stream's chunk would be."""
-
-    def __init__(self) -> None:
-        self.count = 0
-        self._stopped = False
-        self._loop = asyncio.get_running_loop()
-        self._loop.call_soon(self._again)
-
-    def _again(self) -> None:
-        self.count += 1
-        if not self._stopped:
-            self._loop.call_soon(self._again)
-
-    def stop(self) -> None:
-        self._stopped = True
 
 
 async def entered(turnstile: Turnstile, passes: Passes, through: list[tuple[int, int]], name: int) -> None:
