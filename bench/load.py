@@ -77,12 +77,19 @@ class Reader(asyncio.Protocol):
     def __init__(self, request: bytes, done: asyncio.Future[None]) -> None:
         self._request = request
         self._done = done
+        self._transport: asyncio.Transport | None = None
         self._tail = b""
         self.head = b""
         self.sent = 0
         self.ended = False
         self.delays: list[int] = []
         self.arrivals: list[int] = []
+
+    async def close(self) -> None:
+        """Ends the connection, if there is one, and returns once it has ended."""
+        if self._transport is not None:
+            self._transport.abort()
+            await self._done
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
@@ -99,7 +106,7 @@ class Reader(asyncio.Protocol):
             self.arrivals.append(now)
             end = match.end()
         refused = not self.head.startswith(b"HTTP/1.1 200")
-        if refused or b"data: [DONE]" in window or b"event: failed" in window:
+        if self._transport is not None and (refused or b"data: [DONE]" in window or b"event: failed" in window):
             self.ended = b"data: [DONE]" in window
             self._transport.close()
         self._tail = window[max(end, len(window) - _TAIL) :]
@@ -118,9 +125,11 @@ async def _stream(load: Load, request: bytes) -> Reader:
     try:
         async with asyncio.timeout(load.timeout_s):
             await loop.create_connection(lambda: reader, "127.0.0.1", load.port)
-            await reader._done
+            await asyncio.shield(reader._done)
     except (OSError, TimeoutError) as error:
         reader.head = reader.head or repr(error).encode()
+    finally:
+        await reader.close()
     return reader
 
 
