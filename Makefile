@@ -21,9 +21,13 @@ help:
 run: $(RUNTIME)
 	@$(PY) -m scripts.run
 
+# What asserts milliseconds runs afterwards, with nothing beside it. Where ARGS choose tests, one of the two may have none (pytest's 5).
+IF_CHOSEN = $(if $(ARGS),|| [ $$? -eq 5 ])
+
 test: check
 	@scripts/debian.sh chromium chromium "the tests in a browser are skipped"
-	@$(PY) -m pytest $(ARGS)
+	@$(PY) -m pytest -m "not timing" $(ARGS) $(IF_CHOSEN)
+	@$(PY) -m pytest -m timing -n0 $(ARGS) $(IF_CHOSEN)
 
 check: $(ALL)
 	$(PY) -m ruff check .

@@ -9,6 +9,7 @@ from itertools import pairwise
 from typing import Any
 
 import httpx
+import pytest
 
 from bench.script import expected_text
 from tests.support.chain import Chain
@@ -36,11 +37,9 @@ def check_wire(stream: Stream) -> None:
     assert stream.frames[-1].id is None
 
 
+@pytest.mark.timing
 async def test_pace_at_the_far_end(chain: Chain) -> None:
-    """What is written 100 ms apart arrives 100 ms apart at every hop, each chunk at most 20 ms after it was written.
-
-    A hop that holds chunks back does so every time; a busy machine may be late once, so the best of three counts.
-    """
+    """What is written 100 ms apart arrives 100 ms apart at every hop, each chunk at most 20 ms after it was written."""
     gateway = {"model": "stamp", "stream": True, "messages": [{"role": "user", "content": "12 100 50"}]}
     ways: list[tuple[str, dict[str, Any], dict[str, str]]] = [
         (f"{chain.provider.url}/v1/chat/completions", gateway | {"model": "bench+stamp"}, {}),
@@ -48,8 +47,7 @@ async def test_pace_at_the_far_end(chain: Chain) -> None:
         (f"{chain.url}/api/chat/stream", ask("12 100 50", "stamp"), {}),
     ]
     for url, body, headers in ways:
-        lateness = [await _lateness(url, body, headers) for _ in range(3)]
-        delay, unevenness = min(lateness)
+        delay, unevenness = await _lateness(url, body, headers)
         assert delay <= 20
         assert unevenness <= 20
 
@@ -84,7 +82,7 @@ async def test_the_middle_tier_forwards_frames_untouched(chain: Chain) -> None:
 
 
 async def test_cut_and_resumed_over_two_hops(chain: Chain) -> None:
-    """A reader cut at random places, again and again, ends with the provider's text, byte for byte."""
+    """Two hundred readers, cut at random places again and again, end with the provider's text, byte for byte."""
     chance = random.Random(5)
 
     async def one() -> None:
@@ -103,7 +101,7 @@ async def test_cut_and_resumed_over_two_hops(chain: Chain) -> None:
         ids = [frame.id for frame in frames if frame.id is not None]
         assert ids == list(range(len(ids)))
 
-    for _ in range(5):
+    for _ in range(50):
         await asyncio.gather(*(one() for _ in range(4)))
 
 

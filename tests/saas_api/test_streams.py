@@ -7,6 +7,8 @@ import random
 import time
 from collections.abc import Callable
 
+import pytest
+
 from bench.script import expected_text
 from tests.saas_api.conftest import Gateway
 from tests.support.streams import Frame, content_of
@@ -36,6 +38,7 @@ async def test_headers_ids_and_the_order_of_the_end(gateway: Gateway) -> None:
     assert receipt["cost_usd"] == f"0.{prompt + 2 * 20:06d}"  # 1 and 2 dollars per million
 
 
+@pytest.mark.timing
 async def test_headers_come_before_the_first_token(gateway: Gateway) -> None:
     """A call can be named, and so stopped, while the model is still silent."""
     begun = time.monotonic()
@@ -44,6 +47,7 @@ async def test_headers_come_before_the_first_token(gateway: Gateway) -> None:
         assert time.monotonic() - begun < 0.5
 
 
+@pytest.mark.timing
 async def test_chunks_keep_their_pace(gateway: Gateway) -> None:
     """Chunks that are written 50 ms apart do not wait for each other: half of them are here within 5 ms."""
     async with gateway.stream(gateway.call("stamp", "20 50 50")) as stream:
@@ -127,6 +131,7 @@ async def test_without_a_reader_the_grace_ends_it(make_gateway: Callable[..., Ga
     assert receipt["usage"]["completion_tokens"] == 10
 
 
+@pytest.mark.timing
 async def test_stop_closes_the_providers_socket_at_once(gateway: Gateway) -> None:
     """Within 200 ms of the cancel the provider has lost its reader; what came is in the stream, which ends in order."""
     cancelled = (await asyncio.to_thread(gateway.provider.stats))["cancelled"]
