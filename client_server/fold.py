@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 
 from wire.accumulate import Accumulator
-from wire.frames import is_chunk, payload
+from wire.frames import payload
 
 _RECEIPT = b"event: receipt\n"
 _HOP = b"event: hop\n"
@@ -30,8 +30,9 @@ class Fold:
         """The next frames of the log. One that is not JSON is passed over: the reader has it, and the text goes on without."""
         chunks: list[bytes] = []
         for frame in frames:
-            if is_chunk(frame):
-                chunks.append(payload(frame))
+            start = frame.find(b"\n") + 1
+            if frame.startswith(b"data: ", start):
+                chunks.append(frame[start + 6 : -2])
             else:
                 self._take_event(frame)
         try:

@@ -11,6 +11,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+_OBJECT = (dict, Mapping)
+"""What counts as a JSON object. A dict is told apart without asking the abstract class, which costs more than the rest of a chunk."""
+
 
 @dataclass(slots=True)
 class ToolCall:
@@ -65,17 +68,17 @@ class Accumulator:
         if self.id is None or self.model is None or self.created is None:
             self._add_head(chunk)
         usage = chunk.get("usage")
-        if usage is not None and isinstance(usage, Mapping):
+        if usage is not None and isinstance(usage, _OBJECT):
             self.usage = dict(usage)
         choices = chunk.get("choices")
-        if not choices or not isinstance(choices, list) or not isinstance(choices[0], Mapping):
+        if not choices or not isinstance(choices, list) or not isinstance(choices[0], _OBJECT):
             return
         choice = choices[0]
         finish_reason = choice.get("finish_reason")
         if finish_reason is not None:
             self.finish_reason = _text(finish_reason) or self.finish_reason
         delta = choice.get("delta")
-        if delta and isinstance(delta, Mapping):
+        if delta and isinstance(delta, _OBJECT):
             self._add_delta(delta)
 
     def _add_head(self, chunk: Mapping[str, Any]) -> None:
