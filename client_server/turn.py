@@ -10,7 +10,7 @@ from typing import Any
 from client_server.fold import Fold
 from saas_client import Stream
 from wire.errors import WireError
-from wire.log import MemoryLog
+from wire.log import CLOSING_BYTES, DEFAULT_MAX_LOG_BYTES, MemoryLog
 from wire.timing import HopMarks
 
 
@@ -39,7 +39,7 @@ class Turn:
     """What that process had saved of the text."""
     job_id: str | None = None
     call_id: str | None = None
-    log: MemoryLog = field(default_factory=MemoryLog)
+    log: MemoryLog = field(default_factory=lambda: MemoryLog(max_bytes=DEFAULT_MAX_LOG_BYTES + CLOSING_BYTES))
     fold: Fold = field(default_factory=Fold)
     accepted: asyncio.Event = field(default_factory=asyncio.Event)
     """The gateway has accepted the call, or the turn has ended without."""

@@ -12,7 +12,7 @@ from llm_providers.errors import (
     Truncated,
     Unauthorized,
 )
-from llm_providers.openai import CompletionStream, complete, finish_and_usage, open_stream
+from llm_providers.openai import CompletionStream, complete, open_stream
 from llm_providers.prices import Price
 from llm_providers.registry import PROVIDERS, Target, split_model
 from llm_providers.transport import Transport
@@ -34,7 +34,6 @@ __all__ = [
     "Truncated",
     "Unauthorized",
     "complete",
-    "finish_and_usage",
     "open_stream",
     "split_model",
 ]

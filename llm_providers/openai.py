@@ -3,7 +3,7 @@
 Strategy. Most providers write `data: {…}\\n\\n` and nothing else. Such a frame is handed on as the bytes it came as; what is looked
 at is its first and last bytes, that no line end stands inside, and that the key `"error"` does not occur (in a JSON string the quotes
 would be escaped, so the test has no false negatives). Every other frame, and everything after the first CR, goes through the full
-decoder and is written anew. The finish reason and the usage are read once, at the end, from the last frames.
+decoder and is written anew. Where no `[DONE]` has come, the finish reason is looked for once, at the end, in the last frames.
 
 Format: https://platform.openai.com/docs/api-reference/chat-streaming
 """
@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import orjson
@@ -136,7 +136,7 @@ class CleanFrames:
 
     def check_finished(self) -> None:
         """Called at the end of the body. Raises Truncated where neither `[DONE]` nor a finish reason has come."""
-        if not self.done and finish_and_usage(list(self._last))[0] is None:
+        if not self.done and not _is_finished(self._last):
             raise Truncated("The model provider's answer ended without being finished.")
 
     def _clean(self, frames: list[bytes]) -> list[bytes]:
@@ -197,22 +197,16 @@ def _parse(raw: bytes | str) -> dict[str, Any]:
     return value
 
 
-def finish_and_usage(frames: Sequence[bytes]) -> tuple[str | None, dict[str, Any] | None]:
-    """The finish reason and the usage that the last few of these frames (ids in front are allowed) tell, or None."""
-    finish: str | None = None
-    usage: dict[str, Any] | None = None
-    for frame in reversed(frames[-_TAIL_FRAMES:]):
-        start = frame.find(b"data: ")
+def _is_finished(frames: Iterable[bytes]) -> bool:
+    """Whether one of these clean frames tells a finish reason."""
+    for frame in frames:
         try:
-            chunk = orjson.loads(frame[start + 6 :])
+            choices = orjson.loads(frame[len(b"data: ") :]).get("choices")
         except orjson.JSONDecodeError:
             continue
-        if usage is None and isinstance(chunk.get("usage"), dict):
-            usage = chunk["usage"]
-        choices = chunk.get("choices")
-        if finish is None and isinstance(choices, list) and choices and isinstance(choices[0], dict):
-            finish = choices[0].get("finish_reason")
-    return finish, usage
+        if isinstance(choices, list) and choices and isinstance(choices[0], dict) and choices[0].get("finish_reason") is not None:
+            return True
+    return False
 
 
-__all__ = ["CleanFrames", "CompletionStream", "complete", "finish_and_usage", "open_stream"]
+__all__ = ["CleanFrames", "CompletionStream", "complete", "open_stream"]

@@ -37,14 +37,10 @@ class Target:
     api_key: str | None
     timeout_first_byte_s: float = 30.0
     timeout_idle_s: float = 60.0
-    extra_headers: Mapping[str, str] | None = None
 
     def headers(self) -> dict[str, str]:
         """The request headers that name and authorise us."""
-        headers = dict(self.extra_headers or {})
-        if self.api_key:
-            headers["Authorization"] = f"Bearer {self.api_key}"
-        return headers
+        return {"Authorization": f"Bearer {self.api_key}"} if self.api_key else {}
 
     def __repr__(self) -> str:
         return f"Target({self.provider}/{self.model} at {self.api_base})"

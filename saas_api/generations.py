@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from contextlib import suppress
 from typing import Any
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -20,7 +19,7 @@ from saas_api.generation import Generation, fold
 from wire.edge import request_id_var
 from wire.errors import ErrorCode, WireError
 from wire.frames import DONE, failed_frame, hop_frame, numbered, receipt_frame
-from wire.log import Ending, LogFull
+from wire.log import Ending
 from wire.timing import HopMarks
 from wire.turnstile import Turnstile
 
@@ -151,9 +150,8 @@ class Generations:
             error.hop, error.request_id = HOP, request_id_var.get()
         generation.receipt = await self._recorded(generation, await self._settlement(generation))
         if generation.streamed:
-            with suppress(LogFull):  # a log that is full still ends in order
-                log.append([numbered(len(log), receipt_frame(generation.receipt))])
-                log.append([numbered(len(log), hop_frame(generation.marks.to_dict()))])
+            log.append([numbered(len(log), receipt_frame(generation.receipt))], closing=True)
+            log.append([numbered(len(log), hop_frame(generation.marks.to_dict()))], closing=True)
         return DONE if error is None else failed_frame(error)
 
     async def _recorded(self, generation: Generation, end: Settlement) -> dict[str, Any]:

@@ -19,6 +19,8 @@ from dataclasses import dataclass
 from enum import Enum
 
 DEFAULT_MAX_LOG_BYTES = 32 * 1024 * 1024
+CLOSING_BYTES = 1024 * 1024
+"""More than what the closing frames of a stream come to: a log that copies another's frames has room for these too."""
 MAX_TAKE_BYTES = 256 * 1024
 
 
@@ -83,8 +85,11 @@ class StreamLog(ABC):
     """What the producer writes and readers follow."""
 
     @abstractmethod
-    def append(self, frames: Sequence[bytes]) -> None:
-        """Adds whole frames at the end and wakes the readers once. Raises LogFull or LogEnded, taking none of them."""
+    def append(self, frames: Sequence[bytes], *, closing: bool = False) -> None:
+        """Adds whole frames at the end and wakes the readers once. Raises LogFull or LogEnded, taking none of them.
+
+        `closing` frames, which belong to the stream's end (what it cost, how long it took), are taken by a full log too.
+        """
 
     @abstractmethod
     def end(self, ending: Ending) -> None:
@@ -134,13 +139,13 @@ class MemoryLog(StreamLog):
         self._readers: list[_MemoryReader] = []
         self._unread_since: float | None = time.monotonic()
 
-    def append(self, frames: Sequence[bytes]) -> None:
+    def append(self, frames: Sequence[bytes], *, closing: bool = False) -> None:
         if self._ending is not None:
             raise LogEnded("the stream has ended")
         size = self._size
         for frame in frames:
             size += len(frame)
-        if size > self._limit:
+        if size > self._limit and not closing:
             raise LogFull(self._limit)
         self._size = size
         self._frames.extend(frames)

@@ -154,6 +154,22 @@ async def test_request_ids_pass_through_every_hop(chain: Chain) -> None:
     assert trace.split("-")[1] in sent["traceparent"]
 
 
+async def test_an_answer_without_end_ends_with_its_receipt(chain: Chain) -> None:
+    """A model that does not stop is stopped at 32 MiB; the reader keeps all of that, is told why, and what it cost."""
+    async with httpx.AsyncClient(timeout=60) as client:
+        response = await client.post(f"{chain.url}/api/chat/stream", json=ask("1000000 0 0"))
+    *_, receipt, upper, lower, failed, rest = response.content.rsplit(b"\n\n", 5)
+    assert rest == b""
+    assert b"event: receipt" in receipt
+    assert b'"status":"failed"' in receipt
+    assert b'"hop":"saas_api"' in upper
+    assert b'"hop":"client_server"' in lower
+    assert failed.startswith(b"event: failed")
+    assert b"upstream_protocol" in failed
+    assert 31 < len(response.content) / 2**20 < 34
+    assert chain.provider.wait_for(lambda stats: stats["open"] == 0, 2.0)
+
+
 async def _logged(server: Server, *words: str) -> bool:
     """Whether one line of the server's log holds all of these; it is written when the response has ended."""
     for _ in range(100):

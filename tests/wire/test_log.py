@@ -64,6 +64,15 @@ class TestWriting:
         log.end(Ending(Outcome.FAILED, b"event: failed\ndata: {}\n\n"))
         assert log.ending is not None
 
+    def test_a_full_log_takes_what_closes_the_stream(self, make_log: MakeLog) -> None:
+        """What a stream cost is told however long it was; what is not part of its end still finds no room."""
+        log = make_log(max_bytes=len(frame(0)))
+        log.append(frames(0, 1))
+        log.append(frames(1, 2), closing=True)
+        assert frames(0, 2) == list(log.frames())
+        with pytest.raises(LogFull):
+            log.append(frames(2, 3))
+
     def test_nothing_comes_after_the_end(self, make_log: MakeLog) -> None:
         """An append or a second end raises LogEnded; frames and ending stay what they were."""
         log = make_log()
