@@ -59,7 +59,7 @@ class Process:
             self._process = subprocess.Popen(
                 self._command,
                 cwd=self._folder,
-                env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "LOG_LEVEL": "WARNING"} | self._env,
+                env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)} | self._env,
                 stdout=output,
                 stderr=output,
                 start_new_session=True,
