@@ -99,6 +99,7 @@ async def test_tool_call_fragments(provider: Provider) -> None:
     assert [bool(call["id"]) for call in calls] == [True] + [False] * (len(calls) - 1)
 
 
+@pytest.mark.timing
 async def test_pace(provider: Provider) -> None:
     """Chunks leave as far apart as the script says, after the time to the first one."""
     async with open_stream(url(provider), body=request("stamp", "6 40 100")) as stream:
@@ -110,7 +111,7 @@ async def test_pace(provider: Provider) -> None:
 
 async def test_a_reader_that_leaves_is_noticed(provider: Provider) -> None:
     """A reader's leaving counts as a cancellation, with the time at which the socket closed."""
-    before = provider.stats()
+    before = await asyncio.to_thread(provider.wait_for, lambda stats: stats["open"] == 0)
     async with open_stream(url(provider), body=request("stall")) as stream:
         await stream.read_frames(3)
         during = provider.stats()
