@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 
 import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from client_server.app import create_app
 from client_server.settings import BadSetting, Settings
+from wire.heads import BoundedHeads
+from wire.hosts import advice
 from wire.logs import configure
 from wire.sockets import allow_many_sockets, drop_what_is_not_taken
 
 READERS_LEAVE_WITHIN_S = 1
 """After SIGTERM streams are cut, not ended: their readers come back to the next process, which goes on."""
+
+
+class Protocol(BoundedHeads, HttpToolsProtocol):
+    """uvicorn's, which takes a head of any length for ever."""
 
 
 def main() -> None:
@@ -22,13 +30,16 @@ def main() -> None:
         sys.stderr.write(f"{error}\n")
         raise SystemExit(2) from None
     configure("client_server", settings.log_level)
+    if (unknown := advice(settings.allowed_hosts, settings.host)) is not None:
+        logging.getLogger("client_server").warning(unknown)
     allow_many_sockets()
     config = uvicorn.Config(
         create_app(settings),
         host=settings.host,
         port=settings.client_server_port,
         loop="uvloop",
-        http="httptools",
+        http=Protocol,
+        ws="none",
         lifespan="on",
         log_config=None,
         access_log=False,

@@ -50,4 +50,4 @@ def create_app(settings: Settings) -> ASGIApp:
     app = FastAPI(
         title="client_server", routes=routes, exception_handlers=dict(HANDLERS), lifespan=lifespan, redirect_slashes=False, openapi_url=None
     )
-    return Edge(app)
+    return Edge(app, hosts=settings.hosts)

@@ -11,6 +11,7 @@ from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
 from wire import credentials
+from wire.hosts import Hosts, named, served
 
 _DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg"}
 
@@ -31,6 +32,7 @@ class Settings(_DataDir):
     """What an operator may set; each field is the environment variable of its name in capitals."""
 
     host: str = "127.0.0.1"
+    allowed_hosts: str | None = None
     client_server_port: Annotated[int, Field(ge=1, le=65535)] = 8001
     client_server_database_url: str | None = None
     saas_api_url: AnyHttpUrl = AnyHttpUrl("http://127.0.0.1:8003")
@@ -44,6 +46,12 @@ class Settings(_DataDir):
     stream_retention_s: Annotated[float, Field(ge=0)] = 300.0
     session_turns_per_minute: Annotated[int, Field(ge=1)] = 600
     session_open_streams: Annotated[int, Field(ge=1)] = 64
+
+    @field_validator("allowed_hosts")
+    @classmethod
+    def _known_names(cls, names: str | None) -> str | None:
+        named(names)
+        return names
 
     @field_validator("client_server_database_url")
     @classmethod
@@ -65,6 +73,11 @@ class Settings(_DataDir):
         """The URL of the database, with the asynchronous driver in it."""
         url = make_url(self.client_server_database_url or f"sqlite:///{self.data_dir / 'client_server.db'}")
         return url.set(drivername=_DRIVERS[url.get_backend_name()]).render_as_string(hide_password=False)
+
+    @property
+    def hosts(self) -> Hosts:
+        """The names that this server answers to."""
+        return served(self.allowed_hosts, self.host)
 
     @classmethod
     def load(cls) -> Self:

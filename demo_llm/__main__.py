@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import socket
 import sys
 
@@ -10,6 +11,7 @@ import uvicorn
 from demo_llm.app import create_app
 from demo_llm.settings import SettingError, Settings, load
 from wire import logs
+from wire.hosts import advice
 
 _KEEP_ALIVE_S = 75
 """Longer than the gateway's pool keeps an idle connection, so that it is never the server that closes one just as it is used."""
@@ -26,8 +28,10 @@ def main() -> int:
         sys.stderr.write(f"{wrong}\n")
         return 2
     logs.configure("demo_llm", settings.log_level)
+    if (unknown := advice(settings.allowed_hosts, settings.host)) is not None:
+        logging.getLogger("demo_llm").warning(unknown)
     config = uvicorn.Config(
-        create_app(),
+        create_app(settings.hosts),
         loop="uvloop",
         http="httptools",
         ws="none",

@@ -16,12 +16,13 @@ from demo_llm.probe import Probe
 from demo_llm.responses import CompletionResponse, Source, event_stream
 from demo_llm.schemas import ChatRequest
 from wire.edge import Edge
+from wire.hosts import ANY, Hosts
 
 
-def create_app() -> FastAPI:
+def create_app(hosts: Hosts = ANY) -> FastAPI:
     """The built-in provider as an ASGI app."""
     app = FastAPI(title="demo_llm", description="A simulated model that speaks OpenAI's dialect.", docs_url=None, redoc_url=None)
-    app.add_middleware(Edge)
+    app.add_middleware(Edge, hosts=hosts)
     errors.install(app)
     app.get("/health")(health)
     app.get("/v1/models")(models)

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import logging
 import socket
 import sys
 from collections.abc import Awaitable, Callable
 
 import uvicorn
 from pydantic import ValidationError
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from saas_api import model_groups
 from saas_api.app import create_app
 from saas_api.model_groups import ModelsFileError
 from saas_api.settings import Settings
+from wire.heads import BoundedHeads
+from wire.hosts import advice
 from wire.logs import configure
 from wire.sockets import allow_many_sockets, drop_what_is_not_taken
+
+
+class Protocol(BoundedHeads, HttpToolsProtocol):
+    """uvicorn's, which takes a head of any length for ever."""
 
 
 class Server(uvicorn.Server):
@@ -46,11 +54,16 @@ def main() -> int:
     except OSError as error:
         print(f"DATA_DIR: {error.filename} cannot be used: {error.strerror}.", file=sys.stderr)
         return 2
+    if (unknown := advice(settings.allowed_hosts, settings.host)) is not None:
+        logging.getLogger("saas_api").warning(unknown)
     app = create_app(settings)
     config = uvicorn.Config(
         app,
         host=settings.host,
         port=settings.saas_api_port,
+        loop="uvloop",
+        http=Protocol,
+        ws="none",
         log_config=None,
         access_log=False,
         server_header=False,

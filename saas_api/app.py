@@ -11,12 +11,12 @@ from typing import Any
 from fastapi import FastAPI
 
 from llm_providers import Transport
-from saas_api import errors, model_groups
+from saas_api import errors, model_groups, openapi
 from saas_api.auth import Authenticator
 from saas_api.calls import Calls
 from saas_api.generations import Generations
 from saas_api.jobs import Jobs
-from saas_api.routes import health, jobs, openai
+from saas_api.routes import docs, health, jobs, openai
 from saas_api.services import Services
 from saas_api.settings import Settings
 from saas_api.store.engine import create_engine, migrate, transactions
@@ -31,7 +31,7 @@ class Gateway(Edge):
     """The gateway as an ASGI application."""
 
     def __init__(self, app: FastAPI, settings: Settings) -> None:
-        super().__init__(app, max_body_bytes=settings.max_body_bytes)
+        super().__init__(app, hosts=settings.hosts, max_body_bytes=settings.max_body_bytes)
         self._state = app.state
         self._drain_timeout_s = settings.drain_timeout_s
 
@@ -68,10 +68,14 @@ def create_app(settings: Settings) -> Gateway:
         summary="The gateway: virtual keys, jobs, model groups and cost in front of any model provider.",
         version="0.1.0",
         lifespan=lifespan,
+        routes=docs.routes,
+        docs_url=None,
+        redoc_url=None,
     )
     errors.install(app)
     for router in (health.router, jobs.router, openai.router):
         app.include_router(router)
+    openapi.complete(app)
     return Gateway(app, settings)
 
 

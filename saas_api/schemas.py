@@ -19,10 +19,19 @@ class Message(BaseModel):
     content: str | list[dict[str, Any]] | None = None
 
 
+def _either_name(schema: dict[str, Any]) -> None:
+    """Says in the OpenAPI document that the model group may stand under either of its two names."""
+    properties, names = schema["properties"], ("model_group", "model")
+    named = next(properties[name] for name in names if name in properties)
+    schema["properties"] = {name: named | {"title": name} for name in names} | properties
+    schema["required"] = [name for name in schema["required"] if name not in names]
+    schema["anyOf"] = [{"required": [name]} for name in names]
+
+
 class CallRequest(BaseModel):
     """A chat completion. `model_group` is what OpenAI calls `model`, and is taken under that name too."""
 
-    model_config = ConfigDict(extra="allow", populate_by_name=True)
+    model_config = ConfigDict(extra="allow", populate_by_name=True, json_schema_extra=_either_name)
 
     model_group: Name = Field(validation_alias=AliasChoices("model_group", "model"))
     messages: Annotated[list[Message], Field(min_length=1, max_length=10_000)]
@@ -56,6 +65,9 @@ class CallRequest(BaseModel):
 class CompletionRequest(CallRequest):
     """OpenAI's own request: the model group stands in `model`, and `stream` chooses the form of the answer."""
 
+    model_config = ConfigDict(json_schema_extra=_either_name)
+
+    model_group: Name = Field(validation_alias=AliasChoices("model", "model_group"))
     stream: bool | None = None
 
 

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from fastapi import Depends, Request
+from fastapi.openapi.models import HTTPBearer
+from fastapi.security.base import SecurityBase
 
 from saas_api.auth import Authenticator, Identity
 from saas_api.calls import Calls
@@ -31,11 +33,18 @@ async def services(request: Request) -> Services:
     return found
 
 
-async def identity(request: Request) -> Identity:
-    """The caller, by the virtual key; a dependency. Raises WireError INVALID_KEY."""
-    found: Services = request.app.state.services
-    return await found.authenticator.identify(request.headers.get("authorization"))
+class VirtualKey(SecurityBase):
+    """The caller, by the virtual key; a dependency, which the OpenAPI document shows with each route that has it."""
+
+    def __init__(self) -> None:
+        self.model = HTTPBearer(description="A team's virtual key: `Authorization: Bearer sk-…`.")
+        self.scheme_name = "virtual_key"
+
+    async def __call__(self, request: Request) -> Identity:
+        """Raises WireError INVALID_KEY."""
+        found: Services = request.app.state.services
+        return await found.authenticator.identify(request.headers.get("authorization"))
 
 
 ServicesDep = Annotated[Services, Depends(services)]
-IdentityDep = Annotated[Identity, Depends(identity)]
+IdentityDep = Annotated[Identity, Depends(VirtualKey())]

@@ -11,6 +11,7 @@ from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
 from wire import credentials
+from wire.hosts import Hosts, named, served
 
 _DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg"}
 
@@ -29,6 +30,7 @@ class Settings(Paths):
     """What an operator may set. `load` reads it; the defaults serve one machine without any key."""
 
     host: str = "127.0.0.1"
+    allowed_hosts: str | None = None
     saas_api_port: Port = 8003
     demo_llm_port: Port = 8002
     saas_api_database_url: str | None = None
@@ -57,6 +59,12 @@ class Settings(Paths):
         path = credentials.ensure(Paths().data_dir)
         return cls(_env_file=path)  # the required fields come from the environment and this file
 
+    @field_validator("allowed_hosts")
+    @classmethod
+    def _known_names(cls, names: str | None) -> str | None:
+        named(names)
+        return names
+
     @field_validator("saas_api_database_url")
     @classmethod
     def _known_database(cls, url: str | None) -> str | None:
@@ -71,6 +79,11 @@ class Settings(Paths):
         if parsed.database in (None, "", ":memory:"):
             raise ValueError("it must name a database that outlives the process")
         return url
+
+    @property
+    def hosts(self) -> Hosts:
+        """The names that this server answers to."""
+        return served(self.allowed_hosts, self.host)
 
     @property
     def database_url(self) -> str:

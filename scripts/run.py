@@ -25,6 +25,8 @@ from honcho.environ import parse_procfile
 from honcho.manager import SYSTEM_PRINTER_NAME, Manager
 from honcho.printer import Message, Printer
 
+from wire.hosts import LOOPBACK, advice, named
+
 ROOT = Path(__file__).resolve().parents[1]
 PORTS = {"demo_llm": ("DEMO_LLM_PORT", "8002"), "saas_api": ("SAAS_API_PORT", "8003"), "client_server": ("CLIENT_SERVER_PORT", "8001")}
 READY_TIMEOUT_S = 60.0
@@ -98,8 +100,12 @@ def reachable(host: str) -> str:
 
 
 def obstacle(env: dict[str, str]) -> str | None:
-    """A sentence about the first port that cannot be had, or None."""
+    """A sentence about what is no list of hosts, or about the first port that cannot be had, or None."""
     host = env["HOST"]
+    try:
+        named(env.get("ALLOWED_HOSTS"))
+    except ValueError as error:
+        return f"ALLOWED_HOSTS: {error}."
     for name, (variable, _) in PORTS.items():
         if not env[variable].isdigit() or not 0 < int(env[variable]) < 65536:
             return f"{variable} is {env[variable]!r}, which is not a port number."
@@ -186,6 +192,9 @@ def main() -> int:
     env = environment()
     problem = obstacle(env)
     if problem is None:
+        if (unknown := advice(env.get("ALLOWED_HOSTS"), env["HOST"])) is not None:
+            print(unknown, file=sys.stderr)
+            env["ALLOWED_HOSTS"] = ",".join(LOOPBACK)  # so that three servers do not say it again
         chain = Chain(env)
         for name, command in parse_procfile((ROOT / "Procfile").read_text()).processes.items():
             chain.add_process(name, f"exec {command}", env=env, cwd=str(ROOT))  # no shell stays between it and its signals

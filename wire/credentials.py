@@ -1,7 +1,7 @@
 """The secrets that two servers must agree on before either has ever run.
 
-`credentials.env` in the data directory holds them in `NAME=value` lines, readable by its owner alone. Whichever server starts
-first writes what is missing; a lock keeps two that start at once from writing two different secrets.
+`credentials.env` in the data directory holds them in `NAME=value` lines, readable by its owner alone, as is the directory where it is
+made here. Whichever server starts first writes what is missing; a lock keeps two that start at once from writing two different secrets.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def ensure(data_dir: Path) -> Path:
 
     Raises OSError where the directory or the file cannot be written.
     """
-    data_dir.mkdir(parents=True, exist_ok=True)
+    data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     path = data_dir / FILE_NAME
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     with os.fdopen(descriptor, "r+", encoding="utf-8") as file:

@@ -16,6 +16,7 @@ from contextvars import ContextVar
 from typing import Any
 
 from wire.errors import ErrorCode, WireError
+from wire.hosts import ANY, Hosts
 from wire.outbound import Receive, Send
 from wire.timing import now_ns
 from wire.turnstile import Turnstile
@@ -45,12 +46,14 @@ class Edge:
     """The outermost middleware.
 
     It sets in the request's state `received_ns` (of `wire.timing.now_ns`), `request_id`, and `write` (the server's own `send`, for bodies
-    that go out in many pieces: every middleware in between would cost each of them), answers 413 for a body over
-    `max_body_bytes`, gives every response its `X-Request-Id`, and writes one access line per request.
+    that go out in many pieces: every middleware in between would cost each of them), answers 400 for a request to a host that is not
+    one of `hosts` (GET /health needs to name none) and 413 for a body over `max_body_bytes`, gives every response its `X-Request-Id`, and
+    writes one access line per request.
     """
 
-    def __init__(self, app: ASGIApp, *, max_body_bytes: int = DEFAULT_MAX_BODY_BYTES) -> None:
+    def __init__(self, app: ASGIApp, *, hosts: Hosts = ANY, max_body_bytes: int = DEFAULT_MAX_BODY_BYTES) -> None:
         self.app = app
+        self.hosts = hosts
         self.max_body_bytes = max_body_bytes
         self._turnstile = Turnstile()
 
@@ -78,6 +81,8 @@ class Edge:
             await send(message)
 
         try:
+            if not self.hosts.serve(headers.get(b"host")) or len(headers) != len(scope["headers"]):
+                self._check_host(scope)
             body = await self._body(headers, receive)
             if body is not None:
                 await self._turnstile.enter()
@@ -103,6 +108,14 @@ class Edge:
                     "duration_ms": round((now_ns() - received) / 1e6, 3),
                 },
             )
+
+    def _check_host(self, scope: Scope) -> None:
+        """Raises WireError INVALID_REQUEST for a request that names a host which is not ours, or several, or none."""
+        named = [value for name, value in scope["headers"] if name == b"host"]
+        if not named and scope["method"] == "GET" and scope["path"] == "/health":
+            return
+        if len(named) > 1 or not self.hosts.serve(named[0] if named else None):
+            raise WireError(ErrorCode.INVALID_REQUEST, "Host: this server does not go by that name; ALLOWED_HOSTS adds one to its names.")
 
     async def _body(self, headers: dict[bytes, bytes], receive: Receive) -> bytes | None:
         """The whole body, or None where the client left while sending it. Raises WireError TOO_LARGE.

@@ -17,6 +17,7 @@ from sqlalchemy import create_engine as create_sync_engine
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from client_server.store.batch import Statement, Transact
+from wire.private import keep_private
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
 
@@ -30,9 +31,11 @@ _PRAGMAS = ("journal_mode=WAL", "synchronous=NORMAL", "busy_timeout=10000", "for
 
 
 def create_engine(url: str) -> AsyncEngine:
-    """An engine for SQLite or PostgreSQL; the URL names the asynchronous driver."""
-    if make_url(url).get_backend_name() != "sqlite":
+    """An engine for SQLite, whose files are made for this user alone, or PostgreSQL; the URL names the asynchronous driver."""
+    parsed = make_url(url)
+    if parsed.get_backend_name() != "sqlite":
         return create_async_engine(url, pool_pre_ping=True, **_JSON)
+    keep_private(parsed.database)
     engine = create_async_engine(url, pool_size=2, max_overflow=0, pool_timeout=60, **_JSON)
     event.listen(engine.sync_engine, "connect", _configure)
     return engine

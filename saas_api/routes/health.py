@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
+from saas_api.answers import Health
+from saas_api.openapi import answers
+
 router = APIRouter(tags=["health"])
 
 
-@router.get("/health")
+@router.get("/health", responses=answers(Health, "The server serves."))
 async def health() -> dict[str, str]:
     """Answers as soon as the server takes requests."""
     return {"status": "ok", "service": "saas_api"}

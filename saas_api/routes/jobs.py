@@ -7,62 +7,91 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Header, Request
 from starlette.responses import Response
 
+from saas_api.answers import CallStatus, Job, JobCompletion, JobCosts, JobCreated, JobMetadata
 from saas_api.jobs import JobStatus
+from saas_api.openapi import ANSWERING, CALL_HEADERS, EVENT_STREAM, IDEMPOTENCY_KEY, OPENING, REPEATING, TIMED_HEADERS, answers
 from saas_api.relay import EventStream, index_after
 from saas_api.running import running, start, whole_answer
 from saas_api.schemas import CallRequest, CompleteRequest, JobCallRequest, JobRequest, MetadataRequest
 from saas_api.services import IdentityDep, ServicesDep
+from wire.errors import ErrorCode
 
 router = APIRouter(prefix="/api/jobs", tags=["jobs"])
 
-STREAM: dict[int | str, dict[str, Any]] = {
-    200: {
-        "description": "Chunks with ids from 0, `receipt`, `hop`, then `[DONE]` or `failed`. Headers: `X-Job-Id`, `X-Call-Id`.",
-        "content": {"text/event-stream": {"schema": {"type": "string"}}},
-    }
-}
+LastEventId = Annotated[str | None, Header(alias="Last-Event-ID", description="The id of the last frame that has come, a number from 0.")]
+FRAMES = "Chunks with ids from 0, `receipt`, `hop`, then `[DONE]` or `failed`. The headers come before the first chunk."
+NOT_FOUND = ErrorCode.NOT_FOUND
 
 
-@router.post("/create", status_code=201)
+@router.post("/create", status_code=201, responses=answers(JobCreated, "The job, pending.", NOT_FOUND, status=201))
 async def create(job: JobRequest, services: ServicesDep, identity: IdentityDep) -> dict[str, Any]:
     """Creates a job, which groups the calls made for one purpose."""
     return await services.jobs.create(identity, job)
 
 
-@router.post("/create-and-call")
+@router.post(
+    "/create-and-call",
+    responses=answers(JobCompletion, "The completion.", *OPENING, *ANSWERING, *REPEATING, headers=TIMED_HEADERS),
+    openapi_extra=IDEMPOTENCY_KEY,
+)
 async def create_and_call(job: JobCallRequest, request: Request, services: ServicesDep, identity: IdentityDep) -> Any:
     """One call's whole life in one request: a job is created, called, and ended with the call."""
     return await whole_answer(request, await start(services, identity, request, job, job, streamed=False))
 
 
-@router.post("/create-and-call-stream", responses=STREAM, response_class=Response)
+@router.post(
+    "/create-and-call-stream",
+    responses=answers(None, FRAMES, *OPENING, *REPEATING, content=EVENT_STREAM, headers=CALL_HEADERS),
+    response_class=Response,
+    openapi_extra=IDEMPOTENCY_KEY,
+)
 async def create_and_call_stream(job: JobCallRequest, request: Request, services: ServicesDep, identity: IdentityDep) -> Response:
     """The same, streamed. With an `Idempotency-Key`, repeating the request leads to the same call's stream, from its beginning."""
     return EventStream(services.generations, await start(services, identity, request, job, job, streamed=True))
 
 
-@router.post("/{job_id}/llm-call")
+@router.post(
+    "/{job_id}/llm-call",
+    responses=answers(
+        JobCompletion,
+        "The completion.",
+        *(*OPENING, ErrorCode.JOB_FINISHED, ErrorCode.JOB_STATE, *ANSWERING),
+        headers=TIMED_HEADERS,
+    ),
+)
 async def llm_call(job_id: str, call: CallRequest, request: Request, services: ServicesDep, identity: IdentityDep) -> Any:
     """A whole `chat.completion`, with `saas` beside it: the receipt and the hop's timings."""
     return await whole_answer(request, await start(services, identity, request, call, job_id, streamed=False))
 
 
-@router.post("/{job_id}/llm-call-stream", responses=STREAM, response_class=Response)
+@router.post(
+    "/{job_id}/llm-call-stream",
+    responses=answers(None, FRAMES, *OPENING, ErrorCode.JOB_FINISHED, content=EVENT_STREAM, headers=CALL_HEADERS),
+    response_class=Response,
+)
 async def llm_call_stream(job_id: str, call: CallRequest, request: Request, services: ServicesDep, identity: IdentityDep) -> Response:
     """The answer as it is generated. The headers come at once; what goes wrong after them is a `failed` frame."""
     return EventStream(services.generations, await start(services, identity, request, call, job_id, streamed=True))
 
 
-@router.get("/{job_id}/calls/{call_id}/stream", responses=STREAM, response_class=Response)
-async def resume(
-    job_id: str, call_id: str, services: ServicesDep, identity: IdentityDep, last_event_id: Annotated[str | None, Header()] = None
-) -> Response:
+@router.get(
+    "/{job_id}/calls/{call_id}/stream",
+    responses=answers(
+        None,
+        FRAMES,
+        *(NOT_FOUND, ErrorCode.STREAM_EXPIRED, ErrorCode.INTERRUPTED, ErrorCode.UPSTREAM_UNAVAILABLE),
+        content=EVENT_STREAM,
+        headers=CALL_HEADERS,
+    ),
+    response_class=Response,
+)
+async def resume(job_id: str, call_id: str, services: ServicesDep, identity: IdentityDep, last_event_id: LastEventId = None) -> Response:
     """The stream again, from the frame after `Last-Event-ID`, or from its beginning."""
     index = index_after(last_event_id)
     return EventStream(services.generations, await running(services, identity, job_id, call_id), index)
 
 
-@router.post("/{job_id}/calls/{call_id}/cancel")
+@router.post("/{job_id}/calls/{call_id}/cancel", responses=answers(CallStatus, "How the call ended.", NOT_FOUND))
 async def cancel(job_id: str, call_id: str, services: ServicesDep, identity: IdentityDep) -> dict[str, Any]:
     """Stops the provider now and settles what was generated. A call that has ended already stays as it ended."""
     generation = services.generations.get(call_id)
@@ -74,25 +103,28 @@ async def cancel(job_id: str, call_id: str, services: ServicesDep, identity: Ide
     return {"job_id": job_id, "call_id": call_id, "status": record.status}
 
 
-@router.post("/{job_id}/complete")
+@router.post(
+    "/{job_id}/complete",
+    responses=answers(JobCosts, "The job has ended.", NOT_FOUND, ErrorCode.JOB_FINISHED, ErrorCode.JOB_STATE),
+)
 async def complete(job_id: str, end: CompleteRequest, services: ServicesDep, identity: IdentityDep) -> dict[str, Any]:
     """Ends the job and answers its costs."""
     return await services.jobs.complete(identity, job_id, JobStatus(end.status), end.metadata, end.error_message)
 
 
-@router.get("/{job_id}")
+@router.get("/{job_id}", responses=answers(Job, "The job.", NOT_FOUND))
 async def get(job_id: str, services: ServicesDep, identity: IdentityDep) -> dict[str, Any]:
     """The job, its calls and their stored answers."""
     return await services.jobs.get(identity, job_id)
 
 
-@router.get("/{job_id}/costs")
+@router.get("/{job_id}/costs", responses=answers(JobCosts, "The costs.", NOT_FOUND))
 async def costs(job_id: str, services: ServicesDep, identity: IdentityDep) -> dict[str, Any]:
     """What the job's calls have used and cost so far."""
     return await services.jobs.costs(identity, job_id)
 
 
-@router.patch("/{job_id}/metadata")
+@router.patch("/{job_id}/metadata", responses=answers(JobMetadata, "All of the metadata.", NOT_FOUND))
 async def metadata(job_id: str, change: MetadataRequest, services: ServicesDep, identity: IdentityDep) -> dict[str, Any]:
     """Merges into the job's metadata; null removes a key."""
     return await services.jobs.merge_metadata(identity, job_id, change.metadata)

@@ -7,6 +7,8 @@ from typing import Any
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
+from saas_api.answers import Completion, ModelList
+from saas_api.openapi import ANSWERING, CALL_HEADERS, EVENT_STREAM, IDEMPOTENCY_KEY, OPENING, REPEATING, answers
 from saas_api.relay import EventStream, OpenAIFrames
 from saas_api.running import begun, start, whole_answer
 from saas_api.schemas import CompletionRequest, JobRequest
@@ -15,7 +17,14 @@ from saas_api.services import IdentityDep, ServicesDep
 router = APIRouter(prefix="/v1", tags=["openai"])
 
 
-@router.post("/chat/completions")
+ANSWER = "The completion; with `stream`, its chunks and `[DONE]` (or an error) as events without ids or names."
+
+
+@router.post(
+    "/chat/completions",
+    responses=answers(Completion, ANSWER, *OPENING, *ANSWERING, *REPEATING, content=EVENT_STREAM, headers=CALL_HEADERS),
+    openapi_extra=IDEMPOTENCY_KEY,
+)
 async def chat_completions(call: CompletionRequest, request: Request, services: ServicesDep, identity: IdentityDep) -> Response:
     """A chat completion, whole or streamed. Each is a job of its own. A client that leaves cancels its call at once."""
     job = JobRequest(team_id=identity.team_id, job_type="openai", user_id=None)
@@ -28,7 +37,7 @@ async def chat_completions(call: CompletionRequest, request: Request, services: 
     return EventStream(services.generations, generation, grace_s=0.0, translate=translate)
 
 
-@router.get("/models")
+@router.get("/models", responses=answers(ModelList, "The model groups."))
 async def models(services: ServicesDep, identity: IdentityDep) -> dict[str, Any]:
     """The model groups this key may use, as models."""
     return {

@@ -16,6 +16,7 @@ from sqlalchemy import create_engine as create_sync_engine
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from saas_api.store.writer import Transact, Work
+from wire.private import keep_private
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 PRAGMAS = ("journal_mode=WAL", "synchronous=NORMAL", "busy_timeout=10000", "foreign_keys=ON")
@@ -25,10 +26,12 @@ def create_engine(url: str) -> AsyncEngine:
     """An engine for SQLite or PostgreSQL.
 
     SQLite gets one connection, in WAL mode: it has one writer anyway, and callers who wait for a connection here wait in
-    order, where callers who wait for a file lock poll.
+    order, where callers who wait for a file lock poll. Its files are made for this user alone.
     """
-    if make_url(url).get_backend_name() != "sqlite":
+    parsed = make_url(url)
+    if parsed.get_backend_name() != "sqlite":
         return create_async_engine(url, pool_pre_ping=True)
+    keep_private(parsed.database)
     engine = create_async_engine(url, pool_size=1, max_overflow=0, pool_timeout=60)
     event.listen(engine.sync_engine, "connect", _configure)
     return engine

@@ -23,6 +23,7 @@ from tests.support.chain import client_server
         ("SESSION_SECRET", "short"),
         ("SESSION_OPEN_STREAMS", "0"),
         ("LOG_LEVEL", "loud"),
+        ("ALLOWED_HOSTS", "https://chat.example.com"),
         ("DATA_DIR", "/proc/nowhere"),
     ],
 )

@@ -84,7 +84,7 @@ class Demo:
         """All that the server writes to the socket, its HTTP included."""
         body = json.dumps(request_for(prompt, fields)).encode()
         reader, writer = await asyncio.open_connection("127.0.0.1", self.server.port, limit=1 << 20)
-        head = f"POST {PATH} HTTP/1.1\r\nHost: demo\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+        head = f"POST {PATH} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
         writer.write(head.encode() + body)
         try:
             yield reader

@@ -190,7 +190,7 @@ async def test_a_client_that_leaves_ends_the_generation(demo: Demo, model: str, 
 
 async def _send(writer: asyncio.StreamWriter, body: dict[str, Any], request_id: str) -> None:
     payload = json.dumps(body).encode()
-    fields = ("Host: demo", f"X-Request-Id: {request_id}", "Content-Type: application/json", f"Content-Length: {len(payload)}")
+    fields = ("Host: localhost", f"X-Request-Id: {request_id}", "Content-Type: application/json", f"Content-Length: {len(payload)}")
     head = "\r\n".join((f"POST {PATH} HTTP/1.1", *fields, "", ""))
     writer.write(head.encode() + payload)
     await writer.drain()

@@ -12,7 +12,15 @@ from tests.support.server import ROOT, Server
 
 
 @pytest.mark.parametrize(
-    ("name", "value"), [("DEMO_LLM_PORT", "many"), ("DEMO_LLM_PORT", "70000"), ("LOG_LEVEL", "loud"), ("HOST", ""), ("HOST", "999.1.1.1")]
+    ("name", "value"),
+    [
+        ("DEMO_LLM_PORT", "many"),
+        ("DEMO_LLM_PORT", "70000"),
+        ("LOG_LEVEL", "loud"),
+        ("HOST", ""),
+        ("HOST", "999.1.1.1"),
+        ("ALLOWED_HOSTS", "chat.example.com:443"),
+    ],
 )
 def test_a_wrong_setting_stops_the_start(name: str, value: str) -> None:
     """One sentence that names the variable, exit code 2, no stack trace."""

@@ -164,3 +164,22 @@ def test_a_wrong_port_is_named(start: Callable[..., Run], env: dict[str, str], v
     run = start()
     assert run.end() == 1
     assert run.output.strip() == f"CLIENT_SERVER_PORT is {value!r}, which is not a port number."
+
+
+def test_a_wrong_list_of_hosts_is_named(start: Callable[..., Run], env: dict[str, str]) -> None:
+    """Nothing is started, and one sentence names the variable."""
+    env["ALLOWED_HOSTS"] = "https://chat.example.com"
+    run = start()
+    assert run.end() == 1
+    (sentence,) = run.output.strip().splitlines()
+    assert sentence.startswith("ALLOWED_HOSTS: ")
+
+
+def test_all_addresses_without_a_name_are_remarked_on(start: Callable[..., Run], env: dict[str, str]) -> None:
+    """With HOST at a wildcard one line, not one of each server, says what to set."""
+    env["HOST"] = "0.0.0.0"
+    run = start()
+    run.read_until(READY)
+    run.process.send_signal(signal.SIGTERM)
+    assert run.end() == 0
+    assert [line for line in run.output.splitlines() if "ALLOWED_HOSTS" in line] == run.output.splitlines()[:1]

@@ -10,7 +10,7 @@ import contextlib
 import socket
 from collections.abc import AsyncIterator, Callable, Iterator
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import uvicorn
 
@@ -26,10 +26,12 @@ class _Server(uvicorn.Server):
 
 
 @contextlib.asynccontextmanager
-async def serving(app: Any, *, lifespan: str = "off") -> AsyncIterator[int]:
+async def serving(
+    app: Any, *, lifespan: str = "off", http: type[asyncio.Protocol] | Literal["httptools"] = "httptools"
+) -> AsyncIterator[int]:
     """The port of a server with this app, as it is configured in use: httptools on uvloop. Its end cuts what is still running."""
     config = uvicorn.Config(
-        app, http="httptools", ws="none", lifespan="on" if lifespan == "on" else "off", log_config=None, timeout_graceful_shutdown=0
+        app, http=http, ws="none", lifespan="on" if lifespan == "on" else "off", log_config=None, timeout_graceful_shutdown=0
     )
     server = _Server(config)
     with socket.create_server(("127.0.0.1", 0)) as listener:

@@ -39,10 +39,11 @@ def open_umask() -> Iterator[None]:
 
 @pytest.mark.usefixtures("open_umask")
 def test_writes_all_that_is_missing_for_its_owner_alone(tmp_path: Path) -> None:
-    """A first start makes the directory and a file of mode 0600 with a value for every name, in `NAME=value` lines."""
+    """A first start makes the directory, mode 0700, and a file of mode 0600 with a value for every name, in `NAME=value` lines."""
     path = ensure(tmp_path / "a" / "data")
     assert tmp_path / "a" / "data" / "credentials.env" == path
     assert 0o600 == path.stat().st_mode & 0o777
+    assert 0o700 == path.parent.stat().st_mode & 0o777
     assert set(NAMES) == values(path).keys()
     assert path.read_text().endswith("\n")
     assert len(NAMES) == len(path.read_text().splitlines())
@@ -93,6 +94,15 @@ def test_takes_the_file_back_from_other_eyes(tmp_path: Path) -> None:
     path.chmod(0o644)
     ensure(tmp_path)
     assert 0o600 == path.stat().st_mode & 0o777
+
+
+def test_a_directory_that_is_there_stays_as_it_is(tmp_path: Path) -> None:
+    """Somebody may have opened it to a group on purpose; what is secret in it is closed file by file."""
+    folder = tmp_path / "data"
+    folder.mkdir()
+    folder.chmod(0o750)
+    ensure(folder)
+    assert 0o750 == folder.stat().st_mode & 0o777
 
 
 def test_processes_that_start_at_once_agree(tmp_path: Path) -> None:

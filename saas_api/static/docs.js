@@ -1,0 +1,7 @@
+// Shows the gateway's own description of its routes, and asks nobody else about it.
+window.SwaggerUIBundle({
+  dom_id: "#docs",
+  url: "openapi.json",
+  deepLinking: true,
+  validatorUrl: null,
+});

@@ -1,0 +1,189 @@
+"""The OpenAPI document is complete and true: it is held against the routes, and against what they really answer."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import pkgutil
+from typing import Any
+
+import httpx
+import pytest
+from fastapi.routing import APIRoute
+
+import saas_api.routes
+from tests.saas_api.conftest import Gateway
+from tests.support.schemas import faults
+
+Operation = tuple[str, str]
+CALL, STREAM = "/api/jobs/{job_id}/llm-call", "/api/jobs/{job_id}/llm-call-stream"
+WHOLE, WHOLE_STREAM = "/api/jobs/create-and-call", "/api/jobs/create-and-call-stream"
+CHAT, COMPLETE, RESUME = "/v1/chat/completions", "/api/jobs/{job_id}/complete", "/api/jobs/{job_id}/calls/{call_id}/stream"
+
+
+class Described:
+    """A client that holds each answer against the document."""
+
+    def __init__(self, client: httpx.AsyncClient, document: dict[str, Any]) -> None:
+        self.client = client
+        self.document = document
+        self.operations: dict[Operation, dict[str, Any]] = {
+            (method.upper(), path): operation for path, methods in document["paths"].items() for method, operation in methods.items()
+        }
+        self.answered: set[tuple[str, str, int]] = set()
+
+    async def ask(self, method: str, path: str, body: Any = None, *, status: int = 200, headers: Any = None, **ids: str) -> httpx.Response:
+        """The answer, which has this status and is as the document has it."""
+        content = body if isinstance(body, bytes) else None
+        response = await self.client.request(
+            method, path.format(**ids), json=None if content else body, content=content, headers={"X-Request-Id": "r", **(headers or {})}
+        )
+        assert response.status_code == status, response.text
+        documented = self.operations[method, path]["responses"][str(status)]
+        media_type = response.headers["content-type"].partition(";")[0]
+        schema = documented["content"][media_type]["schema"]
+        assert [] == faults(response.json() if media_type == "application/json" else response.text, schema, self.document)
+        assert {name for name in documented["headers"] if name not in response.headers} <= {"Retry-After"}
+        if status >= 400:
+            code = response.json()["error"]["code"]
+            assert f"`{code}`" in documented["description"]
+        self.answered.add((method, path, status))
+        return response
+
+    def named(self, name: str, value: Any) -> list[str]:
+        """What is wrong with a value that should be as this schema of the document has it."""
+        return faults(value, {"$ref": f"#/components/schemas/{name}"}, self.document)
+
+
+@pytest.fixture
+async def described(client: httpx.AsyncClient) -> Described:
+    """The gateway that the tests share, with its document at hand."""
+    return Described(client, (await client.get("/openapi.json")).json())
+
+
+async def test_the_openapi_document(described: Described) -> None:
+    """Every route stands in it and nothing else does, each with a summary, a description and an answer."""
+    modules = [importlib.import_module(f"saas_api.routes.{found.name}") for found in pkgutil.iter_modules(saas_api.routes.__path__)]
+    routes = [route for module in modules if hasattr(module, "router") for route in module.router.routes if isinstance(route, APIRoute)]
+    assert {(method, route.path) for route in routes for method in route.methods or ()} == set(described.operations)
+    assert "/api/jobs/{job_id}/llm-call-stream" in described.document["paths"]
+    assert "/v1/chat/completions" in described.document["paths"]
+    for operation in described.operations.values():
+        assert operation["description"]
+        assert operation["summary"]
+        assert any(status.startswith("2") for status in operation["responses"])
+        for status, response in operation["responses"].items():
+            assert response["description"]
+            assert "X-Request-Id" in response["headers"]
+            content = response["content"]
+            assert all(media["schema"] for media in content.values())
+            if int(status) >= 400:
+                assert content == {"application/json": {"schema": {"$ref": "#/components/schemas/ErrorAnswer"}}}
+
+
+async def test_a_key_is_documented_where_it_is_demanded(described: Described, gateway: Gateway) -> None:
+    """Each route is asked without a key: it answers 401 exactly where the document names the scheme."""
+    assert described.document["components"]["securitySchemes"]["virtual_key"] | {"description": ""} == {
+        "type": "http",
+        "scheme": "bearer",
+        "description": "",
+    }
+    async with httpx.AsyncClient(base_url=gateway.url) as stranger:
+        for (method, path), operation in described.operations.items():
+            response = await stranger.request(method, path.format(job_id="job_x", call_id="call_x"), json={} if method != "GET" else None)
+            demanded = response.status_code == 401
+            assert (operation.get("security") == [{"virtual_key": []}]) is demanded, path
+            assert ("401" in operation["responses"]) is demanded, path
+
+
+async def test_every_answer_is_as_documented(described: Described, gateway: Gateway) -> None:
+    """Each route is asked for what it answers in order, and none is left out."""
+    message = {"messages": [{"role": "user", "content": "3 1 1"}]}
+    call, chat = {"model_group": "text"} | message, {"model": "text"} | message
+    await described.ask("GET", "/health")
+    await described.ask("GET", "/v1/models")
+    job = (await described.ask("POST", "/api/jobs/create", {"team_id": gateway.team_id, "job_type": "test"}, status=201)).json()["job_id"]
+    await described.ask("GET", "/api/jobs/{job_id}", job_id=job)
+    await described.ask("POST", CALL, call, job_id=job)
+    tools = await described.ask("POST", CALL, call | {"model_group": "tools"}, job_id=job)
+    assert tools.json()["choices"][0]["message"]["tool_calls"]
+    stream = await described.ask("POST", STREAM, chat, job_id=job)
+    ids = {"job_id": job, "call_id": stream.headers["x-call-id"]}
+    assert (await described.ask("GET", RESUME, headers={"Last-Event-ID": "0"}, **ids)).text.startswith("id: 1\n")
+    await described.ask("POST", "/api/jobs/{job_id}/calls/{call_id}/cancel", **ids)
+    await described.ask("PATCH", "/api/jobs/{job_id}/metadata", {"metadata": {"a": [1, {"b": None}]}}, job_id=job)
+    await described.ask("GET", "/api/jobs/{job_id}/costs", job_id=job)
+    await described.ask("POST", COMPLETE, {"status": "failed", "error_message": "no"}, job_id=job)
+    whole = await described.ask("POST", WHOLE, gateway.call(), headers={"Idempotency-Key": f"k-{job}"})
+    await described.ask("POST", WHOLE_STREAM, gateway.call())
+    await described.ask("POST", CHAT, chat)
+    await described.ask("POST", CHAT, chat | {"stream": True})
+    for ended in (job, whole.headers["x-job-id"]):
+        await described.ask("GET", "/api/jobs/{job_id}", job_id=ended)
+    assert {(method, path) for method, path, _ in described.answered} == set(described.operations)
+
+
+async def test_frames_are_as_documented(described: Described, gateway: Gateway) -> None:
+    """The data of `receipt`, `hop` and `failed` are schemas of the document too."""
+    for group, expected in (("text", {"receipt", "hop"}), ("drop", {"receipt", "hop", "failed"})):
+        text = (await described.ask("POST", WHOLE_STREAM, gateway.call(group))).text
+        named = [frame.split("\n")[-2:] for frame in text.split("\n\n") if "event: " in frame]
+        data = {event.removeprefix("event: "): json.loads(line.removeprefix("data: ")) for event, line in named}
+        assert expected == set(data)
+        for event, value in data.items():
+            assert [] == described.named({"receipt": "Receipt", "hop": "Hop", "failed": "ErrorAnswer"}[event], value)
+
+
+async def test_errors_are_as_documented(described: Described, gateway: Gateway) -> None:
+    """Each failure that can be provoked has a status that its route lists, and a code that stands beside it."""
+    call, nobody = gateway.call(), {"job_id": "job_x", "call_id": "call_x"}
+    for method, path in (("POST", "/api/jobs/create"), ("POST", WHOLE), ("POST", CALL), ("PATCH", "/api/jobs/{job_id}/metadata")):
+        await described.ask(method, path, b"{", status=400, **nobody, headers={"Content-Type": "application/json"})
+        await described.ask(method, path, {"messages": 1}, status=422, **nobody)
+        await described.ask(method, path, b"x" * 2_000_000, status=413, **nobody)
+    for method, path in described.operations:
+        await described.ask(method, path, status=400, headers={"Host": "evil.example"}, **nobody)
+        if "{job_id}" in path and method == "GET":
+            await described.ask(method, path, status=404, **nobody)
+    await described.ask("POST", CHAT, {"model": "text", "messages": []}, status=400)
+    await described.ask("POST", CHAT, call | {"model_group": "nope"}, status=404)
+    await described.ask("POST", "/api/jobs/{job_id}/calls/{call_id}/cancel", status=404, **nobody)
+    await described.ask("GET", RESUME, status=400, headers={"Last-Event-ID": "x"}, **nobody)
+    for group, status in (
+        ("status-401", 502),
+        ("status-429", 429),
+        ("status-500", 502),
+        ("status-503", 503),
+        ("hang", 504),
+    ):
+        await described.ask("POST", WHOLE, gateway.call(group), status=status)
+        await described.ask("POST", CHAT, gateway.call(group) | {"stream": True}, status=status)
+    key = {"Idempotency-Key": f"e-{gateway.server.port}"}
+    job = (await described.ask("POST", WHOLE, call, headers=key)).headers["x-job-id"]
+    await described.ask("POST", WHOLE_STREAM, call, headers=key, status=409)
+    await described.ask("POST", WHOLE, call, headers={"Idempotency-Key": "k" * 201}, status=400)
+    await described.ask("POST", CALL, call, job_id=job, headers=key, status=422)
+    for path in (CALL, STREAM):
+        await described.ask("POST", path, call, job_id=job, status=409)
+    await described.ask("POST", COMPLETE, {"status": "failed"}, job_id=job, status=409)
+
+
+async def test_headers_and_requests_are_documented(described: Described, gateway: Gateway) -> None:
+    """Those that mean something to a route, and both names of a model group."""
+    taking = {
+        name: {path for (_, path), operation in described.operations.items() if name in _headers(operation)}
+        for name in ("Idempotency-Key", "Last-Event-ID")
+    }
+    assert taking == {"Idempotency-Key": {WHOLE, WHOLE_STREAM, CHAT}, "Last-Event-ID": {RESUME}}
+    for path in (WHOLE, CALL, CHAT):
+        (media,) = described.operations["POST", path]["requestBody"]["content"].values()
+        schema = described.document["components"]["schemas"][media["schema"]["$ref"].rpartition("/")[2]]
+        assert {"model_group", "model", "messages"} <= set(schema["properties"])
+        assert [{"required": ["model_group"]}, {"required": ["model"]}] == schema["anyOf"]
+        assert not {"model_group", "model"} & set(schema["required"])
+    for name in ("model", "model_group"):
+        await described.ask("POST", CHAT, {name: "text", "messages": [{"role": "user", "content": "1 1 1"}]})
+
+
+def _headers(operation: dict[str, Any]) -> set[str]:
+    return {parameter["name"] for parameter in operation.get("parameters", ()) if parameter["in"] == "header"}

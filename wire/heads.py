@@ -1,0 +1,109 @@
+"""A bound on the head of a request, in bytes and in seconds, for a server's HTTP protocol that has none.
+
+A mixin: `class Protocol(BoundedHeads, HttpToolsProtocol)`. It looks at what comes in, which is requests alone. A timer runs only for
+a connection that is new or has begun a head and not ended it; between a request and the next one the server's own keep-alive rules.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+from wire.errors import ErrorCode, WireError
+
+if TYPE_CHECKING:
+
+    class _Parsed(asyncio.Protocol):
+        """What is asked of the protocol beneath: the callbacks of its parser, and what it knows of the request it is at."""
+
+        transport: asyncio.Transport
+        loop: asyncio.AbstractEventLoop
+        cycle: Any
+        url: bytes
+        headers: list[tuple[bytes, bytes]]
+
+        def on_message_begin(self) -> None: ...
+        def on_headers_complete(self) -> None: ...
+        def send_400_response(self, msg: str) -> None: ...
+else:
+    _Parsed = asyncio.Protocol
+
+MAX_HEAD_BYTES = 64 * 1024
+HEAD_TIMEOUT_S = 20.0
+
+_BETWEEN = len(": \r\n")
+"""What a header's line has besides its name and its value."""
+
+
+class BoundedHeads(_Parsed):
+    """Answers 431 and closes where a head is over `max_head_bytes`; closes where a whole one has not come within `head_timeout_s`."""
+
+    max_head_bytes = MAX_HEAD_BYTES
+    head_timeout_s = HEAD_TIMEOUT_S
+
+    _in_head = False
+    _first_read = _later_reads = 0
+    """How much came with the head's beginning, some of which may have been the request before it, and how much since."""
+    _too_large = False
+    _timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # a stream's, as for every Protocol
+        super().connection_made(transport)
+        self._start_timer()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._stop_timer()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        if self._in_head:
+            self._later_reads += len(data)
+        else:
+            self._first_read, self._later_reads = len(data), 0
+        super().data_received(data)
+        if self._in_head and self._later_reads > self.max_head_bytes:
+            self._refuse()
+        elif self._timer is None and (self._in_head or self._is_answered()):
+            self._start_timer()
+
+    def on_message_begin(self) -> None:
+        self._in_head = True
+        super().on_message_begin()
+
+    def on_headers_complete(self) -> None:
+        self._in_head = False
+        self._stop_timer()
+        if self._first_read + self._later_reads > self.max_head_bytes and self._size() > self.max_head_bytes:
+            self._too_large = True
+            raise ValueError("the request's head is too large")  # which the parser tells as a fault in the request
+        super().on_headers_complete()
+
+    def send_400_response(self, msg: str) -> None:
+        if self._too_large:
+            self._refuse()
+        else:
+            super().send_400_response(msg)
+
+    def _size(self) -> int:
+        return len(self.url) + sum(len(name) + len(value) + _BETWEEN for name, value in self.headers)
+
+    def _is_answered(self) -> bool:
+        """Whether no request is being served: what has just come ended the wait for the next one, and may have begun nothing."""
+        return self.cycle is None or bool(self.cycle.response_complete)
+
+    def _refuse(self) -> None:
+        if self._is_answered() and not self.transport.is_closing():
+            body = WireError(ErrorCode.INVALID_REQUEST, f"The request's head is over the limit of {self.max_head_bytes} bytes.").to_body()
+            self.transport.write(
+                b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-type: application/json\r\n"
+                b"content-length: %d\r\nconnection: close\r\n\r\n%b" % (len(body), body)
+            )
+        self.transport.close()
+
+    def _start_timer(self) -> None:
+        self._timer = self.loop.call_later(self.head_timeout_s, self.transport.close)
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None

@@ -1,0 +1,42 @@
+"""A database whose files nobody but their owner may read."""
+
+from __future__ import annotations
+
+import logging
+import os
+from pathlib import Path
+
+logger = logging.getLogger(__name__)
+
+_OTHERS = 0o077
+"""The permissions of the group and of everyone else."""
+
+
+def keep_private(database: str | None) -> None:
+    """Makes the file of this SQLite database where there is none, and closes it and those beside it to all but their owner.
+
+    What SQLite makes beside a database has the mode of the database. To be called before anything opens the database in this process. Says
+    what it closes; a file that it may not touch is left to whoever opens it. `database` is as in a URL: a path, `:memory:`, or
+    SQLite's own `file:` address, which is its writer's business.
+    """
+    if not database or database == ":memory:" or database.startswith("file:"):
+        return
+    path = Path(database)
+    try:
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+    except OSError:
+        pass  # it is there already, or cannot be made, which SQLite will tell
+    for file in (path, *(path.with_name(path.name + ending) for ending in ("-wal", "-shm", "-journal"))):
+        try:
+            _close_to_others(file)
+        except FileNotFoundError:
+            pass
+        except OSError as error:
+            logger.warning("%s is open to others and cannot be closed to them: %s", file, error.strerror)
+
+
+def _close_to_others(file: Path) -> None:
+    mode = file.stat().st_mode & 0o777
+    if mode & _OTHERS:
+        file.chmod(mode & ~_OTHERS)
+        logger.warning("%s was open to others (mode %04o); it is its owner's alone now", file, mode)
