@@ -54,11 +54,9 @@ class Authenticator:
             raise WireError(ErrorCode.INVALID_KEY, "A virtual key is needed: Authorization: Bearer sk-…")
         if len(key) > _MAX_KEY_LENGTH or not key.isascii():
             raise WireError(ErrorCode.INVALID_KEY, "The virtual key is malformed.")
-        key_hash = self.hash_key(key)
-        identity = self._known.get(key_hash)
+        identity = self._known.get(key)
         if identity is None:
-            identity = await self._look_up(key_hash)
-            self._known[key_hash] = identity
+            identity = self._known[key] = await self._look_up(self.hash_key(key))
         return identity
 
     async def _look_up(self, key_hash: str) -> Identity:
