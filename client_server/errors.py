@@ -1,4 +1,4 @@
-"""Every way a request can fail, as one JSON envelope."""
+"""Every way a request can fail: one JSON envelope, and a page for whoever came to the address with a browser."""
 
 from __future__ import annotations
 
@@ -11,10 +11,13 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
+from client_server.services import services
 from wire.errors import ErrorCode, WireError
 
 _BY_STATUS = {404: ErrorCode.NOT_FOUND, 405: ErrorCode.METHOD_NOT_ALLOWED, 413: ErrorCode.TOO_LARGE}
 _MESSAGES = {404: "There is nothing at this address.", 405: "This address does not take that method."}
+_HEADINGS = {403: "Not allowed", 404: "Not found", 429: "Too many at once"}
+_ADVICE = "The address may be incomplete, or what it names may belong to another browser."
 
 
 def not_found(what: str) -> WireError:
@@ -37,8 +40,45 @@ def invalid_field(error: ValidationError) -> WireError:
 async def _wire_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, WireError)  # noqa: S101  # registered for this class; tells the type checker
     error.request_id = getattr(request.state, "request_id", None)
-    headers = {} if error.retry_after is None else {"Retry-After": str(max(1, math.ceil(error.retry_after)))}
-    return Response(error.to_body(), error.status, headers, "application/json")
+    if _wants_page(request):
+        response: Response = _page(request, error)
+    else:
+        response = Response(error.to_body(), error.status, media_type="application/json")
+    response.headers["Vary"] = "Accept"
+    if error.retry_after is not None:
+        response.headers["Retry-After"] = str(max(1, math.ceil(error.retry_after)))
+    return response
+
+
+def _wants_page(request: Request) -> bool:
+    """Whether a person is going to read the answer: a browser that opens an address asks for HTML before anything else."""
+    if request.url.path.startswith("/api/") or request.headers.get("hx-request") == "true":
+        return False
+    wanted = dict(map(_media_range, request.headers.get("accept", "").split(",")))
+    return wanted.get("text/html", 0.0) > wanted.get("application/json", 0.0)
+
+
+def _media_range(text: str) -> tuple[str, float]:
+    """One element of `Accept` with its weight (RFC 9110, section 12.5.1); a weight that cannot be read counts as none."""
+    kind, *parameters = (part.strip().lower() for part in text.split(";"))
+    weight = next((parameter[2:] for parameter in parameters if parameter.startswith("q=")), "1")
+    try:
+        return kind, float(weight)
+    except ValueError:
+        return kind, 0.0
+
+
+def _page(request: Request, error: WireError) -> Response:
+    advice = _ADVICE if error.status == 404 else "Going back and trying again may help." if error.retryable else None
+    context = {
+        "heading": _HEADINGS.get(error.status, "Something broke here" if error.status >= 500 else "That did not work"),
+        "message": error.message.encode("utf-8", "replace").decode(),
+        "advice": advice,
+        "status": error.status,
+        "code": error.code.code,
+        "request_id": error.request_id,
+    }
+    return services(request).templates.page("error.html", context, status=error.status)
 
 
 async def _http_exception(request: Request, error: Exception) -> Response:

@@ -24,6 +24,8 @@ from pygments.formatters import HtmlFormatter
 from pygments.lexers import get_lexer_by_name
 from pygments.util import ClassNotFound
 
+from client_server.addresses import link_addresses
+
 LINK_SCHEMES = frozenset({"http", "https", "mailto"})
 MAX_RENDERED = 400_000
 """Longer answers are shown as they are: nobody reads half a megabyte as a page."""
@@ -74,6 +76,7 @@ class Renderer:
 
 def _parser() -> MarkdownIt:
     parser = MarkdownIt("commonmark", {"html": False, "linkify": False}).enable(["table", "strikethrough"])
+    link_addresses(parser)
     parser.validateLink = _is_allowed  # type: ignore[method-assign]  # the library's documented way to set it
     parser.add_render_rule("image", _image_as_link)
     parser.add_render_rule("link_open", _link_open)

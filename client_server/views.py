@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +11,7 @@ from markupsafe import Markup
 from client_server.markdown import Renderer
 from client_server.store import ConversationRow, TurnRow
 from client_server.store.records import STREAMING
+from client_server.turn import Turn
 
 CHAIN = ("browser", "client_server", "saas_api", "model")
 
@@ -24,6 +26,8 @@ class Summary:
     tokens_per_second: float | None
     cost_usd: str | None
     finish_reason: str | None
+    waited_ms: float | None = None
+    """How long it was waited for in vain, where no token came."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +47,10 @@ class TurnView:
     summary: Summary | None
     retryable: bool
     created_at: float
+    age_ms: int
+    """How long ago it was asked, at the moment of rendering."""
+    first_token_ms: float | None
+    """How long its first token took, where the answer streams and that has come; None also where this process did not see it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +63,8 @@ class ConversationView:
     active: bool
 
 
-async def turn_view(row: TurnRow, renderer: Renderer) -> TurnView:
-    """The view of a turn."""
+async def turn_view(row: TurnRow, renderer: Renderer, live: Turn | None = None) -> TurnView:
+    """The view of a turn; `live` is its running side, if there is one."""
     running = row.state == STREAMING
     return TurnView(
         id=row.id,
@@ -72,12 +80,20 @@ async def turn_view(row: TurnRow, renderer: Renderer) -> TurnView:
         summary=None if running else _summary(row),
         retryable=bool(row.error and row.error.get("retryable")),
         created_at=row.created_at,
+        age_ms=max(0, round((time.time() - row.created_at) * 1000)),
+        first_token_ms=_first_token_ms(live) if running and live is not None else None,
     )
 
 
 def conversation_view(row: ConversationRow, active_id: str | None) -> ConversationView:
     """The view of a conversation; `active_id` is the one that is open."""
     return ConversationView(row.id, row.title, f"/c/{row.id}", row.id == active_id)
+
+
+def _first_token_ms(live: Turn) -> float | None:
+    """A process that took over in mid-answer saw the first token a second time: that says nothing."""
+    first = None if live.recovered else live.marks.first_in_us
+    return None if first is None else round(first / 1000, 1)
 
 
 def _summary(row: TurnRow) -> Summary | None:
@@ -100,4 +116,5 @@ def _summary(row: TurnRow) -> Summary | None:
         tokens_per_second=round(tokens / seconds, 1) if tokens and seconds > 0 else None,
         cost_usd=None if cost is None else str(cost),
         finish_reason=receipt.get("finish_reason"),
+        waited_ms=round((row.ended_at - row.created_at) * 1000, 1) if first is None and row.ended_at is not None else None,
     )

@@ -101,7 +101,7 @@ class HopMarks:
             "received_at": round(self.received_at, 6),
             "upstream_sent_us": self._us(self.sent_at),
             "upstream_headers_us": self._us(self.headers_at),
-            "first_in_us": self._us(arrivals[0]) if arrivals else None,
+            "first_in_us": self.first_in_us,
             "first_out_us": self._us(self.first_out),
             "last_in_us": self._us(arrivals[-1]) if arrivals else None,
             "last_out_us": self._us(self.last_out),
@@ -114,6 +114,11 @@ class HopMarks:
         if self.resumed:
             record["resumed"] = True
         return record
+
+    @property
+    def first_in_us(self) -> int | None:
+        """When the first chunk arrived; None before that."""
+        return self._us(self._arrivals[0]) if self._arrivals else None
 
     def server_timing(self) -> str:
         """The same, in short, as the value of a `Server-Timing` header (https://www.w3.org/TR/server-timing/; milliseconds)."""

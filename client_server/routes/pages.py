@@ -35,7 +35,7 @@ async def chat(request: Request) -> Response:
     context = {
         "conversation": conversation,
         "conversations": _side_bar(conversations, conversation),
-        "turns": [await turn_view(turn, app.renderer) for turn in turns],
+        "turns": [await turn_view(turn, app.renderer, app.turns.get(turn.id, session.id)) for turn in turns],
         "model_groups": await app.model_groups.names(),
         "csrf_token": app.sessions.csrf_token(session),
         "chain": CHAIN,

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import html
 import json
+import re
+import time
+
+import pytest
 
 from bench.script import expected_text
 from tests.client_server.visitor import Visitor, content_of, turn_id
@@ -91,3 +95,106 @@ async def test_static_files_are_kept_under_their_version(guest: Visitor) -> None
     assert "?v=" in address
     assert "immutable" in (await guest.http.get(address)).headers["cache-control"]
     assert (await guest.http.get(address.split("?")[0])).headers["cache-control"] == "no-cache"
+
+
+BROWSER = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", "/nowhere", 404),
+        ("GET", "/c/conv_unknown", 404),
+        ("GET", "/chat/turns/turn_unknown", 404),
+        ("POST", "/", 405),
+        ("POST", "/chat/messages", 403),
+    ],
+)
+async def test_an_address_that_fails_is_a_page_in_a_browser(guest: Visitor, method: str, path: str, status: int) -> None:
+    """Whoever asks for HTML gets the error's status with a page in the house's look, its policy, and a way on."""
+    response = await guest.http.request(method, path, headers=BROWSER)
+    assert response.status_code == status
+    assert response.headers["content-type"] == "text/html; charset=utf-8"
+    assert "default-src 'none'" in response.headers["content-security-policy"]
+    assert response.headers["cache-control"] == "no-store"
+    assert response.headers["vary"] == "Accept"
+    text = re.sub(r"<[^>]+>", " ", response.text)
+    assert "Start a new chat" in text
+    assert f"Status {status}" in text
+    assert response.headers["x-request-id"] in text
+    assert '<script type="module"' not in response.text
+    page = await guest.open()
+    assert page.count('<link rel="stylesheet"') + 1 == response.text.count('<link rel="stylesheet"')
+
+
+async def test_a_strangers_conversation_is_a_page_too(chain: Chain, guest: Visitor) -> None:
+    """It says no more than one that does not exist."""
+    await guest.say("5 1 1")
+    conversation = (await guest.open()).split('href="/c/')[1].split('"')[0]
+    async with Visitor.at(chain.url) as stranger:
+        pages = [await stranger.http.get(f"/c/{name}", headers=BROWSER) for name in (conversation, "conv_unknown")]
+    first, second = (page.text.replace(page.headers["x-request-id"], "") for page in pages)
+    assert [page.status_code for page in pages] == [404, 404]
+    assert first == second
+
+
+@pytest.mark.parametrize(
+    ("path", "headers"),
+    [
+        ("/nowhere", {"Accept": "*/*"}),
+        ("/nowhere", {"Accept": "application/json"}),
+        ("/nowhere", {"Accept": "text/html;q=0.5, application/json"}),
+        ("/nowhere", {"Accept": "text/html;q=nonsense"}),
+        ("/nowhere", {"Accept": "text/event-stream"}),
+        ("/nowhere", BROWSER | {"HX-Request": "true"}),
+        ("/api/nowhere", BROWSER),
+        ("/api/chat", BROWSER),
+    ],
+)
+async def test_whoever_does_not_prefer_a_page_gets_json(guest: Visitor, path: str, headers: dict[str, str]) -> None:
+    """Programs, the page's own scripts, and the API's routes whatever they are asked for."""
+    response = await guest.http.get(path, headers=headers)
+    assert response.headers["content-type"] == "application/json"
+    assert response.json()["error"]["message"]
+
+
+async def test_a_stopped_answer_can_be_asked_for_again(guest: Visitor) -> None:
+    """Its article says that it was stopped, and holds the form that asks once more; a finished one does not."""
+    for message, group, said in (
+        ("500 20 0", "chat-fast", "What had arrived is kept."),
+        ("20 5 5", "hang", "Stopped before anything had come."),
+    ):
+        turn = await guest.say(message, model_group=group)
+        if group == "chat-fast":
+            async with guest.events(turn) as stream:
+                await stream.read_frames(10)
+        await guest.post(f"/chat/turns/{turn}/stop")
+        await guest.until(turn, "cancelled")
+        article = (await guest.http.get(f"/chat/turns/{turn}")).text
+        assert said in article
+        assert f'action="/chat/turns/{turn}/regenerate"' in article
+        assert "Ask again" in article
+    finished = await guest.say("5 1 1")
+    await guest.until(finished, "finished")
+    assert "/regenerate" not in (await guest.http.get(f"/chat/turns/{finished}")).text
+
+
+async def test_a_page_says_how_old_its_running_answer_is(guest: Visitor) -> None:
+    """The age as it is rendered, and the wait for the first token once that is over; the page's clock goes on from there."""
+
+    def marks(page: str) -> dict[str, float]:
+        return {name: float(value) for name, value in re.findall(r'data-(age|first-token)-ms="([\d.]+)"', page)}
+
+    began = time.monotonic()
+    response = await guest.post("/chat/messages", data={"message": "200 20 300", "stream": "on"})
+    path, turn = response.headers["hx-push-url"], turn_id(response.text)
+    early = marks(await guest.open(path))
+    assert early.keys() == {"age"}
+    async with guest.events(turn) as stream:
+        await stream.read_frames(5)
+        late = marks(await guest.open(path))
+    assert 300 <= late["first-token"] <= late["age"] <= (time.monotonic() - began) * 1000
+    assert early["age"] < late["age"]
+    await guest.post(f"/chat/turns/{turn}/stop")
+    await guest.until(turn, "cancelled")
+    assert marks(await guest.open(path)) == {}

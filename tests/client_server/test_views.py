@@ -26,3 +26,15 @@ async def test_after_a_restart_the_figures_are_the_gateways() -> None:
     view = await turn_view(replace(ROW, state="finished", hops=[GATEWAY, resumed], receipt=RECEIPT), Renderer())
     assert view.summary is not None
     assert (view.summary.first_token_ms, view.summary.total_ms) == (305.0, 5000.0)
+
+
+async def test_an_answer_that_brought_nothing_says_how_long_it_was_waited_for() -> None:
+    """Stopped or failed before its first token, it has no time to first token and no total; one that brought something was not in vain."""
+    silent = OWN | {"first_in_us": None, "last_in_us": None}
+    row = replace(ROW, state="cancelled", hops=[silent], receipt=RECEIPT, created_at=1000.0, ended_at=1002.5)
+    view = await turn_view(row, Renderer())
+    assert view.summary is not None
+    assert (view.summary.first_token_ms, view.summary.total_ms, view.summary.waited_ms) == (None, None, 2500.0)
+    finished = await turn_view(replace(row, hops=[GATEWAY, OWN]), Renderer())
+    assert finished.summary is not None
+    assert finished.summary.waited_ms is None

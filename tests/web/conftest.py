@@ -12,6 +12,7 @@ import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from tests.web.page_server import PageServer, serving
+from tests.web.person import WORDS
 
 ARGUMENTS = [
     "--no-sandbox",
@@ -51,3 +52,12 @@ def page(browser: Browser, server: PageServer) -> Iterator[Page]:
     yield tab
     context.close()
     assert complaints == []
+
+
+@pytest.fixture
+def chat(page: Page, server: PageServer) -> Page:
+    """The page, loaded and wired."""
+    server.answers = dict.fromkeys(("go", "cut", "refuse", "again", "fail"), WORDS)
+    page.goto(server.url)
+    page.wait_for_selector("html[data-ready]")
+    return page

@@ -54,10 +54,19 @@ class Turn:
     began: float = field(default_factory=time.perf_counter)
     retryable: bool = False
     created_at: float = field(default_factory=time.time)
+    readers: int = 0
 
     @property
     def events_url(self) -> str:
         return f"/chat/turns/{self.id}/events"
+
+    @property
+    def age_ms(self) -> int:
+        return round((time.perf_counter() - self.began) * 1000)
+
+    @property
+    def first_token_ms(self) -> float | None:
+        return self.arrivals[0] / 1000 if self.arrivals and self.state == "streaming" else None
 
     @property
     def content(self) -> str:
@@ -93,7 +102,7 @@ class Turn:
 
     def end(self, state: str, error: dict[str, Any] | None = None) -> None:
         self.state, self.error = state, error
-        self.retryable = state != "finished"
+        self.retryable = bool(error and error["retryable"])
         if not self.arrivals:
             return
         first, total = self.arrivals[0] / 1000, self.arrivals[-1] / 1000
@@ -105,6 +114,7 @@ class Turn:
             "tokens_per_second": rate,
             "cost_usd": "0.000123",
             "finish_reason": "stop" if state == "finished" else None,
+            "waited_ms": None,
         }
 
 
@@ -122,6 +132,8 @@ class PageServer:
         self.app.mount("/static", StaticFiles(directory=WEB / "static"))
         self.templates = Templates()
         self.refusals = 0
+        self.gap_s = Turn.gap_s
+        self.first_s = Turn.first_s
         self._routes()
 
     def turn(self, turn_id: str) -> Turn:
@@ -147,18 +159,32 @@ class PageServer:
     def add(self, message: str, *, streaming: bool = True, model_group: str = "chat-fast") -> Turn:
         script = message.split(maxsplit=1)[0].strip().lower()
         answer = self.answers.get(script) or [f"{word} " for word in f"You wrote: {message}".split(" ")]
-        turn = Turn(f"turn{len(self.turns)}", message, answer if streaming else ["".join(answer)], streaming, model_group, script=script)
+        chunks = answer if streaming else ["".join(answer)]
+        turn = Turn(
+            f"turn{len(self.turns)}", message, chunks, streaming, model_group, gap_s=self.gap_s, first_s=self.first_s, script=script
+        )
         self.turns.append(turn)
         return turn
 
     async def frames(self, turn: Turn, after: int, connection: int) -> AsyncIterator[bytes]:
-        """The turn's frames after an id. Scripts that cut do so on their first connections."""
+        """The turn's frames after an id, for one reader more."""
+        turn.readers += 1
+        try:
+            async for frame in self.scripted(turn, after, connection):
+                yield frame
+        finally:
+            turn.readers -= 1
+
+    async def scripted(self, turn: Turn, after: int, connection: int) -> AsyncIterator[bytes]:
+        """The same as the script has it. Scripts that cut do so on their first connections."""
         yield b"retry: 100\n\n"
         for index in range(after + 1, len(turn.answer)):
             if turn.state == "cancelled":
                 break
             if index >= turn.sent:
                 await asyncio.sleep(turn.first_s if index == 0 else turn.gap_s)
+                if turn.state == "cancelled":
+                    break
                 turn.arrivals.append(int((time.perf_counter() - turn.began) * 1e6))
                 turn.sent = index + 1
             yield self.chunk(index, turn.answer[index])

@@ -5,41 +5,12 @@ from __future__ import annotations
 import re
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, Route, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 from tests.web.page_server import PageServer
+from tests.web.person import TEXT, WORDS, answer, content, send
 
 pytestmark = pytest.mark.browser
-
-WORDS = [f"w{index} " for index in range(40)]
-TEXT = "".join(WORDS).strip()
-
-
-@pytest.fixture
-def chat(page: Page, server: PageServer) -> Page:
-    """The page, loaded and wired."""
-    server.answers = dict.fromkeys(("go", "cut", "refuse", "again", "fail"), WORDS)
-    page.goto(server.url)
-    page.wait_for_selector("html[data-ready]")
-    return page
-
-
-def send(page: Page, message: str) -> None:
-    """Types a message and presses Enter."""
-    page.get_by_label("Message").fill(message)
-    page.keyboard.press("Enter")
-
-
-def content(page: Page) -> Locator:
-    """Where the text of the last answer stands."""
-    return page.locator("[data-role=content]").last
-
-
-def answer(page: Page, state: str = "finished") -> str:
-    """The text of the last answer, once it is in this state."""
-    article = page.locator("article").last
-    expect(article).to_have_attribute("data-state", state, timeout=15_000)
-    return article.locator("[data-role=content]").inner_text().strip()
 
 
 def test_an_answer_grows_and_ends_in_the_servers_rendering(chat: Page, server: PageServer) -> None:

@@ -90,6 +90,18 @@ def test_the_parts_that_are_told_add_up_after_rounding(layout: Any) -> None:
         assert sum(rounded) == round(parts["total_us"] / 100) * 100
 
 
+def test_a_row_shows_the_figure_that_is_told(layout: Any) -> None:
+    """Rounded so that the sum adds up, a part is the same figure in its row; one that would be almost nothing is finer there."""
+    odd = [hop("saas_api", 1_455, 301_780, 901_700, 44), hop("client_server", 955, 303_955, 903_900, 39)]
+    found = layout("layoutWaterfall", odd)
+    parts = found["parts"]
+    exact = [parts["own"][name] for name in ("model", "saas_api", "client_server")]
+    told = layout("roundedParts", [*exact, parts["between_us"]], parts["total_us"])
+    own = {row["hop"]: row["own_us"] for row in found["rows"]}
+    assert [own["model"], own["saas_api"]] == told[:2]
+    assert own["client_server"] == exact[2] == 994
+
+
 def test_no_part_is_negative_where_marks_contradict_each_other(layout: Any) -> None:
     """A departure is noted after the bytes have left, so the next hop may have seen them before."""
     late = [hop("saas_api", 1_400, 301_700, 901_700, 9_000), hop("client_server", 900, 302_000, 903_900)]

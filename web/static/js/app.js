@@ -15,7 +15,7 @@ import { openWaterfall } from "./waterfall.js";
 
 const turns = document.getElementById("turns");
 const alert = new Alert(document.getElementById("alert"));
-const composer = new Composer(document.getElementById("composer"), alert);
+const composer = new Composer(document.getElementById("composer"), alert, (request) => (current ? current.without(request) : request()));
 const chain = new Chain(document.querySelector("[data-role=chain]"));
 const scroll = followText(document.getElementById("scroller"), turns, document.querySelector("[data-action=latest]"));
 
@@ -32,20 +32,23 @@ function readNext(marks = null) {
   if (article) read(article, marks);
 }
 
+let latest = null; // the stream that was begun last: the head shows its figures, also when they come after its article was replaced
+
 function read(article, marks) {
   const line = new LiveLine(article, marks?.pressedAt ?? null);
   chain.started();
-  current = new AnswerStream(article, marks, {
+  const stream = new AnswerStream(article, marks, {
     chunk(count) {
       chain.pulse();
       line.chunk(count);
     },
     connection: (state) => line.connection(state),
-    ended({ error, hops }) {
+    ended() {
       line.stop();
-      chain.ended(!error && marks?.whole ? [...hops, marks.record()] : hops);
+      chain.ended();
       composer.setStreaming(null);
     },
+    timed: (hops) => stream === latest && chain.show(hops),
     swapped(stored) {
       dressBlocks(stored.parentElement);
       window.htmx.process(stored);
@@ -53,7 +56,8 @@ function read(article, marks) {
       readNext();
     },
   });
-  current.open();
+  current = latest = stream;
+  stream.open();
 }
 
 document.addEventListener(

@@ -23,9 +23,12 @@ export class Chain {
     this.element.dataset.live = this.even ? "even" : "odd";
   }
 
-  /** `hops` are the records of one answer, upstream first. */
-  ended(hops) {
+  ended() {
     delete this.element.dataset.live;
+  }
+
+  /** `hops` are the records of one answer, upstream first: those that its waterfall is drawn from. */
+  show(hops) {
     if (!hops.length) return;
     for (const row of layoutWaterfall(hops).rows) {
       const time = this.element.querySelector(`[data-hop="${row.hop}"] [data-role=own-time]`);

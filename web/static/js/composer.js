@@ -1,16 +1,20 @@
 /** Where a person writes: keys, height, the switch between Send and Stop, and the text, which only goes once the server has it. */
 
 import { errorOf, post } from "./api.js";
+import { Choice } from "./choice.js";
 
 export class Composer {
-  constructor(form, alert) {
+  /** `freely` makes a request that must not wait for a connection. */
+  constructor(form, alert, freely) {
     this.form = form;
     this.alert = alert;
+    this.freely = freely;
     this.message = form.elements.namedItem("message");
     this.send = form.querySelector("[data-role=send]");
     this.stopButton = form.querySelector("[data-action=stop]");
     this.turnId = null;
     this.sentText = "";
+    this.choice = new Choice(form);
     this.#connect();
     this.#fit();
   }
@@ -28,6 +32,7 @@ export class Composer {
 
   setConversation(id) {
     this.form.elements.namedItem("conversation_id").value = id;
+    this.choice.keep();
   }
 
   fill(text) {
@@ -55,7 +60,7 @@ export class Composer {
     if (turnId === null || this.stopButton.disabled) return;
     this.stopButton.disabled = true;
     try {
-      const response = await post(`/chat/turns/${encodeURIComponent(turnId)}/stop`);
+      const response = await this.freely(() => post(`/chat/turns/${encodeURIComponent(turnId)}/stop`));
       if (!response.ok && response.status !== 409) throw errorOf(response.status, await response.text());
     } catch (error) {
       this.stopButton.disabled = false;
@@ -76,7 +81,7 @@ export class Composer {
     const value = this.form.querySelector("[data-role=temperature]");
     const show = () => (value.textContent = Number(slider.value).toFixed(1));
     slider.addEventListener("input", show);
-    show(); // a reload keeps the slider where it was
+    show(); // it may stand where it was left
   }
 
   #onPageKey(event) {

@@ -1,15 +1,15 @@
 /** Markdown, rendered while it arrives: streaming-markdown does the parsing, this is its renderer.
  *
  * Strategy. The parser appends; what was rendered is never touched again, so a token costs the same at the answer's end as at
- * its beginning. Text becomes text nodes and nothing else, so HTML in an answer stays text. Links get an address only if its scheme is
- * on a list; images become links, since a picture would be fetched from a stranger's server. The parser has limits of its own (nesting
+ * its beginning. Text becomes text nodes and links of its addresses, so HTML in an answer stays text. Links get an address only if its
+ * scheme is on a list; images become links, since a picture would be fetched from a stranger's server. The parser has limits of its own (nesting
  * depth, unfinished constructs); past them the answer is shown as plain text, and the server's rendering at the end puts it right.
  */
 
 import * as smd from "../vendor/streaming-markdown.min.js";
+import { Addresses, setHref } from "./addresses.js";
 import { codeBlock } from "./code_blocks.js";
 
-const SCHEMES = new Set(["http:", "https:", "mailto:"]);
 const MAX_DEPTH = 20; // the parser's own stack holds 24
 const MAX_PENDING = 4096;
 const SLICE = 2048;
@@ -18,20 +18,10 @@ const TAGS = new Map([
   [smd.PARAGRAPH, "p"], [smd.LINE_BREAK, "br"], [smd.RULE, "hr"], [smd.BLOCKQUOTE, "blockquote"],
   [smd.HEADING_1, "h1"], [smd.HEADING_2, "h2"], [smd.HEADING_3, "h3"], [smd.HEADING_4, "h4"], [smd.HEADING_5, "h5"], [smd.HEADING_6, "h6"],
   [smd.ITALIC_AST, "em"], [smd.ITALIC_UND, "em"], [smd.STRONG_AST, "strong"], [smd.STRONG_UND, "strong"], [smd.STRIKE, "s"],
-  [smd.CODE_INLINE, "code"], [smd.LINK, "a"], [smd.RAW_URL, "a"], [smd.IMAGE, "a"],
+  [smd.CODE_INLINE, "code"], [smd.LINK, "a"], [smd.IMAGE, "a"],
   [smd.LIST_UNORDERED, "ul"], [smd.LIST_ORDERED, "ol"], [smd.LIST_ITEM, "li"],
   [smd.EQUATION_INLINE, "span"], [smd.EQUATION_BLOCK, "div"],
 ]);
-
-/** The address, if a link may have it; otherwise null. Relative addresses are none of the model's business. */
-export function allowedHref(address) {
-  try {
-    const url = new URL(address);
-    return SCHEMES.has(url.protocol) ? url.href : null;
-  } catch {
-    return null;
-  }
-}
 
 class TooDeep extends Error {}
 
@@ -76,14 +66,6 @@ function isEquation(type) {
   return type === smd.EQUATION_INLINE || type === smd.EQUATION_BLOCK;
 }
 
-function setHref(element, address) {
-  const href = allowedHref(address);
-  if (href === null) return;
-  element.href = href;
-  element.target = "_blank";
-  element.rel = "noopener noreferrer nofollow";
-}
-
 function setLanguage(code, name) {
   const language = name.trim().split(/\s/, 1)[0].slice(0, 32);
   if (!language) return;
@@ -91,26 +73,41 @@ function setLanguage(code, name) {
   if (label) label.textContent = language;
 }
 
+// Where an address stays text: inside a link, and in code.
+const LITERAL = new Set([smd.LINK, smd.IMAGE, smd.CODE_INLINE, smd.CODE_BLOCK, smd.CODE_FENCE]);
 const WORD = /[\p{L}\p{N}]$/u;
 
 /** What streaming-markdown calls while it parses. `stack` holds the open elements, `types` their tokens, `before` the text just added.
  *
  * The parser takes the underscore in `client_server` for the beginning of emphasis, which CommonMark does not; `undo` takes the token
- * that it has just opened back.
+ * that it has just opened back. So it does with the parser's own addresses, which swallow all up to the next space: text that holds
+ * addresses is `addresses`' affair. The parser hands their scheme over twice then, and `twice` drops it once.
  */
 function renderer(root, undo) {
   const stack = [root];
   const types = [0];
+  const addresses = new Addresses();
   let before = "";
+  let twice = false;
   const top = () => stack[stack.length - 1];
+  function write(text) {
+    if (types.some((type) => LITERAL.has(type))) top().append(text);
+    else addresses.add(top(), text);
+  }
   return {
     data: null,
     add_token(_, type) {
-      if ((type === smd.ITALIC_UND || type === smd.STRONG_UND) && WORD.test(before)) {
-        top().append(type === smd.ITALIC_UND ? "_" : "__");
+      if ((type === smd.ITALIC_UND || type === smd.STRONG_UND) && (addresses.growing || WORD.test(before))) {
+        write(type === smd.ITALIC_UND ? "_" : "__");
         undo();
         return;
       }
+      if (type === smd.RAW_URL) {
+        twice = true;
+        undo();
+        return;
+      }
+      addresses.end();
       before = "";
       if (stack.length >= MAX_DEPTH) throw new TooDeep();
       stack.push(open(top(), type));
@@ -118,14 +115,19 @@ function renderer(root, undo) {
       if (isEquation(type)) top().append("$"); // no mathematics here, so what the parser took away goes back
     },
     end_token() {
+      addresses.end();
       if (isEquation(types.pop())) top().append("$");
       stack.pop();
       before = "";
     },
-    add_text(_, text) {
-      top().append(text);
+    add_text(_, parsed) {
+      const text = twice ? parsed.replace(/^https?:\/\//, "") : parsed;
+      twice = false;
+      write(text);
       before = text.slice(-2); // two, for a letter that is a surrogate pair
     },
+    /** No more text will come. */
+    finish: () => addresses.end(),
     set_attr(_, type, value) {
       if (type === smd.HREF || type === smd.SRC) setHref(top(), value);
       else if (type === smd.LANG) setLanguage(top(), value);
@@ -150,10 +152,11 @@ function* slices(text) {
 export class MarkdownStream {
   constructor(root) {
     this.root = root;
-    this.parser = smd.parser(renderer(root, () => {
+    this.renderer = renderer(root, () => {
       this.parser.len -= 1;
       this.parser.token = this.parser.tokens[this.parser.len];
-    }));
+    });
+    this.parser = smd.parser(this.renderer);
     this.text = "";
     this.plain = null; // the element that takes all text, once the parser has met its limits
   }
@@ -174,6 +177,7 @@ export class MarkdownStream {
     } catch {
       // only markup can be left over here; the text is all there
     }
+    this.renderer.finish();
   }
 
   #parse(piece) {

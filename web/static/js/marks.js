@@ -1,7 +1,8 @@
 /** What the browser itself saw of an answer: the same record as every other hop's, on this page's own monotonic clock.
  *
  * The request "arrives" at this hop when Send is pressed, and a chunk "departs" when it has been painted. The record is only worth
- * something where the page saw it all: whoever reconnected, or was hidden for a while, has measured something else.
+ * something where the page saw it all: whoever reconnected, was hidden for a while, or gave the
+ * connection up for another request has measured something else.
  */
 
 import { post } from "./api.js";
@@ -77,11 +78,14 @@ export class BrowserMarks {
   }
 }
 
-/** Hands the record to the server, so that the waterfall has its first row. Failing to do so costs that row alone. */
+/** Hands the record to the server, so that the waterfall has its first row, and returns it; null where it would be worth nothing.
+ * Failing to deliver it costs that row alone. */
 export function deliver(turnId, marks) {
-  if (!marks?.whole || !marks.arrivals.length) return;
-  const sent = post(`/chat/turns/${encodeURIComponent(turnId)}/timing`, marks.record()).then(() => {}, () => {});
+  if (!marks.whole || !marks.arrivals.length) return null;
+  const record = marks.record();
+  const sent = post(`/chat/turns/${encodeURIComponent(turnId)}/timing`, record).then(() => {}, () => {});
   posts.set(turnId, sent);
+  return record;
 }
 
 /** Resolves when a record of this turn, if one was sent, has been delivered. */

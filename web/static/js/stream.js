@@ -4,14 +4,19 @@
  * cut, with the last id; after any status but 200 it gives up without saying which it was. Then the turn itself is asked for: if it has
  * ended, its stored answer takes this one's place, otherwise a new EventSource goes on after the last id seen. Ids make every frame
  * idempotent: one that was seen before is passed over. The end of the stream is a terminal frame, never the end of a connection.
+ *
+ * A browser has six connections per host. So this one is given up while another request of ours has to get through, and while nobody sees
+ * the tab; the stream then goes on after the last id, as after a cut. `held` says why there is no connection now.
  */
 
 import { errorOf, fetchAnswer } from "./api.js";
 import { MarkdownStream } from "./markdown.js";
 import { deliver } from "./marks.js";
 import { afterPaint, perFrame } from "./per_frame.js";
+import { watchPresence } from "./presence.js";
 
 const BACKOFF_MS = [300, 600, 1200, 2400, 5000];
+const REQUEST_PATIENCE_MS = 3000; // a request that hangs must not keep the answer off the screen
 
 /** The text that one chunk carries. */
 function textOf(chunk) {
@@ -28,7 +33,8 @@ function parsed(data) {
 }
 
 export class AnswerStream {
-  /** `watch` is told: `chunk(count)` per frame, `connection(state)`, `ended({error, hops})`, `swapped(article)`. */
+  /** `watch` is told: `chunk(count)` per frame, `connection(state)`, `ended()`, `timed(hops)` (upstream first),
+   * `swapped(article)`. */
   constructor(article, marks, watch) {
     this.article = article;
     this.turnId = article.dataset.turnId;
@@ -43,10 +49,14 @@ export class AnswerStream {
     this.tries = 0;
     this.over = false;
     this.timer = 0;
+    this.probes = 0;
+    this.held = new Set();
     this.frame = perFrame((inFrame) => this.#render(inFrame));
+    this.presence = watchPresence({ left: () => this.#hold("hidden"), back: () => this.#release("hidden") });
   }
 
   open() {
+    if (this.over || this.held.size) return;
     const url = new URL(this.article.dataset.eventsUrl, location.href);
     if (this.lastId >= 0) url.searchParams.set("last_event_id", this.lastId);
     const source = (this.source = new EventSource(url));
@@ -67,6 +77,33 @@ export class AnswerStream {
     this.source?.close();
     clearTimeout(this.timer);
     this.frame.stop();
+    this.presence.stop();
+  }
+
+  /** Makes a request while this stream's connection is free for it. Resolves and rejects as the request does. */
+  async without(request) {
+    this.#hold("request");
+    const limit = setTimeout(() => this.#release("request"), REQUEST_PATIENCE_MS);
+    try {
+      return await request();
+    } finally {
+      clearTimeout(limit);
+      this.#release("request");
+    }
+  }
+
+  #hold(reason) {
+    if (this.over) return;
+    this.held.add(reason);
+    this.source?.close();
+    this.source = null;
+    clearTimeout(this.timer);
+    this.probes += 1; // one that is under way finds out nothing that the next connection does not
+    if (this.marks) this.marks.whole = false;
+  }
+
+  #release(reason) {
+    if (this.held.delete(reason)) this.open();
   }
 
   /** True once per frame of the gateway's; frames without an id of their own carry the last one's, so they never come here. */
@@ -126,8 +163,9 @@ export class AnswerStream {
 
   /** The stream was refused: has the turn ended, is it gone, or is the server only busy? */
   async #probe() {
+    const probe = (this.probes += 1);
     const { status, article } = await fetchAnswer(this.turnId);
-    if (this.over) return;
+    if (this.over || probe !== this.probes) return;
     if (article && article.dataset.state !== "streaming") {
       this.#finish(null);
       this.#swap(article);
@@ -152,14 +190,18 @@ export class AnswerStream {
     this.frame.flush();
     this.close();
     this.markdown?.end();
+    this.watch.ended();
+    const hops = [...this.hops.values()];
     const { marks, turnId } = this;
-    if (marks && !error) {
-      afterPaint(() => {
-        marks.painted(marks.arrivals.length);
-        deliver(turnId, marks);
-      }, false);
+    if (error || !marks?.whole) {
+      this.watch.timed(hops);
+      return;
     }
-    this.watch.ended({ error, hops: [...this.hops.values()] });
+    afterPaint(() => {
+      marks.painted(marks.arrivals.length);
+      const record = deliver(turnId, marks);
+      this.watch.timed(record ? [...hops, record] : hops);
+    }, false);
   }
 
   /** The server has stored the answer before it wrote the terminal frame; asking again is for a server that is just restarting. */

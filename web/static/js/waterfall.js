@@ -42,6 +42,10 @@ export function draw(target, timing) {
     return;
   }
   const layout = layoutWaterfall(hops);
+  if (!layout.parts) {
+    target.replaceChildren(sentence(layout), marksTable(hops)); // bars of a request that brought nothing would only look like something
+    return;
+  }
   const chart = document.createElement("div");
   chart.className = "waterfall-chart";
   let width = 0;
@@ -104,7 +108,7 @@ function phrase(name) {
 }
 
 function sentence({ parts }) {
-  if (!parts) return paragraph("No chunk arrived.", "waterfall-sum");
+  if (!parts) return paragraph("No chunk arrived, so there is nothing to draw.", "waterfall-sum");
   const { total_us, told } = tellParts(parts);
   const words = told.map(({ name, us }) => `${milliseconds(us)} ${phrase(name)}`);
   const where = parts.own.has("browser") ? "First token on the screen after " : "First token through client_server after ";

@@ -12,6 +12,7 @@
 const NAMES = { browser: "browser", client_server: "client_server", saas_api: "saas_api", model: "model" };
 const BURST_WINDOW_US = 4000;
 const BURST_CHUNKS = 4;
+const FINE_BELOW_US = 995; // as in figures.js
 
 const known = (value) => value !== null && value !== undefined;
 
@@ -112,7 +113,8 @@ export function layoutWaterfall(records) {
   const rows = places.map(({ hop, origin }) => rowOf(hop, origin));
   rows.push(modelRow(hops.at(-1), places.at(-1).origin));
   const parts = partsOf(hops);
-  for (const row of rows) row.own_us = parts?.own.get(row.hop) ?? null;
+  const shown = parts ? shownParts(parts) : new Map();
+  for (const row of rows) row.own_us = shown.get(row.hop) ?? null;
   const lanes = places.map(({ hop, origin }) => ({ hop: hop.hop, arrivals_us: (hop.arrivals_us ?? []).map((mark) => origin + mark) }));
   const ends = rows.flatMap((row) => [row.request?.end, row.wait?.end, row.streaming?.end].filter(known));
   return { rows, lanes, span_us: Math.max(1, ...ends), parts, burst: heldBack(hops) };
@@ -140,6 +142,12 @@ export function tellParts(parts) {
   const told = names.map((name, index) => ({ name, us: rounded[index] }));
   told.push({ name: "between", us: rounded.at(-1) });
   return { total_us: Math.round(parts.total_us / 100) * 100, told };
+}
+
+/** Each hop's own time as it is shown beside its name: the figure of the sentence, or a finer one where that would be almost nothing. */
+function shownParts(parts) {
+  const told = new Map(tellParts(parts).told.map(({ name, us }) => [name, us]));
+  return new Map([...parts.own].map(([name, us]) => [name, us < FINE_BELOW_US ? us : told.get(name)]));
 }
 
 /** Steps of 1, 2 or 5 that leave room for their labels. */
