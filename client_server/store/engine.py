@@ -12,7 +12,7 @@ from typing import Any
 import orjson
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import Connection, Engine, event, make_url
+from sqlalchemy import Connection, event, make_url
 from sqlalchemy import create_engine as create_sync_engine
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
@@ -46,7 +46,8 @@ async def transactions(engine: AsyncEngine) -> AsyncIterator[Transact]:
     """What runs a gathered transaction.
 
     SQLite blocks, so its driver lives in a thread; the asynchronous one goes there and back for every step of a transaction. Ours goes
-    once for all of it, on a connection and in a thread of its own.
+    once for all of it, on a connection and in a thread of its own; that connection is kept, since giving it back after each transaction
+    would cost nearly as much as the transaction.
     """
     if engine.dialect.name != "sqlite":
 
@@ -61,16 +62,22 @@ async def transactions(engine: AsyncEngine) -> AsyncIterator[Transact]:
     event.listen(writer, "connect", _configure)
     loop = asyncio.get_running_loop()
     with ThreadPoolExecutor(1, "sqlite-writer") as thread:
+        connection = await loop.run_in_executor(thread, writer.connect)
 
         async def transact_in_thread(statements: Sequence[Statement]) -> None:
-            await loop.run_in_executor(thread, _transact, writer, statements)
+            await loop.run_in_executor(thread, _transact, connection, statements)
 
         yield transact_in_thread
-        await loop.run_in_executor(thread, writer.dispose)
+        await loop.run_in_executor(thread, _close, connection)
 
 
-def _transact(writer: Engine, statements: Sequence[Statement]) -> None:
-    with writer.begin() as connection:
+def _close(connection: Connection) -> None:
+    connection.close()
+    connection.engine.dispose()
+
+
+def _transact(connection: Connection, statements: Sequence[Statement]) -> None:
+    with connection.begin():
         for statement, rows in statements:
             connection.execute(statement, rows)
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import Connection, Engine, event, make_url
+from sqlalchemy import Connection, event, make_url
 from sqlalchemy import create_engine as create_sync_engine
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
@@ -42,7 +42,8 @@ async def transactions(engine: AsyncEngine) -> AsyncIterator[Transact]:
     """What runs the writer's transactions.
 
     SQLite's asynchronous driver goes to its thread and back for every step of a transaction, ten times in all. The writer's go
-    there once, on a connection and in a thread of their own.
+    there once, on a connection and in a thread of their own; that connection is kept, since giving it back after each
+    transaction would cost nearly as much as the transaction.
     """
     if engine.dialect.name != "sqlite":
 
@@ -56,17 +57,23 @@ async def transactions(engine: AsyncEngine) -> AsyncIterator[Transact]:
     event.listen(writer, "connect", _configure)
     loop = asyncio.get_running_loop()
     with ThreadPoolExecutor(1, "sqlite-writer") as thread:
+        connection = await loop.run_in_executor(thread, writer.connect)
 
         async def transact_in_thread(works: Sequence[Work]) -> Sequence[Any]:
-            return await loop.run_in_executor(thread, _transact, writer, works)
+            return await loop.run_in_executor(thread, _transact, connection, works)
 
         yield transact_in_thread
-        await loop.run_in_executor(thread, writer.dispose)
+        await loop.run_in_executor(thread, _close, connection)
 
 
-def _transact(writer: Engine, works: Sequence[Work]) -> Sequence[Any]:
-    with writer.begin() as connection:
+def _transact(connection: Connection, works: Sequence[Work]) -> Sequence[Any]:
+    with connection.begin():
         return _each(connection, works)
+
+
+def _close(connection: Connection) -> None:
+    connection.close()
+    connection.engine.dispose()
 
 
 def _each(connection: Connection, works: Sequence[Work]) -> Sequence[Any]:
