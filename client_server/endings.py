@@ -19,7 +19,7 @@ from client_server.turn import Turn
 from wire.errors import ErrorCode, WireError
 from wire.frames import DONE, failed_frame, hop_frame, payload
 from wire.log import Ending, Outcome
-from wire.turnstile import Turnstile
+from wire.turnstile import ENDS_PER_PASS, Turnstile
 
 logger = logging.getLogger(__name__)
 
@@ -42,7 +42,7 @@ class Endings:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._unsaved: dict[str, dict[str, Any]] = {}
-        self._turnstile = Turnstile()
+        self._turnstile = Turnstile(ENDS_PER_PASS)
 
     def unsaved(self, turn_id: str) -> dict[str, Any]:
         """What the turn's row will hold once it can be written; nothing where it has been."""

@@ -21,7 +21,7 @@ from wire.errors import ErrorCode, WireError
 from wire.frames import DONE, failed_frame, hop_frame, numbered, receipt_frame
 from wire.log import Ending
 from wire.timing import HopMarks
-from wire.turnstile import Turnstile
+from wire.turnstile import ENDS_PER_PASS, Turnstile
 
 logger = logging.getLogger(__name__)
 
@@ -45,7 +45,7 @@ class Generations:
         self._by_call: dict[str, Generation] = {}
         self._running: set[Generation] = set()
         self._draining = False
-        self._turnstile = Turnstile()
+        self._turnstile = Turnstile(ENDS_PER_PASS)
 
     def get(self, call_id: str) -> Generation | None:
         """A generation that runs here, or has ended here not long ago."""

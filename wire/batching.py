@@ -1,7 +1,7 @@
 """Many callers, one run: work that arrives while a run is under way waits for the next, which takes all of it.
 
 Databases call it group commit. A caller that comes alone is served at once; of a hundred that come together, one runs and
-ninety-nine ride along. There is no timer, so nobody waits for company. Those who rode together go on one per pass of the event loop
+ninety-nine ride along. There is no timer, so nobody waits for company. Those who rode together go on a few per pass of the event loop
 (`wire.turnstile`): what each does next must not become one long step in which nothing else moves.
 """
 
@@ -11,7 +11,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Generic, TypeVar
 
-from wire.turnstile import Turnstile
+from wire.turnstile import ENDS_PER_PASS, Turnstile
 
 Item = TypeVar("Item")
 
@@ -29,7 +29,7 @@ class Batcher(Generic[Item]):
         self._run = run
         self._waiting: list[tuple[Item, asyncio.Future[None]]] = []
         self._worker: asyncio.Task[None] | None = None
-        self._turnstile = Turnstile()
+        self._turnstile = Turnstile(ENDS_PER_PASS)
 
     async def add(self, item: Item) -> None:
         """Returns once the item has been run. Raises what its run raised. Cancelling the caller does not take the item back."""

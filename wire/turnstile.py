@@ -10,6 +10,9 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 
+ENDS_PER_PASS = 4
+"""An end is a fraction of a millisecond's work, and one that waits for others on its way to the database shares their transaction."""
+
 
 class Turnstile:
     """Lets `per_pass` callers through in each pass of the event loop, first come, first served."""
