@@ -93,10 +93,11 @@ async def _follow(
         except Exception as error:
             watch.fail(error)
             return False
+        at = now_ns()
         if body and not watch.send_at_once(write, _body(body)):
             return False
         if marks is not None:
-            marks.departed(reader.index, since)
+            marks.departed(reader.index, since, at)
         return True
 
     try:

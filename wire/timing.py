@@ -73,13 +73,17 @@ class HopMarks:
         elif chunks:
             self._arrivals.extend([now_ns()] * chunks)
 
-    def departed(self, upto: int, since: int) -> None:
-        """The frames before index `upto` have been written out to a reader that was there from `since` (`now_ns`) on."""
+    def departed(self, upto: int, since: int, at: int | None = None) -> None:
+        """The frames before index `upto` have been written out to a reader that was there from `since` (`now_ns`) on.
+
+        `at` is when they were handed over, where that was before now: a reader below may have them before the writer's own next step,
+        and its wait must contain ours.
+        """
         arrivals, dwell = self._arrivals, self._dwell
         done, upto = len(dwell), min(upto, len(arrivals))
         if upto <= done:
             return
-        now = now_ns()
+        now = now_ns() if at is None else at
         if self.first_out is None:
             self.first_out = now
         self.last_out = now

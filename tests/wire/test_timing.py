@@ -137,6 +137,20 @@ def test_a_resumed_reader_changes_nothing(clock: Clock) -> None:
     assert {"p50": 0, "p99": 1_000, "max": 1_000} == record["dwell_us"]
 
 
+def test_departure_is_when_the_frames_were_handed_over(clock: Clock) -> None:
+    """What comes between the hand-over and the note of it (the writer lost the processor) belongs to no hop's dwell."""
+    marks = HopMarks("saas_api")
+    marks.arrived(1, 10)
+    begun = clock.now
+    clock.now += 2_000
+    handed = clock.now
+    clock.now += 50_000_000
+    marks.departed(1, begun, handed)
+    record = marks.to_dict()
+    assert record["first_out_us"] == record["last_out_us"] == record["first_in_us"] + 2
+    assert record["dwell_us"]["max"] == 2
+
+
 def test_frames_that_did_not_arrive_are_not_counted_as_departed(clock: Clock) -> None:
     """The hop's own frames (receipt, hop) have indices too; they leave without having arrived."""
     marks = HopMarks("saas_api", received_ns=clock.now)
