@@ -64,8 +64,9 @@ def test_a_reload_in_mid_answer_ends_with_the_whole_text(chat: Page) -> None:
 def test_stop_keeps_what_came(chat: Page, server: PageServer) -> None:
     """Stop is there while an answer streams, Esc does the same, and afterwards Send is back."""
     expect(chat.get_by_role("button", name="Stop")).to_be_hidden()
-    for by_key in (False, True):
+    for turn, by_key in enumerate((False, True)):
         send(chat, "go on")
+        expect(chat.locator("article")).to_have_count(turn + 1)
         expect(content(chat)).to_contain_text("w5")
         if by_key:
             chat.keyboard.press("Escape")
