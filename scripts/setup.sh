@@ -8,41 +8,14 @@ set -eu
 lock=$1
 stamp=$2
 
-new_enough() {
-    "$1" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null
+usable() {
+    [ -x .venv/bin/python ] && .venv/bin/python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
+        && .venv/bin/python -m pip --version >/dev/null 2>&1
 }
 
-find_python() {
-    for candidate in ${PYTHON:-} python3 python3.14 python3.13 python3.12 python3.11 python; do
-        if command -v "$candidate" >/dev/null && new_enough "$candidate"; then
-            command -v "$candidate"
-            return
-        fi
-    done
-    echo "Python 3.11 or newer is needed and none was found on PATH; PYTHON=/path/to/python names one that lies elsewhere." >&2
-    return 1
-}
-
-as_root() {
-    if [ "$(id -u)" = 0 ]; then "$@"; else sudo -n "$@"; fi
-}
-
-# Debian keeps Python's own venv module in a package apart.
-need_venv_module() {
-    "$1" -c 'import ensurepip, venv' 2>/dev/null && return
-    package="python$("$1" -c 'import sys; print("%d.%d" % sys.version_info[:2])')-venv"
-    if command -v apt-get >/dev/null; then
-        { as_root apt-get install -y -qq "$package" || { as_root apt-get update -qq && as_root apt-get install -y -qq "$package"; }; } >/dev/null 2>&1 || true
-    fi
-    "$1" -c 'import ensurepip, venv' 2>/dev/null && return
-    echo "Python's venv module is missing; on Debian and Ubuntu it comes with: sudo apt-get install $package" >&2
-    return 1
-}
-
-if ! { [ -x .venv/bin/python ] && new_enough .venv/bin/python && .venv/bin/python -m pip --version >/dev/null 2>&1; }; then
-    python=$(find_python)
-    need_venv_module "$python"
-    echo "Making .venv with $("$python" --version)"
+if ! usable; then
+    python=$(scripts/find_python.sh)
+    echo "Making .venv with $("$python" --version), $python"
     "$python" -m venv --clear .venv
 fi
 

@@ -1,0 +1,70 @@
+"""`scripts/find_python.sh`: which Python the servers are installed into."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.support.server import ROOT
+
+# A Python that says of itself what it is told to say. The real one behind it may have any version and any build.
+FAKE = """#!/bin/sh
+exec {real} -c "import sys, sysconfig
+sys.version_info, sys.base_prefix = {version}, '{prefix}'
+sysconfig.get_config_vars()['CONFIG_ARGS'] = '{configured}'
+$2"
+"""
+
+
+def fake(directory: Path, name: str, *, version: tuple[int, int] = (3, 11), prefix: str = "/opt", configured: str = "") -> Path:
+    """An executable of this name in this directory."""
+    directory.mkdir(exist_ok=True)
+    path = directory / name
+    path.write_text(FAKE.format(real=sys.executable, version=version, prefix=prefix, configured=configured))
+    path.chmod(0o755)
+    return path
+
+
+def found(*path: Path, **env: str) -> subprocess.CompletedProcess[str]:
+    """What the script finds where only these directories are on PATH, and no Python but theirs exists."""
+    script = (ROOT / "scripts" / "find_python.sh").read_text().replace("/usr/bin/python3", "/nowhere/python3")
+    env |= {"PATH": os.pathsep.join(map(str, path))}
+    return subprocess.run(["/bin/sh", "-c", script], env=env, capture_output=True, text=True, check=False)
+
+
+def test_the_first_that_is_new_enough(tmp_path: Path) -> None:
+    """`python3` where it will do, else one that carries its version in its name."""
+    old = fake(tmp_path, "python3", version=(3, 9))
+    new = fake(tmp_path, "python3.12", version=(3, 12))
+    assert found(tmp_path).stdout.strip() == str(new)
+    old.unlink()
+    usual = fake(tmp_path, "python3")
+    assert found(tmp_path).stdout.strip() == str(usual)
+
+
+@pytest.mark.parametrize("build", [{"prefix": "/usr"}, {"configured": "--prefix=/x --enable-optimizations"}])
+def test_an_optimised_one_goes_before_others(tmp_path: Path, build: dict[str, str]) -> None:
+    """Even where another comes first on PATH."""
+    fake(tmp_path, "python3")
+    optimised = fake(tmp_path, "python3.11", **build)  # type: ignore[arg-type]  # two names of text
+    assert found(tmp_path).stdout.strip() == str(optimised)
+
+
+def test_the_one_that_is_asked_for(tmp_path: Path) -> None:
+    """PYTHON decides, whatever else there is."""
+    fake(tmp_path / "bin", "python3", prefix="/usr")
+    own = fake(tmp_path / "own", "python")
+    assert found(tmp_path / "bin", PYTHON=str(own)).stdout.strip() == str(own)
+
+
+def test_none(tmp_path: Path) -> None:
+    """One sentence, and a failure."""
+    fake(tmp_path, "python3", version=(3, 9))
+    none = found(tmp_path)
+    assert none.returncode == 1
+    assert "Python 3.11 or newer is needed" in none.stderr
+    assert none.stdout == ""
