@@ -46,7 +46,7 @@ def create_app(settings: Settings) -> ASGIApp:
             await recover(store, turns)
             yield
 
-    routes = [*health.routes, *pages.routes, *chat.routes, *api.routes]
+    routes = [*api.routes, *chat.routes, *pages.routes, *health.routes]  # looked through in this order, for every request
     app = FastAPI(
         title="client_server", routes=routes, exception_handlers=dict(HANDLERS), lifespan=lifespan, redirect_slashes=False, openapi_url=None
     )

@@ -101,6 +101,7 @@ class Turns:
             turn.release_start()
             raise
         self._begin(turn)
+        await asyncio.sleep(0)  # the gateway is asked before the reader's response is prepared: the two then happen at once
         return turn
 
     def adopt(self, row: TurnRow) -> None:

@@ -66,6 +66,7 @@ def main() -> int:
         ws="none",
         log_config=None,
         access_log=False,
+        proxy_headers=False,
         server_header=False,
         backlog=4096,
         timeout_keep_alive=75,

@@ -26,6 +26,7 @@ from saas_api.jobs import STREAMING, JobStatus, new_id
 from saas_api.model_groups import Deployment, ModelGroups
 from saas_api.money import usd
 from saas_api.schemas import CallRequest, JobRequest
+from saas_api.store.prepared import Prepared
 from saas_api.store.tables import calls, jobs
 from saas_api.store.writer import Writer
 from wire.errors import ErrorCode, WireError
@@ -38,24 +39,25 @@ MAX_TOKENS = 2**31 - 1
 MAX_WORD = 40
 _CHARACTERS_PER_TOKEN = 4
 
-# Statements are built once: building one costs more than running it.
-_INSERT = calls.insert()
 _RUNNING = update(calls).where(calls.c.call_id == bindparam("of"), calls.c.status == STREAMING)
-_SETTLE = _RUNNING.values(
-    {
-        column: bindparam(column.name)
-        for column in (
-            calls.c.status,
-            calls.c.error_code,
-            calls.c.finish_reason,
-            calls.c.prompt_tokens,
-            calls.c.completion_tokens,
-            calls.c.estimated,
-            calls.c.cost_micro_usd,
-            calls.c.message,
-            calls.c.finished_at,
-        )
-    }
+_INSERT = Prepared(calls.insert())
+_SETTLE = Prepared(
+    _RUNNING.values(
+        {
+            column: bindparam(column.name)
+            for column in (
+                calls.c.status,
+                calls.c.error_code,
+                calls.c.finish_reason,
+                calls.c.prompt_tokens,
+                calls.c.completion_tokens,
+                calls.c.estimated,
+                calls.c.cost_micro_usd,
+                calls.c.message,
+                calls.c.finished_at,
+            )
+        }
+    )
 )
 _RENEW = _RUNNING.values(lease_until=bindparam("lease_until"), completion_tokens=bindparam("completion_tokens"))
 
@@ -149,11 +151,11 @@ class Calls:
             if own is None:
                 job_records.begin_call(connection, identity, record["job_id"])
             else:
-                connection.execute(job_records.INSERT, own)
-            connection.execute(_INSERT, record)
+                job_records.INSERT.execute(connection, own)
+            _INSERT.execute(connection, record)
 
         try:
-            await self._writer.write(open_in)
+            await self._writer.run(open_in)
         except IntegrityError:
             if idempotency_key is None:
                 raise
@@ -178,13 +180,13 @@ class Calls:
         }
 
         def settle_in(connection: Connection) -> bool:
-            if not connection.execute(_SETTLE, ended).rowcount:
+            if not _SETTLE.execute(connection, ended):
                 return False
             if call.owns_job:
                 job_records.end_with_call(connection, call.job_id, end.outcome, end.error.message if end.error else None)
             return True
 
-        if not await self._writer.write(settle_in):
+        if not await self._writer.run(settle_in):
             raise AlreadySettled(call.call_id)
         return {
             "job_id": call.job_id,
@@ -223,7 +225,7 @@ class Calls:
         async with self._engine.connect() as connection:
             rows = (await connection.execute(query)).all()
         for row in rows:
-            if row.call_id not in running and await self._writer.write(partial(self._interrupt, row)):
+            if row.call_id not in running and await self._writer.run(partial(self._interrupt, row)):
                 logger.warning("the call %s lost its server and was settled as interrupted", row.call_id)
 
     def _interrupt(self, row: Row[Any], connection: Connection) -> bool:

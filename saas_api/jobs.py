@@ -12,13 +12,15 @@ import time
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, func, select, update
+from sqlalchemy import Connection, Row, bindparam, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from saas_api.auth import Identity
 from saas_api.money import usd
 from saas_api.schemas import JobRequest
+from saas_api.store.prepared import Prepared
 from saas_api.store.tables import calls, jobs
+from saas_api.store.writer import Writer
 from wire.errors import ErrorCode, WireError
 from wire.log import Outcome
 
@@ -37,11 +39,15 @@ OPEN = (JobStatus.PENDING, JobStatus.IN_PROGRESS)
 STREAMING = "streaming"
 _AFTER_CALL = {Outcome.FINISHED: JobStatus.COMPLETED, Outcome.CANCELLED: JobStatus.CANCELLED}
 
-# Statements are built once: building one costs more than running it.
-INSERT = jobs.insert()
-_END = (
+_IS_OPEN = or_(jobs.c.status == JobStatus.PENDING, jobs.c.status == JobStatus.IN_PROGRESS)
+
+INSERT = Prepared(jobs.insert())
+_BEGIN_CALL = Prepared(
+    update(jobs).where(jobs.c.job_id == bindparam("of"), jobs.c.team_id == bindparam("team"), _IS_OPEN).values(status=JobStatus.IN_PROGRESS)
+)
+_END = Prepared(
     update(jobs)
-    .where(jobs.c.job_id == bindparam("of"), jobs.c.status.in_(OPEN))
+    .where(jobs.c.job_id == bindparam("of"), _IS_OPEN)
     .values(status=bindparam("status"), error_message=bindparam("error_message"), finished_at=bindparam("finished_at"))
 )
 
@@ -54,14 +60,14 @@ def new_id(kind: str) -> str:
 class Jobs:
     """The records of jobs. Every method looks only at the caller's own team's: another team's job does not exist."""
 
-    def __init__(self, engine: AsyncEngine) -> None:
+    def __init__(self, engine: AsyncEngine, writer: Writer) -> None:
         self._engine = engine
+        self._writer = writer
 
     async def create(self, identity: Identity, request: JobRequest) -> dict[str, Any]:
         """A new job, pending. Raises WireError NOT_FOUND for another team."""
         job = record(identity, request, JobStatus.PENDING)
-        async with self._engine.begin() as connection:
-            await connection.execute(INSERT, job)
+        await self._writer.run(lambda connection: INSERT.execute(connection, job))
         return {name: job[name] for name in ("job_id", "status", "created_at")}
 
     async def get(self, identity: Identity, job_id: str) -> dict[str, Any]:
@@ -91,7 +97,7 @@ class Jobs:
                 raise WireError(ErrorCode.JOB_STATE, "A call of this job is still running; cancel it or wait for its end.")
             await connection.execute(
                 update(jobs)
-                .where(jobs.c.job_id == job_id, jobs.c.status.in_(OPEN))
+                .where(jobs.c.job_id == job_id, _IS_OPEN)
                 .values(status=status, error_message=error_message, finished_at=time.time(), metadata=_merged(job.metadata, metadata))
             )
             job = await self._own(connection, identity, job_id)
@@ -152,12 +158,7 @@ def record(identity: Identity, request: JobRequest, status: JobStatus, idempoten
 
 def begin_call(connection: Connection, identity: Identity, job_id: str) -> None:
     """Moves a job to in_progress for a call. Raises WireError NOT_FOUND or JOB_FINISHED."""
-    moved = connection.execute(
-        update(jobs)
-        .where(jobs.c.job_id == job_id, jobs.c.team_id == identity.team_id, jobs.c.status.in_(OPEN))
-        .values(status=JobStatus.IN_PROGRESS)
-    )
-    if moved.rowcount == 0:
+    if not _BEGIN_CALL.execute(connection, {"of": job_id, "team": identity.team_id}):
         own = select(jobs.c.status).where(jobs.c.job_id == job_id, jobs.c.team_id == identity.team_id)
         status = connection.execute(own).scalar_one_or_none()
         if status is None:
@@ -168,7 +169,7 @@ def begin_call(connection: Connection, identity: Identity, job_id: str) -> None:
 def end_with_call(connection: Connection, job_id: str, outcome: Outcome, error_message: str | None) -> None:
     """Ends a job that was made for one call, the way that call ended."""
     status = _AFTER_CALL.get(outcome, JobStatus.FAILED)
-    connection.execute(_END, {"of": job_id, "status": status, "error_message": error_message, "finished_at": time.time()})
+    _END.execute(connection, {"of": job_id, "status": status, "error_message": error_message, "finished_at": time.time()})
 
 
 def not_found() -> WireError:

@@ -39,7 +39,9 @@ async def start(
         if generation.streamed != streamed:
             raise WireError(ErrorCode.JOB_STATE, "This Idempotency-Key was used for a call of the other kind.") from None
         return generation
-    return services.generations.start(opened, received_ns=request.state.received_ns, streamed=streamed)
+    generation = services.generations.start(opened, received_ns=request.state.received_ns, streamed=streamed)
+    await asyncio.sleep(0)  # the provider is asked before this request's own answer is prepared: the two then happen at once
+    return generation
 
 
 async def running(services: Services, identity: Identity, job_id: str, call_id: str) -> Generation:

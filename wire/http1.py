@@ -18,8 +18,7 @@ from enum import Enum, auto
 MAX_HEAD_BYTES = 64 * 1024
 _MAX_SIZE_LINE = 1024
 _STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9]{2})(?: .*)?")
-_FIELD_NAME = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-_FIELD_VALUE = re.compile(rb"[^\r\n\0]*")
+_FIELDS = re.compile(rb"(?:[!#$%&'*+.^_`|~0-9A-Za-z-]+:[^\r\n\0]*\r\n)*")
 _HEX = re.compile(rb"[0-9A-Fa-f]{1,15}")
 
 
@@ -92,7 +91,7 @@ class ResponseParser:
             case _State.HEAD:
                 return self._head()
             case _State.SIZE:
-                return self._size()
+                return self._size(body)
             case _State.DATA:
                 part = self._buffer[self._at : self._at + self._left]
                 self._at += len(part)
@@ -132,7 +131,7 @@ class ResponseParser:
         self._at = end + 2
         return self._buffer[begin:end]
 
-    def _size(self) -> bool:
+    def _size(self, body: list[bytes]) -> bool:
         line = self._line(_MAX_SIZE_LINE)
         if line is None:
             return False
@@ -140,7 +139,12 @@ class ResponseParser:
         if not _HEX.fullmatch(size):
             raise BadResponse("a chunk has no size")
         self._left = int(size, 16)
-        self._state = _State.DATA if self._left else _State.TRAILERS
+        end = self._at + self._left
+        if self._left and self._buffer.startswith(b"\r\n", end):
+            body.append(self._buffer[self._at : end])  # all of it is here, as it is wherever several came in one read
+            self._at = end + 2
+        else:
+            self._state = _State.DATA if self._left else _State.TRAILERS
         return True
 
     def _head(self) -> bool:
@@ -151,7 +155,7 @@ class ResponseParser:
             if not b"HTTP/1.".startswith(self._buffer[begin : begin + 7]):
                 raise BadResponse("the response does not begin with HTTP/1.x")
             return False
-        first, *lines = self._buffer[begin:end].split(b"\r\n")
+        first, _, fields = self._buffer[begin : end + 2].partition(b"\r\n")
         self._at = end + 4
         status_line = _STATUS_LINE.fullmatch(first)
         if status_line is None:
@@ -161,7 +165,7 @@ class ResponseParser:
             if self.status == 101:
                 raise BadResponse("the peer switched protocols, which nobody asked for")
             return True  # an interim response: the real one follows
-        self.headers = _fields(lines)
+        self.headers = _fields(fields)
         self.has_head = True
         self._frame(http11=status_line[1] == b"1")
         return True
@@ -189,12 +193,13 @@ class ResponseParser:
             self._state = _State.UNTIL_CLOSE
 
 
-def _fields(lines: list[bytes]) -> dict[str, str]:
+def _fields(section: bytes) -> dict[str, str]:
+    """The header fields of a section whose every line has its end; those of one name are joined."""
+    if not _FIELDS.fullmatch(section):
+        raise BadResponse("a header field is malformed")
     headers: dict[str, str] = {}
-    for line in lines:
-        name, colon, value = line.partition(b":")
-        if not colon or not _FIELD_NAME.fullmatch(name) or not _FIELD_VALUE.fullmatch(value):
-            raise BadResponse("a header field is malformed")
-        key, text = name.decode("ascii").lower(), value.strip(b" \t").decode("latin-1")
-        headers[key] = f"{headers[key]}, {text}" if key in headers else text
+    for line in section.decode("latin-1").split("\r\n")[:-1]:
+        name, _, value = line.partition(":")
+        name, value = name.lower(), value.strip(" \t")
+        headers[name] = f"{headers[name]}, {value}" if name in headers else value
     return headers

@@ -13,12 +13,15 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import Mapping
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import cast
 from urllib.parse import urlsplit
 
 from wire.http1 import BadResponse, CutResponse, ResponseParser
 from wire.response import ConnectFailed, ConnectionLost, PeerSilent, PeerUnintelligible, Response
+
+Origin = tuple[str, str, int]
+"""Scheme, host and port."""
 
 CONNECT_TIMEOUT_S = 10.0
 KEEP_ALIVE_S = 15.0
@@ -33,7 +36,7 @@ class Client:
 
     def __init__(self, *, keep_alive_s: float = KEEP_ALIVE_S) -> None:
         self._keep_alive_s = keep_alive_s
-        self._idle: dict[tuple[str, str, int], list[_Connection]] = {}
+        self._idle: dict[Origin, list[_Connection]] = {}
         self._open: set[_Connection] = set()
 
     @cached_property
@@ -47,20 +50,21 @@ class Client:
 
         `patience_s` bounds the time until the head. Cancelling closes the connection.
         """
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ValueError(f"not an address of HTTP: {url!r}")
-        origin = (parts.scheme, parts.hostname, parts.port or (443 if parts.scheme == "https" else 80))
-        target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-        message = _request(method, target, {"Host": parts.netloc.rpartition("@")[2]} | dict(headers), body)
+        origin, host, target = _address(url)
+        message = _request(method, target, {"Host": host} | dict(headers), body)
+        if patience_s is None:
+            return await self._exchange(origin, message)
         try:
             async with asyncio.timeout(patience_s):
-                connection = self._waiting(origin) or await self._connect(origin)
-                return await connection.exchange(message)
+                return await self._exchange(origin, message)
         except TimeoutError:
             raise PeerSilent(f"nothing came within {patience_s:g} s") from None
 
-    def _waiting(self, origin: tuple[str, str, int]) -> _Connection | None:
+    async def _exchange(self, origin: Origin, message: bytes) -> Response:
+        connection = self._waiting(origin) or await self._connect(origin)
+        return await connection.exchange(message)
+
+    def _waiting(self, origin: Origin) -> _Connection | None:
         """A connection that is free, the one used last; the others may go to sleep."""
         free = self._idle.get(origin)
         while free:
@@ -69,7 +73,7 @@ class Client:
                 return connection
         return None
 
-    async def _connect(self, origin: tuple[str, str, int]) -> _Connection:
+    async def _connect(self, origin: Origin) -> _Connection:
         scheme, host, port = origin
         tls = self._tls if scheme == "https" else None
         loop = asyncio.get_running_loop()
@@ -100,7 +104,7 @@ class Client:
 class _Connection(asyncio.Protocol):
     """One connection, one exchange at a time."""
 
-    def __init__(self, client: Client, origin: tuple[str, str, int]) -> None:
+    def __init__(self, client: Client, origin: Origin) -> None:
         self.origin = origin
         self.parser = ResponseParser()
         self._client = client
@@ -200,11 +204,21 @@ class _Connection(asyncio.Protocol):
             head.set_exception(error or ConnectionLost("the connection ended before the response"))
 
 
+@lru_cache(maxsize=256)
+def _address(url: str) -> tuple[Origin, str, str]:
+    """Where a request goes, with its `Host` and its target. Raises ValueError."""
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError(f"not an address of HTTP: {url!r}")
+    origin = (parts.scheme, parts.hostname, parts.port or (443 if parts.scheme == "https" else 80))
+    return origin, parts.netloc.rpartition("@")[2], (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+
+
 def _request(method: str, target: str, headers: Mapping[str, str], body: bytes) -> bytes:
     fields = dict(headers)
     if body or method == "POST":
         fields["Content-Length"] = str(len(body))
-    lines = [f"{method} {target} HTTP/1.1", *(f"{name}: {value}" for name, value in fields.items())]
-    if any("\r" in line or "\n" in line or "\0" in line for line in lines):
+    head = "\r\n".join([f"{method} {target} HTTP/1.1", *[f"{name}: {value}" for name, value in fields.items()]])
+    if head.count("\r") != len(fields) or head.count("\n") != len(fields) or "\0" in head:
         raise ValueError("a header holds a line end")
-    return "\r\n".join(lines).encode("latin-1") + b"\r\n\r\n" + body
+    return head.encode("latin-1") + b"\r\n\r\n" + body

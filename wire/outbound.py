@@ -6,9 +6,6 @@ calls `deliver`, which writes it, in the same turn of the event loop in which it
 task waits for the client to leave and wakes the loop, also while it waits for a silent model. A timer looks in every few seconds: after
 silence it asks for a ping, and a `send` that has been stuck for too long (the client is there and does not read) it cancels.
 
-The loop has a task of its own, though its request has one already: a task that wakes up goes through every coroutine it is nested in,
-and behind an application's middlewares and routes that is some twenty frames of the interpreter for each chunk.
-
 Known to be needed: a `send` to a client that has left returns without suspending, so a loop of sends alone would never let the event
 loop find out; whoever catches up on a long log gives way between two writes.
 """
@@ -64,26 +61,9 @@ async def relay(
     `marks` are told of every departure. `translate` turns whole frames (and the trailer) into another dialect; an empty
     result is not written. `preface` is written with the headers' first byte, before any frame.
     """
-    follow = _follow(log, index, receive, send, write or send, headers or [], marks, translate, preface, ping_after_s, send_timeout_s)
-    await asyncio.get_running_loop().create_task(follow)
-
-
-async def _follow(
-    log: StreamLog,
-    index: int,
-    receive: Receive,
-    send: Send,
-    write: Send,
-    headers: Headers,
-    marks: HopMarks | None,
-    translate: Translate | None,
-    preface: bytes,
-    ping_after_s: float,
-    send_timeout_s: float,
-) -> None:
-    """The loop itself, in a task of its own."""
     reader = log.reader(index)
     watch = _Watch(reader, ping_after_s, send_timeout_s)
+    carry = write or send
 
     def deliver() -> bool:
         """Takes what is there and writes it, within whatever called; whether it has gone."""
@@ -94,7 +74,7 @@ async def _follow(
             watch.fail(error)
             return False
         at = now_ns()
-        if body and not watch.send_at_once(write, _body(body)):
+        if body and not watch.send_at_once(carry, _body(body)):
             return False
         if marks is not None:
             marks.departed(reader.index, since, at)
@@ -102,8 +82,8 @@ async def _follow(
 
     try:
         watch.start(receive)
-        await watch.send(send, {"type": "http.response.start", "status": 200, "headers": STREAM_HEADERS + headers})
-        await watch.send(write, _body(preface))  # an empty body flushes the headers
+        await watch.send(send, {"type": "http.response.start", "status": 200, "headers": STREAM_HEADERS + (headers or [])})
+        await watch.send(carry, _body(preface))  # an empty body flushes the headers
         since = now_ns()
         while not watch.gone:
             if watch.unfinished is not None:
@@ -115,10 +95,10 @@ async def _follow(
                     await asyncio.sleep(0)  # there is more than one write may take: others have their turn
             elif log.ending is not None:
                 trailer = log.ending.trailer
-                await watch.send(write, _body(translate([trailer]) if translate else trailer, more=False))
+                await watch.send(carry, _body(translate([trailer]) if translate else trailer, more=False))
                 return
             elif watch.ping_due:
-                await watch.send(write, _body(PING))
+                await watch.send(carry, _body(PING))
             else:
                 await reader.wait(deliver)
     except asyncio.CancelledError:

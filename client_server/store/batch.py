@@ -10,11 +10,10 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
-from sqlalchemy import Executable
-
+from client_server.store.prepared import Prepared
 from wire.batching import Batcher
 
-Statement = tuple[Executable, Sequence[dict[str, Any]]]
+Statement = tuple[Prepared, Sequence[dict[str, Any]]]
 """A statement, always the same object for the same kind of write, and the parameters of each row."""
 
 Transact = Callable[[Sequence[Statement]], Awaitable[None]]
@@ -40,7 +39,7 @@ def _merged(writes: Sequence[Sequence[Statement]]) -> list[Statement]:
     """First statements first, the same ones together: each write keeps its order, and equal statements share one execution."""
     merged: list[Statement] = []
     for step in range(max(map(len, writes))):
-        together: dict[Executable, list[dict[str, Any]]] = {}
+        together: dict[Prepared, list[dict[str, Any]]] = {}
         for statements in writes:
             if step < len(statements):
                 statement, rows = statements[step]

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -18,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from client_server.store.batch import Statement, Transact
 from wire.private import keep_private
+from wire.worker import Worker
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
 
@@ -53,22 +52,20 @@ async def transactions(engine: AsyncEngine) -> AsyncIterator[Transact]:
 
         async def transact(statements: Sequence[Statement]) -> None:
             async with engine.begin() as connection:
-                for statement, rows in statements:
-                    await connection.execute(statement, rows)
+                await connection.run_sync(_execute, statements)
 
         yield transact
         return
     writer = create_sync_engine(engine.url.set(drivername="sqlite"), pool_size=1, max_overflow=0, **_JSON)
     event.listen(writer, "connect", _configure)
-    loop = asyncio.get_running_loop()
-    with ThreadPoolExecutor(1, "sqlite-writer") as thread:
-        connection = await loop.run_in_executor(thread, writer.connect)
+    with Worker("sqlite-writer") as thread:
+        connection = await thread.run(writer.connect)
 
         async def transact_in_thread(statements: Sequence[Statement]) -> None:
-            await loop.run_in_executor(thread, _transact, connection, statements)
+            await thread.run(_transact, connection, statements)
 
         yield transact_in_thread
-        await loop.run_in_executor(thread, _close, connection)
+        await thread.run(_close, connection)
 
 
 def _close(connection: Connection) -> None:
@@ -78,8 +75,12 @@ def _close(connection: Connection) -> None:
 
 def _transact(connection: Connection, statements: Sequence[Statement]) -> None:
     with connection.begin():
-        for statement, rows in statements:
-            connection.execute(statement, rows)
+        _execute(connection, statements)
+
+
+def _execute(connection: Connection, statements: Sequence[Statement]) -> None:
+    for statement, rows in statements:
+        statement.execute(connection, *rows)
 
 
 def _configure(connection: Any, _record: Any) -> None:

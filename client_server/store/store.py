@@ -13,25 +13,27 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from client_server.store.batch import Batch, Statement, Transact
 from client_server.store.engine import create_engine, migrate, transactions
+from client_server.store.prepared import Prepared
 from client_server.store.records import STREAMING, ConversationRow, TurnRow
 from client_server.store.tables import conversations, turns
 
-_INSERT_CONVERSATION = insert(conversations)
-_INSERT_TURN = insert(turns)
-_TOUCH = update(conversations).where(conversations.c.id == bindparam("conversation")).values(updated_at=bindparam("now"))
-_REPLACE = update(turns).where(turns.c.id == bindparam("turn")).values(replaced=True)
-_CHECKPOINT = (
+_COLUMNS = {kind: [field.name for field in fields(kind)] for kind in (TurnRow, ConversationRow)}
+_INSERT_CONVERSATION = Prepared(insert(conversations))
+_INSERT_TURN = Prepared(insert(turns))
+_TOUCH = Prepared(update(conversations).where(conversations.c.id == bindparam("conversation")).values(updated_at=bindparam("now")))
+_REPLACE = Prepared(update(turns).where(turns.c.id == bindparam("turn")).values(replaced=True))
+_CHECKPOINT = Prepared(
     update(turns)
     .where(turns.c.id == bindparam("turn"), turns.c.state == STREAMING)
     .values({name: bindparam(f"new_{name}") for name in ("content", "job_id", "call_id")})
 )
 _ENDING = ("state", "content", "error", "receipt", "hops", "job_id", "call_id", "ended_at")
-_END = (
+_END = Prepared(
     update(turns)
     .where(turns.c.id == bindparam("turn"), turns.c.state == STREAMING)
     .values({name: bindparam(f"new_{name}") for name in _ENDING} | {"request": None})
 )
-_BROWSER_HOP = update(turns).where(turns.c.id == bindparam("turn")).values(browser_hop=bindparam("new_browser_hop"))
+_BROWSER_HOP = Prepared(update(turns).where(turns.c.id == bindparam("turn")).values(browser_hop=bindparam("new_browser_hop")))
 
 
 @asynccontextmanager
@@ -131,7 +133,7 @@ class Store:
 
 def _values(row: TurnRow | ConversationRow) -> dict[str, Any]:
     """The row's columns. (dataclasses.asdict would copy a whole conversation for it.)"""
-    return {field.name: getattr(row, field.name) for field in fields(row)}
+    return {name: getattr(row, name) for name in _COLUMNS[type(row)]}
 
 
 def _without_nul(text: str) -> str:

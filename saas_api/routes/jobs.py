@@ -8,6 +8,7 @@ from fastapi import APIRouter, Header, Request
 from starlette.responses import Response
 
 from saas_api.answers import CallStatus, Job, JobCompletion, JobCosts, JobCreated, JobMetadata
+from saas_api.call_route import CallRoute
 from saas_api.jobs import JobStatus
 from saas_api.openapi import ANSWERING, CALL_HEADERS, EVENT_STREAM, IDEMPOTENCY_KEY, OPENING, REPEATING, TIMED_HEADERS, answers
 from saas_api.relay import EventStream, index_after
@@ -17,6 +18,7 @@ from saas_api.services import IdentityDep, ServicesDep
 from wire.errors import ErrorCode
 
 router = APIRouter(prefix="/api/jobs", tags=["jobs"])
+calls = APIRouter(prefix="/api/jobs", tags=["jobs"], route_class=CallRoute)
 
 LastEventId = Annotated[str | None, Header(alias="Last-Event-ID", description="The id of the last frame that has come, a number from 0.")]
 FRAMES = "Chunks with ids from 0, `receipt`, `hop`, then `[DONE]` or `failed`. The headers come before the first chunk."
@@ -29,17 +31,17 @@ async def create(job: JobRequest, services: ServicesDep, identity: IdentityDep) 
     return await services.jobs.create(identity, job)
 
 
-@router.post(
+@calls.post(
     "/create-and-call",
     responses=answers(JobCompletion, "The completion.", *OPENING, *ANSWERING, *REPEATING, headers=TIMED_HEADERS),
     openapi_extra=IDEMPOTENCY_KEY,
 )
-async def create_and_call(job: JobCallRequest, request: Request, services: ServicesDep, identity: IdentityDep) -> Any:
+async def create_and_call(job: JobCallRequest, request: Request, services: ServicesDep, identity: IdentityDep) -> Response:
     """One call's whole life in one request: a job is created, called, and ended with the call."""
     return await whole_answer(request, await start(services, identity, request, job, job, streamed=False))
 
 
-@router.post(
+@calls.post(
     "/create-and-call-stream",
     responses=answers(None, FRAMES, *OPENING, *REPEATING, content=EVENT_STREAM, headers=CALL_HEADERS),
     response_class=Response,
@@ -50,7 +52,7 @@ async def create_and_call_stream(job: JobCallRequest, request: Request, services
     return EventStream(services.generations, await start(services, identity, request, job, job, streamed=True))
 
 
-@router.post(
+@calls.post(
     "/{job_id}/llm-call",
     responses=answers(
         JobCompletion,
@@ -59,12 +61,12 @@ async def create_and_call_stream(job: JobCallRequest, request: Request, services
         headers=TIMED_HEADERS,
     ),
 )
-async def llm_call(job_id: str, call: CallRequest, request: Request, services: ServicesDep, identity: IdentityDep) -> Any:
+async def llm_call(job_id: str, call: CallRequest, request: Request, services: ServicesDep, identity: IdentityDep) -> Response:
     """A whole `chat.completion`, with `saas` beside it: the receipt and the hop's timings."""
     return await whole_answer(request, await start(services, identity, request, call, job_id, streamed=False))
 
 
-@router.post(
+@calls.post(
     "/{job_id}/llm-call-stream",
     responses=answers(None, FRAMES, *OPENING, ErrorCode.JOB_FINISHED, content=EVENT_STREAM, headers=CALL_HEADERS),
     response_class=Response,

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from saas_api.answers import Completion, ModelList
+from saas_api.call_route import CallRoute
 from saas_api.openapi import ANSWERING, CALL_HEADERS, EVENT_STREAM, IDEMPOTENCY_KEY, OPENING, REPEATING, answers
 from saas_api.relay import EventStream, OpenAIFrames
 from saas_api.running import begun, start, whole_answer
@@ -15,12 +16,13 @@ from saas_api.schemas import CompletionRequest, JobRequest
 from saas_api.services import IdentityDep, ServicesDep
 
 router = APIRouter(prefix="/v1", tags=["openai"])
+calls = APIRouter(prefix="/v1", tags=["openai"], route_class=CallRoute)
 
 
 ANSWER = "The completion; with `stream`, its chunks and `[DONE]` (or an error) as events without ids or names."
 
 
-@router.post(
+@calls.post(
     "/chat/completions",
     responses=answers(Completion, ANSWER, *OPENING, *ANSWERING, *REPEATING, content=EVENT_STREAM, headers=CALL_HEADERS),
     openapi_extra=IDEMPOTENCY_KEY,

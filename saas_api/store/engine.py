@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -17,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from saas_api.store.writer import Transact, Work
 from wire.private import keep_private
+from wire.worker import Worker
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 PRAGMAS = ("journal_mode=WAL", "synchronous=NORMAL", "busy_timeout=10000", "foreign_keys=ON")
@@ -55,15 +54,14 @@ async def transactions(engine: AsyncEngine) -> AsyncIterator[Transact]:
         return
     writer = create_sync_engine(engine.url.set(drivername="sqlite"), pool_size=1, max_overflow=0)
     event.listen(writer, "connect", _configure)
-    loop = asyncio.get_running_loop()
-    with ThreadPoolExecutor(1, "sqlite-writer") as thread:
-        connection = await loop.run_in_executor(thread, writer.connect)
+    with Worker("sqlite-writer") as thread:
+        connection = await thread.run(writer.connect)
 
         async def transact_in_thread(works: Sequence[Work]) -> Sequence[Any]:
-            return await loop.run_in_executor(thread, _transact, connection, works)
+            return await thread.run(_transact, connection, works)
 
         yield transact_in_thread
-        await loop.run_in_executor(thread, _close, connection)
+        await thread.run(_close, connection)
 
 
 def _transact(connection: Connection, works: Sequence[Work]) -> Sequence[Any]:

@@ -1,8 +1,8 @@
 """Work of many callers in one transaction.
 
-A commit costs the same for one caller as for fifty. Those who open or end a call at the same moment share one transaction, one after
-the other within it; each may look at what its statements changed and decide. If one of them fails, the others are not touched
-by it (`wire.batching`). How a transaction is run is the database's affair: see `store.engine`.
+A commit costs the same for one caller as for fifty. Those who open or end a call, or ask whose a key is, at the same moment share one
+transaction, one after the other within it; each may look at what its statements changed and decide. If one of them fails, the others are
+not touched by it (`wire.batching`). How a transaction is run is the database's affair: see `store.engine`.
 """
 
 from __future__ import annotations
@@ -36,8 +36,11 @@ class Writer:
         self._transact = transact
         self._batcher: Batcher[_Item[Any]] = Batcher(self._run)
 
-    async def write(self, work: Callable[[Connection], Result]) -> Result:
-        """Runs the work in a transaction, perhaps with other callers'; its result, after the commit. Raises what it raises."""
+    async def run(self, work: Callable[[Connection], Result]) -> Result:
+        """Runs the work, which may also only read, in a transaction, perhaps with other callers'; its result, after the commit.
+
+        Raises what it raises.
+        """
         item = _Item(work)
         await self._batcher.add(item)
         return item.result

@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx
 import pytest
-from fastapi.routing import APIRoute
+from fastapi.routing import APIRoute, APIRouter
 
 import saas_api.routes
 from tests.saas_api.conftest import Gateway
@@ -64,7 +64,8 @@ async def described(client: httpx.AsyncClient) -> Described:
 async def test_the_openapi_document(described: Described) -> None:
     """Every route stands in it and nothing else does, each with a summary, a description and an answer."""
     modules = [importlib.import_module(f"saas_api.routes.{found.name}") for found in pkgutil.iter_modules(saas_api.routes.__path__)]
-    routes = [route for module in modules if hasattr(module, "router") for route in module.router.routes if isinstance(route, APIRoute)]
+    routers = [value for module in modules for value in vars(module).values() if isinstance(value, APIRouter)]
+    routes = [route for router in routers for route in router.routes if isinstance(route, APIRoute)]
     assert {(method, route.path) for route in routes for method in route.methods or ()} == set(described.operations)
     assert "/api/jobs/{job_id}/llm-call-stream" in described.document["paths"]
     assert "/v1/chat/completions" in described.document["paths"]

@@ -38,8 +38,9 @@ class Records:
         self._transact = transact
         target = Target("openai", "model", f"http://127.0.0.1:{free_port()}/v1", None)
         groups = ModelGroups([ModelGroup("group", [Deployment("openai/model", target, Price("openai", "model"))])])
-        self.calls = Calls(engine, Writer(self.transact), groups)
-        self.jobs = Jobs(engine)
+        writer = Writer(self.transact)
+        self.calls = Calls(engine, writer, groups)
+        self.jobs = Jobs(engine, writer)
         self.identity = Identity("team", "", None)
 
     async def transact(self, works: Any) -> Any:
@@ -53,9 +54,9 @@ class Records:
 async def records(tmp_path: Path) -> AsyncIterator[Records]:
     engine = create_engine(f"sqlite+aiosqlite:///{tmp_path / 'gateway.db'}")
     await migrate(engine)
-    authenticator = Authenticator(engine, "pepper" * 4)
-    await authenticator.ensure_first_team("team", "sk-test-0123456789")
     async with transactions(engine) as transact:
+        authenticator = Authenticator(engine, Writer(transact), "pepper" * 4)
+        await authenticator.ensure_first_team("team", "sk-test-0123456789")
         made = Records(engine, transact)
         made.identity = await authenticator.identify("Bearer sk-test-0123456789")
         yield made
