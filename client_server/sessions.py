@@ -47,7 +47,7 @@ class Sessions:
         """The cookie to set, where the session is new. `Secure` where the request came over TLS."""
         if not session.fresh:
             return {}
-        secure = "; Secure" if request.url.scheme == "https" else ""
+        secure = "; Secure" if request.scope["scheme"] == "https" else ""
         value = self._signer.sign(session.id).decode()
         return {"Set-Cookie": f"{COOKIE}={value}; Path=/; Max-Age={_YEAR_S}; HttpOnly; SameSite=Lax{secure}"}
 

@@ -10,6 +10,7 @@ import pytest
 
 from tests.saas_api.conftest import Gateway
 from tests.support.streams import open_stream
+from tests.wire.served import until
 
 
 def error(response: httpx.Response) -> tuple[int, str]:
@@ -106,4 +107,4 @@ async def test_the_request_id_passes_through(client: httpx.AsyncClient, gateway:
     """What the client calls a request is its name in the answer and in the gateway's log."""
     response = await client.get("/v1/models", headers={"X-Request-Id": "my-request.1"})
     assert response.headers["x-request-id"] == "my-request.1"
-    assert '"request_id": "my-request.1"' in gateway.server.stderr
+    await until(lambda: '"request_id": "my-request.1"' in gateway.server.stderr)  # which is written behind the answer
