@@ -10,7 +10,7 @@ from starlette.requests import Request
 
 from client_server.errors import invalid_field, malformed
 from client_server.model_groups import DEFAULT
-from client_server.sessions import is_json
+from wire.media import is_json
 
 MAX_MESSAGE_CHARACTERS = 100_000
 DEFAULT_TEMPERATURE = 0.7
@@ -27,7 +27,7 @@ def _not_blank(value: Any) -> Any:
     return value
 
 
-Text = Annotated[str, BeforeValidator(_not_blank), Field(max_length=MAX_MESSAGE_CHARACTERS)]
+Text = Annotated[str, Field(max_length=MAX_MESSAGE_CHARACTERS), BeforeValidator(_not_blank)]
 GroupName = Annotated[str, Field(min_length=1, max_length=100)]
 Temperature = Annotated[float, Field(ge=0, le=2)]
 Microseconds = Annotated[int, Field(ge=0, le=2**53)]
@@ -119,12 +119,16 @@ class BrowserHop(BaseModel):
 
 async def json_body(request: Request, model: type[Model]) -> Model:
     """The request's JSON as this model. Raises WireError INVALID_REQUEST: 400 where it is not JSON, 422 where a field is wrong."""
-    if not is_json(request):
+    if not is_json(request.headers.get("content-type")):
         raise malformed("The body must be JSON, and Content-Type must say application/json.")
     try:
         value = orjson.loads(await request.body())
     except orjson.JSONDecodeError:
         raise malformed("The request's body is not valid JSON.") from None
+    try:
+        orjson.dumps([value])
+    except TypeError:  # it reads more levels than it writes, and whatever is taken here is written again: to the gateway, to the database
+        raise malformed("The request's body has more than 250 levels.") from None
     return _validated(model, value)
 
 

@@ -34,7 +34,8 @@ def invalid_field(error: ValidationError) -> WireError:
     """The first field that is wrong, by name."""
     first = error.errors(include_url=False, include_input=False, include_context=False)[0]
     place = ".".join(map(str, first["loc"])) or "body"
-    return WireError(ErrorCode.INVALID_REQUEST, f"{place}: {first['msg'].removeprefix('Value error, ')}", status=422)
+    said = "it must be a JSON object" if first["type"] == "model_type" else first["msg"].removeprefix("Value error, ")
+    return WireError(ErrorCode.INVALID_REQUEST, f"{place}: {said}", status=422)
 
 
 async def _wire_error(request: Request, error: Exception) -> Response:

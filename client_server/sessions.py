@@ -13,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from wire.errors import ErrorCode, WireError
+from wire.media import is_json
 
 COOKIE = "session"
 _YEAR_S = 365 * 24 * 3600
@@ -69,18 +70,13 @@ class Sessions:
         origin = request.headers.get("origin")
         if origin is not None and not _is_own(origin, request.headers.get("host", "")):
             raise WireError(ErrorCode.CSRF, "The request comes from another site.")
-        if is_json(request):
+        if is_json(request.headers.get("content-type")):
             return
         if origin is None:
             raise WireError(ErrorCode.CSRF, "The request does not say which site it comes from.")
         token = request.headers.get("x-csrf-token") or form_token
         if not isinstance(token, str) or not hmac.compare_digest(token.encode(), self.csrf_token(session).encode()):
             raise WireError(ErrorCode.CSRF, "The page's token is missing or out of date: reload the page.")
-
-
-def is_json(request: Request) -> bool:
-    """Whether the body says that it is JSON."""
-    return request.headers.get("content-type", "").partition(";")[0].strip().lower() == "application/json"
 
 
 def _is_own(origin: str, host: str) -> bool:

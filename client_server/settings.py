@@ -90,4 +90,5 @@ class Settings(_DataDir):
             raise BadSetting(f"DATA_DIR: {data_dir} cannot be written ({error.strerror}).") from error
         except ValidationError as error:
             first = error.errors(include_input=False, include_url=False)[0]
-            raise BadSetting(f"{str(first['loc'][0]).upper()}: {first['msg'].removeprefix('Value error, ')}.") from None
+            said = "it must have at least 16 characters" if first["type"] == "too_short" else first["msg"].removeprefix("Value error, ")
+            raise BadSetting(f"{str(first['loc'][0]).upper()}: {said}.") from None

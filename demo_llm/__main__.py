@@ -7,16 +7,22 @@ import socket
 import sys
 
 import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from demo_llm.app import create_app
 from demo_llm.settings import SettingError, Settings, load
 from wire import logs
+from wire.heads import BoundedHeads
 from wire.hosts import advice
 
 _KEEP_ALIVE_S = 75
 """Longer than the gateway's pool keeps an idle connection, so that it is never the server that closes one just as it is used."""
 _GRACE_S = 3
 """A hanging fault never ends by itself, and must not hold up the end of the process."""
+
+
+class Protocol(BoundedHeads, HttpToolsProtocol):
+    """uvicorn's, which takes a head of any length for ever."""
 
 
 def main() -> int:
@@ -33,7 +39,7 @@ def main() -> int:
     config = uvicorn.Config(
         create_app(settings.hosts),
         loop="uvloop",
-        http="httptools",
+        http=Protocol,
         ws="none",
         log_config=None,
         access_log=False,

@@ -16,12 +16,12 @@ CHAIN = """\
 Three servers and a page stand between a model and your eyes, and ‹none of them keeps anything back¦not one of them waits for a fuller \
 bucket›:
 
-| hop | where | what it does |
-|---|---|---|
-| **the model** | `:8002` | writes tokens. That is me: simulated, behind a real HTTP server |
-| **saas_api** | `:8003` | the gateway: knows teams, keys, model groups and cost |
-| **client_server** | `:8001` | the middle tier: holds the credentials, keeps your conversations |
-| **the page** | your browser | draws what has arrived, once per animation frame |
+| hop | what it does |
+|---|---|
+| **the model** | writes tokens. That is me: simulated, behind a real HTTP server |
+| **saas_api** | the gateway: knows teams, keys, model groups and cost |
+| **client_server** | the middle tier: holds the credentials, keeps your conversations |
+| **the page**, in your browser | draws what has arrived, once per animation frame |
 
 ### The way of one word
 

@@ -61,7 +61,7 @@ UPDATE calls
 """,
     "bash": """\
 ```bash
-curl -N http://127.0.0.1:8002/v1/chat/completions \\
+curl -N "$DEMO_LLM_URL/v1/chat/completions" \\
   -H 'Content-Type: application/json' \\
   -d '{"model": "demo-fast", "stream": true, "messages": [{"role": "user", "content": "count to 10"}]}'
 ```

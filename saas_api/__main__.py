@@ -11,7 +11,6 @@ import uvicorn
 from pydantic import ValidationError
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from saas_api import model_groups
 from saas_api.app import create_app
 from saas_api.model_groups import ModelsFileError
 from saas_api.settings import Settings
@@ -42,11 +41,12 @@ def main() -> int:
     try:
         settings = Settings.load()
         configure("saas_api", settings.log_level)
-        model_groups.load(settings)
+        app = create_app(settings)
         allow_many_sockets()
     except ValidationError as error:
         first = error.errors(include_input=False)[0]
-        print(f"{str(first['loc'][0]).upper()}: {first['msg'].removeprefix('Value error, ')}.", file=sys.stderr)
+        said = "it must have at least 16 characters" if first["type"] == "too_short" else first["msg"].removeprefix("Value error, ")
+        print(f"{str(first['loc'][0]).upper()}: {said}.", file=sys.stderr)
         return 2
     except ModelsFileError as error:
         print(f"SAAS_API_MODELS_FILE: {error}.", file=sys.stderr)
@@ -56,7 +56,6 @@ def main() -> int:
         return 2
     if (unknown := advice(settings.allowed_hosts, settings.host)) is not None:
         logging.getLogger("saas_api").warning(unknown)
-    app = create_app(settings)
     config = uvicorn.Config(
         app,
         host=settings.host,

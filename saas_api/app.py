@@ -20,7 +20,7 @@ from saas_api.jobs import Jobs
 from saas_api.routes import docs, health, jobs, openai
 from saas_api.services import Services
 from saas_api.settings import Settings
-from saas_api.store.engine import create_engine, migrate, transactions
+from saas_api.store.engine import create_engine, migrate, readings, transactions
 from saas_api.store.writer import Writer
 from wire.edge import Edge
 from wire.pauses import keep_pauses_short
@@ -44,11 +44,13 @@ class Gateway(Edge):
 
 
 def create_app(settings: Settings) -> Gateway:
-    """The gateway, put together. Its lifespan must run.
+    """The gateway, put together. Its lifespan must run. Raises ModelsFileError.
 
     Routers are put into the app route by route: an included one looks each request up twice, which is an eighth of a call's cost. They are
     looked through in this order.
     """
+
+    groups = model_groups.load(settings)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -56,9 +58,9 @@ def create_app(settings: Settings) -> Gateway:
             engine = create_engine(settings.database_url)
             stack.push_async_callback(engine.dispose)
             await migrate(engine)
-            groups = model_groups.load(settings)
+            read = await stack.enter_async_context(readings(engine))
             writer = Writer(await stack.enter_async_context(transactions(engine)))
-            authenticator = Authenticator(engine, writer, settings.key_pepper.get_secret_value())
+            authenticator = Authenticator(engine, read, settings.key_pepper.get_secret_value())
             await authenticator.ensure_first_team(settings.saas_team_id, settings.saas_virtual_key.get_secret_value())
             calls = Calls(engine, writer, groups)
             await calls.reap(at_start=True)
@@ -75,6 +77,7 @@ def create_app(settings: Settings) -> Gateway:
         version="0.1.0",
         lifespan=lifespan,
         routes=[*_routes(jobs.calls, openai.calls, jobs.router, openai.router, health.router), *docs.routes],
+        redirect_slashes=False,
         docs_url=None,
         redoc_url=None,
     )

@@ -18,7 +18,9 @@ from fastapi.routing import APIRoute
 from pydantic import BaseModel, ValidationError
 from starlette.responses import Response
 
-from saas_api.services import Services
+from saas_api.schemas import NOT_PORTABLE, portable
+from saas_api.services import identity_of, services
+from wire.media import is_json
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -36,11 +38,10 @@ class CallRoute(APIRoute):
         body, model = _body_of(endpoint, set(self.param_convertors))
 
         async def handle(request: Request) -> Response:
-            services: Services = request.app.state.services
-            identity = await services.authenticator.identify(request.headers.get("authorization"))
+            identity = await identity_of(request)
             sent = parse(model, request.headers.get("content-type"), await request.body())
-            given = {**request.path_params, "request": request, "services": services, "identity": identity, body: sent}
-            answer: Response = await endpoint(**given)
+            taken = {"request": request, "services": await services(request), "identity": identity, body: sent}
+            answer: Response = await endpoint(**request.path_params, **taken)
             return answer
 
         return handle
@@ -49,13 +50,19 @@ class CallRoute(APIRoute):
 def parse(model: type[Model], content_type: str | None, body: bytes) -> Model:
     """The body as this model. Raises RequestValidationError, as FastAPI would."""
     if not body:
-        raise _invalid("missing", "Field required")
-    if not _is_json(content_type or ""):
-        raise _invalid("not_json", "It must be JSON, and Content-Type must say application/json")
+        raise _invalid("missing", "it must be a JSON object")
+    if not is_json(content_type):
+        raise _invalid("not_json", "it must be JSON, and Content-Type must say application/json")
     try:
         value = json.loads(body)
-    except (ValueError, RecursionError):
+    except (json.JSONDecodeError, UnicodeDecodeError):
         raise _invalid("json_invalid", "JSON decode error") from None
+    except (ValueError, RecursionError):  # too many digits, or levels
+        raise _invalid("not_portable", NOT_PORTABLE) from None
+    try:
+        portable(value)
+    except ValueError:
+        raise _invalid("not_portable", NOT_PORTABLE) from None
     try:
         return model.model_validate(value)
     except ValidationError as error:
@@ -67,14 +74,10 @@ def _body_of(endpoint: Callable[..., Any], path: set[str]) -> tuple[str, type[Ba
     hints = get_type_hints(endpoint)
     names = set(inspect.signature(endpoint).parameters)
     rest = names - _TAKEN - path
-    if not names >= _TAKEN | path or len(rest) != 1 or not issubclass(model := hints[min(rest)], BaseModel):
+    model = hints.get(min(rest, default=""))
+    if not names >= _TAKEN | path or len(rest) != 1 or not isinstance(model, type) or not issubclass(model, BaseModel):
         raise TypeError(f"{endpoint.__name__} must take {sorted(_TAKEN | path)} and one model for the body")
     return rest.pop(), model
-
-
-def _is_json(content_type: str) -> bool:
-    kind = content_type.partition(";")[0].strip().lower()
-    return kind == "application/json" or (kind.startswith("application/") and kind.endswith("+json"))
 
 
 def _invalid(kind: str, message: str) -> RequestValidationError:

@@ -16,6 +16,7 @@ from wire.errors import ErrorCode, WireError
 logger = logging.getLogger(__name__)
 
 _BY_STATUS = {404: ErrorCode.NOT_FOUND, 405: ErrorCode.METHOD_NOT_ALLOWED, 413: ErrorCode.TOO_LARGE}
+_NOT_AN_OBJECT = {"model_type", "model_attributes_type"}  # pydantic would name our classes
 
 
 def install(app: FastAPI) -> None:
@@ -46,12 +47,9 @@ async def _validation_error(request: Request, error: Any) -> Response:
     if first["type"] == "json_invalid":
         return error_response(request, WireError(ErrorCode.INVALID_REQUEST, "The request's body is not valid JSON."))
     place = ".".join(str(part) for part in first["loc"] if part != "body") or "body"
-    return error_response(request, WireError(ErrorCode.INVALID_REQUEST, f"{place}: {first['msg']}", status=_malformed(request)))
-
-
-def _malformed(request: Request) -> int:
-    """OpenAI's surface answers 400 where ours answers 422."""
-    return 400 if request.url.path.startswith("/v1/") else 422
+    said = "it must be a JSON object" if first["type"] in _NOT_AN_OBJECT else first["msg"].removeprefix("Value error, ")
+    status = 400 if first["type"] == "not_portable" or request.url.path.startswith("/v1/") else 422  # OpenAI's surface knows no 422
+    return error_response(request, WireError(ErrorCode.INVALID_REQUEST, f"{place}: {said}", status=status))
 
 
 async def _http_exception(request: Request, error: Any) -> Response:

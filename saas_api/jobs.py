@@ -39,7 +39,7 @@ OPEN = (JobStatus.PENDING, JobStatus.IN_PROGRESS)
 STREAMING = "streaming"
 _AFTER_CALL = {Outcome.FINISHED: JobStatus.COMPLETED, Outcome.CANCELLED: JobStatus.CANCELLED}
 
-_IS_OPEN = or_(jobs.c.status == JobStatus.PENDING, jobs.c.status == JobStatus.IN_PROGRESS)
+_IS_OPEN = or_(*(jobs.c.status == status for status in OPEN))  # a prepared statement holds no IN
 
 INSERT = Prepared(jobs.insert())
 _BEGIN_CALL = Prepared(

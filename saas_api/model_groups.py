@@ -193,7 +193,7 @@ def _deployment(entry: DeploymentEntry, bases: Mapping[str, str | None], environ
         raise ModelsFileError(f"the api_base of {entry.model!r} must begin with http:// or https://")
     key_env = entry.api_key_env or provider.api_key_env
     price = Price(provider.name, model, entry.input_usd_per_million, entry.output_usd_per_million)
-    if not price.known:
+    if not price.known and provider.name != "demo":
         logger.warning("no price is known for %s: it is counted as free", entry.model)
     target = Target(
         provider=provider.name,

@@ -33,6 +33,11 @@ async def services(request: Request) -> Services:
     return found
 
 
+async def identity_of(request: Request) -> Identity:
+    """The caller, by the virtual key. Raises WireError INVALID_KEY."""
+    return await (await services(request)).authenticator.identify(request.headers.get("authorization"))
+
+
 class VirtualKey(SecurityBase):
     """The caller, by the virtual key; a dependency, which the OpenAPI document shows with each route that has it."""
 
@@ -42,8 +47,7 @@ class VirtualKey(SecurityBase):
 
     async def __call__(self, request: Request) -> Identity:
         """Raises WireError INVALID_KEY."""
-        found: Services = request.app.state.services
-        return await found.authenticator.identify(request.headers.get("authorization"))
+        return await identity_of(request)
 
 
 ServicesDep = Annotated[Services, Depends(services)]

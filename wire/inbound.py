@@ -38,6 +38,7 @@ class Client:
         self._keep_alive_s = keep_alive_s
         self._idle: dict[Origin, list[_Connection]] = {}
         self._open: set[_Connection] = set()
+        self._address = lru_cache(maxsize=256)(_address)
 
     @cached_property
     def _tls(self) -> ssl.SSLContext:
@@ -50,7 +51,7 @@ class Client:
 
         `patience_s` bounds the time until the head. Cancelling closes the connection.
         """
-        origin, host, target = _address(url)
+        origin, host, target = self._address(url)
         message = _request(method, target, {"Host": host} | dict(headers), body)
         if patience_s is None:
             return await self._exchange(origin, message)
@@ -204,7 +205,6 @@ class _Connection(asyncio.Protocol):
             head.set_exception(error or ConnectionLost("the connection ended before the response"))
 
 
-@lru_cache(maxsize=256)
 def _address(url: str) -> tuple[Origin, str, str]:
     """Where a request goes, with its `Host` and its target. Raises ValueError."""
     parts = urlsplit(url)

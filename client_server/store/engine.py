@@ -64,8 +64,10 @@ async def transactions(engine: AsyncEngine) -> AsyncIterator[Transact]:
         async def transact_in_thread(statements: Sequence[Statement]) -> None:
             await thread.run(_transact, connection, statements)
 
-        yield transact_in_thread
-        await thread.run(_close, connection)
+        try:
+            yield transact_in_thread
+        finally:
+            await thread.run(_close, connection)
 
 
 def _close(connection: Connection) -> None:

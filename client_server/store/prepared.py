@@ -1,8 +1,8 @@
-"""The statements that write, rendered once.
+"""Statements that write, rendered once for each connection.
 
 On its way from a statement to SQLite's driver SQLAlchemy works out the same each time, which costs more than what SQLite then does. A
-prepared statement keeps the SQL and how each value is converted, and goes to the driver's connection itself. Errors are SQLAlchemy's, as
-ever. On any other driver SQLAlchemy executes the statement.
+prepared statement keeps the SQL and how each value is converted, and goes to the driver's connection itself, within SQLAlchemy's
+transaction. On any other driver SQLAlchemy executes the statement.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from operator import itemgetter
 from typing import Any
 
 from sqlalchemy import Connection, Dialect
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, InvalidRequestError, StatementError
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.dml import UpdateBase
 
@@ -24,32 +24,47 @@ Value = Callable[[Mapping[str, Any]], Any]
 
 
 class Prepared:
-    """An INSERT, UPDATE or DELETE whose rows have the same names each time: its columns, or its bound parameters."""
+    """An INSERT, UPDATE or DELETE whose rows have the same names each time: its columns, or its bound parameters.
+
+    It cannot hold an IN, nor a column's own default: InvalidRequestError says so at the first execution.
+    """
 
     def __init__(self, statement: UpdateBase) -> None:
         self.statement = statement
-        self._rendered: tuple[str, list[Value]] | None = None
 
     def execute(self, connection: Connection, *rows: dict[str, Any]) -> int:
-        """Executes the statement for each row; how many rows of the table it has changed. Raises SQLAlchemyError, KeyError."""
+        """Executes the statement for each row; how many rows of the table it has changed. Raises SQLAlchemyError.
+
+        The connection must be in a transaction: the driver's own is ended by SQLAlchemy's.
+        """
         if connection.dialect.driver != _DRIVER:
             return connection.execute(self.statement, list(rows) if len(rows) > 1 else rows[0]).rowcount
-        if self._rendered is None:
-            self._rendered = _render(self.statement, connection.dialect, list(rows[0]))
-        sql, parameters = self._rendered
-        values = [[value(row) for value in parameters] for row in rows]
-        driver: Any = connection.connection.driver_connection
+        if not connection.in_transaction():
+            raise InvalidRequestError("a prepared statement belongs into a transaction")
+        kept = connection.info
+        if self not in kept:
+            kept[self] = _render(self.statement, connection.dialect, list(rows[0]))
+        sql, names, parameters = kept[self]
+        values: Any = None
         try:
+            if any(row.keys() != names for row in rows):
+                raise ValueError(f"a row's names must be {sorted(names)}")
+            values = [[value(row) for value in parameters] for row in rows]
+            driver: Any = connection.connection.driver_connection
             cursor = driver.execute(sql, values[0]) if len(values) == 1 else driver.executemany(sql, values)
         except sqlite3.Error as error:
             raise DBAPIError.instance(sql, values, error, sqlite3.Error, dialect=connection.dialect) from error
+        except (TypeError, ValueError) as error:
+            raise StatementError(str(error), sql, None, error) from error
         return int(cursor.rowcount)
 
 
-def _render(statement: UpdateBase, dialect: Dialect, names: Sequence[str]) -> tuple[str, list[Value]]:
+def _render(statement: UpdateBase, dialect: Dialect, names: Sequence[str]) -> tuple[str, set[str], list[Value]]:
     compiled = statement.compile(dialect=dialect, column_keys=list(names))
     assert isinstance(compiled, SQLCompiler)  # noqa: S101  # what compile gives for a statement; tells the type checker
-    return str(compiled), [_value(name, compiled, dialect) for name in compiled.positiontup or ()]
+    if compiled.insert_prefetch or compiled.update_prefetch or compiled.post_compile_params:
+        raise InvalidRequestError("a prepared statement holds no column's own default and no IN")
+    return str(compiled), set(names), [_value(name, compiled, dialect) for name in compiled.positiontup or ()]
 
 
 def _value(name: str, compiled: SQLCompiler, dialect: Dialect) -> Value:

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, event, make_url
 from sqlalchemy import create_engine as create_sync_engine
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from saas_api.store.writer import Transact, Work
+from saas_api.store.writer import Read, Transact, Work
 from wire.private import keep_private
 from wire.worker import Worker
 
@@ -52,16 +52,48 @@ async def transactions(engine: AsyncEngine) -> AsyncIterator[Transact]:
 
         yield transact
         return
-    writer = create_sync_engine(engine.url.set(drivername="sqlite"), pool_size=1, max_overflow=0)
-    event.listen(writer, "connect", _configure)
-    with Worker("sqlite-writer") as thread:
-        connection = await thread.run(writer.connect)
+    async with _connection_in_thread(engine, "sqlite-writer") as (thread, connection):
 
         async def transact_in_thread(works: Sequence[Work]) -> Sequence[Any]:
             return await thread.run(_transact, connection, works)
 
         yield transact_in_thread
-        await thread.run(_close, connection)
+
+
+@asynccontextmanager
+async def readings(engine: AsyncEngine) -> AsyncIterator[Read]:
+    """What runs a short reading at once, whatever is being written: in SQLite's WAL mode readers do not wait for writers."""
+    if engine.dialect.name != "sqlite":
+
+        async def read(work: Work) -> Any:
+            async with engine.connect() as connection:
+                return await connection.run_sync(work)
+
+        yield read
+        return
+    async with _connection_in_thread(engine, "sqlite-reader") as (thread, connection):
+
+        async def read_in_thread(work: Work) -> Any:
+            return await thread.run(_read, connection, work)
+
+        yield read_in_thread
+
+
+@asynccontextmanager
+async def _connection_in_thread(engine: AsyncEngine, name: str) -> AsyncIterator[tuple[Worker, Connection]]:
+    sync_engine = create_sync_engine(engine.url.set(drivername="sqlite"), pool_size=1, max_overflow=0)
+    event.listen(sync_engine, "connect", _configure)
+    with Worker(name) as thread:
+        connection = await thread.run(sync_engine.connect)
+        try:
+            yield thread, connection
+        finally:
+            await thread.run(_close, connection)
+
+
+def _read(connection: Connection, work: Work) -> Any:
+    with connection.begin():
+        return work(connection)
 
 
 def _transact(connection: Connection, works: Sequence[Work]) -> Sequence[Any]:

@@ -1,8 +1,8 @@
 """Work of many callers in one transaction.
 
-A commit costs the same for one caller as for fifty. Those who open or end a call, or ask whose a key is, at the same moment share one
-transaction, one after the other within it; each may look at what its statements changed and decide. If one of them fails, the others are
-not touched by it (`wire.batching`). How a transaction is run is the database's affair: see `store.engine`.
+A commit costs the same for one caller as for fifty. Those who open or end a call at the same moment share one transaction, one after
+the other within it; each may look at what its statements changed and decide. If one of them fails, the others are not touched
+by it (`wire.batching`). How a transaction is run is the database's affair: see `store.engine`.
 """
 
 from __future__ import annotations
@@ -22,6 +22,9 @@ Work = Callable[[Connection], Any]
 Transact = Callable[[Sequence[Work]], Awaitable[Sequence[Any]]]
 """Runs the work in one transaction and answers each one's result. Raises what one of them raised, having changed nothing."""
 
+Read = Callable[[Work], Awaitable[Any]]
+"""Runs work that only reads, and answers its result. Raises what it raises."""
+
 
 class _Item(Generic[Result]):
     def __init__(self, work: Callable[[Connection], Result]) -> None:
@@ -37,10 +40,7 @@ class Writer:
         self._batcher: Batcher[_Item[Any]] = Batcher(self._run)
 
     async def run(self, work: Callable[[Connection], Result]) -> Result:
-        """Runs the work, which may also only read, in a transaction, perhaps with other callers'; its result, after the commit.
-
-        Raises what it raises.
-        """
+        """Runs the work in a transaction, perhaps with other callers'; its result, after the commit. Raises what it raises."""
         item = _Item(work)
         await self._batcher.add(item)
         return item.result

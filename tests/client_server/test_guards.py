@@ -98,7 +98,10 @@ async def test_pages_carry_a_strict_policy(guest: Visitor) -> None:
     [
         (b"{", 400, "JSON"),
         (b"\xff\xfe", 400, "JSON"),
-        (b"[]", 422, "body"),
+        (b"[]", 422, "body: it must be a JSON object"),
+        (b'{"message": "' + b"x" * 100_001 + b'"}', 422, "100000 characters"),
+        (b'{"message": "x", "y": ' + b"[" * 300 + b"]" * 300 + b"}", 400, "levels"),
+        (b'{"messages": [{"role": "user", "content": ' + b"[" * 300 + b"]" * 300 + b"}]}", 400, "levels"),
         (b"{}", 422, "message"),
         (b'{"message": ""}', 422, "message"),
         (b'{"message": " \\n "}', 422, "message"),

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import http.client
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from tests.demo_llm.client import Demo
 from tests.support.server import ROOT, Server
 
 
@@ -38,3 +41,11 @@ def test_it_ends_when_told_to(tmp_path: Path) -> None:
     with Server("demo_llm", tmp_path, port_variable="DEMO_LLM_PORT", env={"LOG_LEVEL": "WARNING"}) as server:
         server.terminate()
         assert server.stderr == ""
+
+
+def test_a_head_that_is_too_large(demo: Demo) -> None:
+    """It is bounded as the other two servers' are."""
+    with closing(http.client.HTTPConnection("127.0.0.1", demo.server.port, timeout=20)) as connection:
+        connection.request("GET", "/health", headers={"X-Long": "x" * 70_000})
+        assert connection.getresponse().status == 431
+    assert demo.server.request("GET", "/health")[0] == 200

@@ -2,13 +2,30 @@
 
 from __future__ import annotations
 
+import inspect
 import sqlite3
+import time
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from sqlalchemy import JSON, Boolean, Column, Connection, Double, MetaData, String, Table, bindparam, create_engine, insert, select, update
-from sqlalchemy.exc import IntegrityError, OperationalError
+from sqlalchemy import (
+    JSON,
+    Boolean,
+    Column,
+    Connection,
+    Double,
+    MetaData,
+    String,
+    Table,
+    bindparam,
+    create_engine,
+    delete,
+    insert,
+    select,
+    update,
+)
+from sqlalchemy.exc import IntegrityError, InvalidRequestError, OperationalError, StatementError
 
 import client_server.store.prepared
 import saas_api.store.prepared
@@ -38,6 +55,7 @@ def connection() -> Iterator[Connection]:
     with engine.connect() as connection:
         things.metadata.create_all(connection)
         connection.commit()
+        connection.begin()
         yield connection
     engine.dispose()
 
@@ -61,6 +79,7 @@ def test_the_same_rows_as_sqlalchemy_writes(connection: Connection, prepared: An
     connection.execute(insert(things), written)
     expected = rows(connection)
     connection.rollback()
+    connection.begin()
 
     statement = prepared(insert(things))
     assert statement.execute(connection, written[0]) == 1
@@ -78,6 +97,7 @@ def test_the_same_rows_as_sqlalchemy_writes(connection: Connection, prepared: An
 def test_it_belongs_to_the_transaction(connection: Connection, prepared: Any) -> None:
     """It is taken back with the rest."""
     statement = prepared(insert(things))
+    connection.commit()
     with pytest.raises(ZeroDivisionError), connection.begin():
         statement.execute(connection, thing("a"))
         raise ZeroDivisionError
@@ -93,8 +113,31 @@ def test_errors_are_sqlalchemys(connection: Connection, prepared: Any) -> None:
         statement.execute(connection, thing("a"))
     assert isinstance(raised.value.orig, sqlite3.IntegrityError)
     connection.rollback()
+    assert rows(connection) == [], "the first went with the second"
     things.drop(connection)
     with pytest.raises(OperationalError):
         statement.execute(connection, thing("b"))
-    with pytest.raises(KeyError):
-        statement.execute(connection, {"id": "c"})
+    things.metadata.create_all(connection)
+    for wrong in ({"id": "c"}, thing("c") | {"more": 1}, thing("c", data={"x": object()}), thing("c", done="perhaps")):
+        with pytest.raises(StatementError):
+            statement.execute(connection, wrong)
+
+
+@pytest.mark.parametrize("prepared", PREPARED)
+def test_what_it_cannot_do_is_told(connection: Connection, prepared: Any) -> None:
+    """Nothing is written outside of a transaction, and neither a default nor an IN is lost in silence."""
+    connection.commit()
+    with pytest.raises(InvalidRequestError, match="transaction"):
+        prepared(insert(things)).execute(connection, thing("a"))
+    with connection.begin():
+        with pytest.raises(InvalidRequestError, match="IN"):
+            prepared(delete(things).where(things.c.id.in_(["a", "b"]))).execute(connection, {})
+        others = Table("others", MetaData(), Column("id", String), Column("at", Double, default=time.time))
+        with pytest.raises(InvalidRequestError, match="default"):
+            prepared(insert(others)).execute(connection, {"id": "a"})
+
+
+def test_both_servers_have_the_same() -> None:
+    """The two may import nothing of each other, and SQLAlchemy has no place in what they share."""
+    first, second = (inspect.getsource(module).split("\n", 1) for module in (saas_api.store.prepared, client_server.store.prepared))
+    assert first[1] == second[1]

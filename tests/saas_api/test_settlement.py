@@ -19,7 +19,7 @@ from saas_api.generations import Generations
 from saas_api.jobs import Jobs
 from saas_api.model_groups import Deployment, ModelGroup, ModelGroups
 from saas_api.schemas import CallRequest, JobRequest
-from saas_api.store.engine import create_engine, migrate, transactions
+from saas_api.store.engine import create_engine, migrate, readings, transactions
 from saas_api.store.writer import Transact, Writer
 from tests.support.ports import free_port
 from wire.errors import ErrorCode, WireError
@@ -54,8 +54,8 @@ class Records:
 async def records(tmp_path: Path) -> AsyncIterator[Records]:
     engine = create_engine(f"sqlite+aiosqlite:///{tmp_path / 'gateway.db'}")
     await migrate(engine)
-    async with transactions(engine) as transact:
-        authenticator = Authenticator(engine, Writer(transact), "pepper" * 4)
+    async with transactions(engine) as transact, readings(engine) as read:
+        authenticator = Authenticator(engine, read, "pepper" * 4)
         await authenticator.ensure_first_team("team", "sk-test-0123456789")
         made = Records(engine, transact)
         made.identity = await authenticator.identify("Bearer sk-test-0123456789")

@@ -15,16 +15,23 @@ from tests.support.server import ROOT
 FAKE = """#!/bin/sh
 exec {real} -c "import sys, sysconfig
 sys.version_info, sys.base_prefix = {version}, '{prefix}'
+if {bare}: sys.modules['venv'] = None
 sysconfig.get_config_vars()['CONFIG_ARGS'] = '{configured}'
 $2"
 """
 
 
-def fake(directory: Path, name: str, *, version: tuple[int, int] = (3, 11), prefix: str = "/opt", configured: str = "") -> Path:
+def fake(
+    directory: Path, name: str, *, version: tuple[int, int] = (3, 11), prefix: str = "/opt", configured: str = "", bare: bool = False
+) -> Path:
     """An executable of this name in this directory."""
-    directory.mkdir(exist_ok=True)
-    path = directory / name
-    path.write_text(FAKE.format(real=sys.executable, version=version, prefix=prefix, configured=configured))
+    code = FAKE.format(real=sys.executable, version=version, prefix=prefix, configured=configured, bare=bare)
+    return program(directory / name, code)
+
+
+def program(path: Path, code: str) -> Path:
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(code)
     path.chmod(0o755)
     return path
 
@@ -59,6 +66,31 @@ def test_the_one_that_is_asked_for(tmp_path: Path) -> None:
     fake(tmp_path / "bin", "python3", prefix="/usr")
     own = fake(tmp_path / "own", "python")
     assert found(tmp_path / "bin", PYTHON=str(own)).stdout.strip() == str(own)
+
+
+def test_the_one_that_is_asked_for_will_not_do(tmp_path: Path) -> None:
+    """Then nothing else is taken in its place."""
+    fake(tmp_path / "bin", "python3", prefix="/usr")
+    for wrong in (str(fake(tmp_path / "own name", "python", version=(3, 9))), "/nowhere/python"):
+        refused = found(tmp_path / "bin", PYTHON=wrong)
+        assert (refused.returncode, refused.stdout) == (1, "")
+        assert refused.stderr == f"PYTHON is {wrong}, which is not Python 3.11 or newer.\n"
+
+
+def test_one_that_can_make_an_environment(tmp_path: Path) -> None:
+    """Debian's needs a package for that: another one that has it is taken, and only where there is none is the package installed, once."""
+    asked = tmp_path / "asked"
+    program(tmp_path / "apt-get", f'#!/bin/sh\necho "$@" >> {asked}\n')
+    program(tmp_path / "id", "#!/bin/sh\necho 0\n")
+    fake(tmp_path, "python3", prefix="/usr", bare=True)
+    whole = fake(tmp_path, "python3.12")
+    assert found(tmp_path).stdout.strip() == str(whole)
+    assert not asked.exists()
+    whole.unlink()
+    without = found(tmp_path)
+    assert (without.returncode, without.stdout) == (1, "")
+    assert "sudo apt-get install python3.11-venv" in without.stderr
+    assert asked.read_text() == "install -y -qq python3.11-venv\n"
 
 
 def test_none(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import weakref
 
 import pytest
 
+from tests.wire.served import until
 from wire.worker import Worker
 
 
@@ -88,8 +89,15 @@ async def test_nothing_is_held_while_it_waits() -> None:
 
     with Worker("lean") as worker:
         seen = weakref.ref(await worker.run(Big))
+        await until(lambda: seen() is None)
+
+
+async def test_nothing_is_taken_after_the_end() -> None:
+    """A straggler is told, and does not wait for ever; nor does one whose function raises what no future can hold."""
+    with Worker("ended") as worker, pytest.raises(RuntimeError, match="StopIteration"):
+        await worker.run(next, iter(()))
+    with pytest.raises(RuntimeError, match="ended"):
         await worker.run(int)
-        assert seen() is None
 
 
 def test_a_loop_that_is_gone() -> None:
