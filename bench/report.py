@@ -27,10 +27,12 @@ def heading() -> str:
 
 
 def summary(lines: Sequence[Line]) -> str:
-    """The verdict over all targets."""
+    """The verdict over all targets, and whether it can be trusted: where nginx stalled too, something else had the processor."""
     missed = [f"{line.measure} ({line.system})" for line in lines if line.met is False]
     total = sum(line.target is not None for line in lines)
-    return f"{total - len(missed)} of {total} targets met" + (f"; missed: {', '.join(missed)}" if missed else "")
+    verdict = f"{total - len(missed)} of {total} targets met" + (f"; missed: {', '.join(missed)}" if missed else "")
+    disturbed = any(line.system == "nginx" and "stalled" in line.measure and line.value for line in lines)
+    return verdict + (". nginx's streams stalled too: something else kept the machine busy, so run it again" if disturbed else "")
 
 
 def write(lines: Sequence[Line], folder: Path, pinning: str, load: float) -> Path:
