@@ -17,7 +17,7 @@ from client_server.services import services
 from client_server.sessions import Session
 from client_server.store import TurnRow
 from client_server.store.records import STREAMING
-from client_server.views import turn_view
+from client_server.views import ended_us, turn_view
 from wire.errors import ErrorCode, WireError
 
 RECONNECT_AFTER = b"retry: 500\n\n"
@@ -79,7 +79,7 @@ async def regenerate(request: Request) -> Response:
 
 
 async def timing(request: Request) -> Response:
-    """Where the time went: one record per hop, upstream first."""
+    """Where the time went: one record per hop, upstream first; the end on the clock of this server's own."""
     session, row = await _turn(request)
     turn = services(request).turns.get(row.id, session.id)
     hops = list(row.hops or ())
@@ -87,7 +87,8 @@ async def timing(request: Request) -> Response:
         hops = [turn.marks.to_dict()]
     if row.browser_hop is not None:
         hops.append(row.browser_hop)
-    return JSONResponse({"state": row.state, "hops": hops, "receipt": row.receipt}, headers={"Cache-Control": "no-store"})
+    body = {"state": row.state, "streaming": row.streaming, "ended_us": ended_us(row), "hops": hops, "receipt": row.receipt}
+    return JSONResponse(body, headers={"Cache-Control": "no-store"})
 
 
 async def save_timing(request: Request) -> Response:

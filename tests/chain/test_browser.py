@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable
 from typing import Any
@@ -125,9 +126,9 @@ def test_stop_keeps_what_came_and_stops_the_model(chain: Chain, open_page: OpenP
     text = ended(page, "cancelled")
     assert expected_text(500).startswith(text)
     assert len(text) > 20
-    record = timing(page, hops=2)
+    record = timing(page)
     assert record["receipt"]["status"] == "cancelled"
-    assert [hop["hop"] for hop in record["hops"]] == ["saas_api", "client_server"]
+    assert [hop["hop"] for hop in record["hops"]] == ["saas_api", "client_server", "browser"]
 
 
 @pytest.mark.timing
@@ -219,6 +220,34 @@ def test_the_waterfall_adds_up(chain: Chain, open_page: OpenPage) -> None:
     expect(picture).to_be_visible()
     for name in ("browser", "client_server", "saas_api", "model"):
         expect(picture).to_contain_text(name)
+
+
+def figure(page: Page, name: str) -> float:
+    """A time of the last answer's line, in milliseconds."""
+    found = re.search(rf"([\d.]+) (ms|s) {name}", page.locator("[data-role=summary] .figures").last.inner_text())
+    assert found is not None
+    return float(found[1]) * (1000 if found[2] == "s" else 1)
+
+
+def test_a_silence_before_the_failure_is_in_the_figures(chain: Chain, open_page: OpenPage) -> None:
+    """The total runs to the failure, the waterfall tells and draws the silence, and its first token is the line's; after a reload too."""
+    page = open_page(chain.url)
+    send(page, "20 5 5", group="stall")
+    ended(page, "failed")
+    record = timing(page)
+    own, browser = record["hops"][1:]
+    assert [own["hop"], browser["hop"], record["state"]] == ["client_server", "browser", "failed"]
+    silence = record["ended_us"] - own["last_in_us"]
+    assert silence > 1_400_000
+    for _ in range(2):
+        assert figure(page, "total") >= (browser["last_in_us"] + silence) / 1000 - 50
+        assert abs(figure(page, "to first token") - browser["first_out_us"] / 1000) <= 1
+        page.locator("[data-role=summary] summary").last.click()
+        told = page.locator(".waterfall-sum")
+        expect(told).to_contain_text(f"First token on the screen after {browser['first_out_us'] / 1000:.1f} ms")
+        expect(told).to_contain_text("of silence, until the answer failed.")
+        expect(page.locator(".wf-silence rect")).to_have_count(1)
+        page.reload()
 
 
 @pytest.mark.parametrize(

@@ -55,6 +55,7 @@ class Turn:
     retryable: bool = False
     created_at: float = field(default_factory=time.time)
     readers: int = 0
+    ended_us: int | None = None
 
     @property
     def events_url(self) -> str:
@@ -102,19 +103,21 @@ class Turn:
 
     def end(self, state: str, error: dict[str, Any] | None = None) -> None:
         self.state, self.error = state, error
+        self.ended_us = round((time.perf_counter() - self.began) * 1e6)
         self.retryable = bool(error and error["retryable"])
         if not self.arrivals:
             return
-        first, total = self.arrivals[0] / 1000, self.arrivals[-1] / 1000
-        rate = len(self.arrivals) / max(0.001, (total - first) / 1000) if len(self.arrivals) > 1 else None
+        first, last = self.arrivals[0] / 1000, self.arrivals[-1] / 1000
+        rate = len(self.arrivals) / max(0.001, (last - first) / 1000) if len(self.arrivals) > 1 else None
         self.summary = {
             "first_token_ms": first,
-            "total_ms": total,
+            "total_ms": self.ended_us / 1000,
             "tokens": self.sent,
             "tokens_per_second": rate,
             "cost_usd": "0.000123",
             "finish_reason": "stop" if state == "finished" else None,
             "waited_ms": None,
+            "on_screen": False,
         }
 
 
@@ -197,6 +200,8 @@ class PageServer:
                 turn.end("failed", error)
                 yield b"event: failed\ndata: " + json.dumps({"error": error}).encode() + b"\n\n"
                 return
+        status = "cancelled" if turn.state == "cancelled" else "finished"
+        yield b"event: receipt\ndata: " + json.dumps({"status": status}).encode() + b"\n\n"
         for hop in turn.hops():
             yield b"event: hop\ndata: " + json.dumps(hop).encode() + b"\n\n"
         if turn.state == "streaming":
@@ -264,7 +269,10 @@ class PageServer:
         @app.get("/chat/turns/{turn_id}/timing")
         async def timing(turn_id: str) -> Response:
             turn = self.turn(turn_id)
-            return JSONResponse({"state": turn.state, "hops": turn.hops() + ([turn.browser] if turn.browser else []), "receipt": None})
+            hops = turn.hops() + ([turn.browser] if turn.browser else [])
+            return JSONResponse(
+                {"state": turn.state, "streaming": turn.streaming, "ended_us": turn.ended_us, "hops": hops, "receipt": None}
+            )
 
         @app.post("/chat/turns/{turn_id}/timing")
         async def browser_timing(turn_id: str, record: dict[str, Any]) -> Response:

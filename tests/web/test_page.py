@@ -94,7 +94,8 @@ def test_trying_again_at_once_is_not_overtaken_by_the_stored_answer(chat: Page) 
     again: list[Route] = []
     chat.route("**/chat/turns/turn0", lambda route: stored.append(route))
     chat.route("**/regenerate", lambda route: again.append(route))
-    send(chat, "fail now")
+    with chat.expect_request("**/chat/turns/turn0"):
+        send(chat, "fail now")
     answer(chat, "failed")
     with chat.expect_request("**/regenerate"):
         chat.get_by_role("button", name="Try again").click()
@@ -107,11 +108,15 @@ def test_trying_again_at_once_is_not_overtaken_by_the_stored_answer(chat: Page) 
 
 
 def test_a_failure_is_shown_even_if_the_server_is_gone(chat: Page) -> None:
-    """The failed frame alone is enough."""
+    """The failed frame alone is enough, and the clock stands where it was then."""
     chat.route("**/chat/turns/turn0", lambda route: route.abort())
     send(chat, "fail now")
     assert answer(chat, "failed") == "".join(WORDS[:6]).strip()
     expect(chat.locator("[data-role=error]")).to_contain_text("The model broke off in mid-answer.")
+    expect(chat.locator(".latency-live")).to_contain_text("total")
+    figures = chat.locator(".latency-live").inner_text()
+    chat.wait_for_timeout(300)
+    assert chat.locator(".latency-live").inner_text() == figures
 
 
 def test_a_refused_message_is_not_lost(chat: Page, server: PageServer) -> None:
@@ -151,6 +156,35 @@ def test_the_browser_hands_in_its_own_record(chat: Page, server: PageServer) -> 
     expect(chat.locator(".wf-row")).to_have_count(4)
 
 
+@pytest.mark.parametrize("state", ["failed", "cancelled"])
+def test_the_browser_hands_in_what_it_saw_of_a_broken_off_answer(chat: Page, server: PageServer, state: str) -> None:
+    """After a failure, and up to the moment in which Stop was pressed; the stored answer, which tells its figures, comes after."""
+    with chat.expect_response(re.compile("/timing$")) as delivery:
+        send(chat, "fail now" if state == "failed" else "go on")
+        if state == "cancelled":
+            expect(content(chat)).to_contain_text("w5")
+            chat.get_by_role("button", name="Stop").click()
+    record = server.turns[0].browser
+    assert delivery.value.status == 204
+    assert record is not None
+    assert 6 <= record["frames"] == len(record["arrivals_us"]) <= server.turns[0].sent
+    assert record["last_in_us"] <= record["last_out_us"]
+    answer(chat, state)
+    chat.locator("summary", has_text="waterfall").click()
+    expect(chat.locator(".wf-row")).to_have_count(4)
+
+
+def test_a_stop_that_failed_leaves_no_record(chat: Page, server: PageServer) -> None:
+    """The connection was given up for it, and the answer went on: what the browser saw is not what came."""
+    chat.route("**/stop", lambda route: route.fulfill(status=503, body="{}"))
+    send(chat, "go on")
+    expect(content(chat)).to_contain_text("w5")
+    chat.get_by_role("button", name="Stop").click()
+    assert answer(chat) == TEXT
+    expect(chat.locator("[data-role=summary]")).to_be_visible()
+    assert server.turns[0].browser is None
+
+
 def test_a_stream_that_was_cut_hands_in_no_record(chat: Page, server: PageServer) -> None:
     """It would tell of the cut and not of the hop."""
     send(chat, "cut it")
@@ -167,6 +201,7 @@ def test_without_streaming_the_answer_comes_in_one_piece(chat: Page, server: Pag
     send(chat, "go on")
     assert answer(chat) == TEXT
     assert (server.turns[0].streaming, server.turns[0].model_group) == (False, "chat-quality")
+    expect(chat.locator("[data-role=summary]")).to_contain_text("to the answer")
     expect(chat.locator("[data-role=summary]")).to_contain_text("in one piece")
 
 

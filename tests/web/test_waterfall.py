@@ -134,29 +134,106 @@ def test_a_burst_is_blamed_on_the_link_that_made_it(layout: Any) -> None:
     assert layout("layoutWaterfall", HOPS)["burst"] is None
 
 
+def test_the_axis_runs_to_the_end(layout: Any) -> None:
+    """The silence after the last chunk is on it: at the browser as long after the first chunk as it was at client_server."""
+    found = layout("layoutWaterfall", HOPS, 3_903_900)
+    assert found["end"] == {"at_us": 312_000 + 3_903_900 - 303_950, "silence_us": 3_000_000}
+    assert found["span_us"] == found["end"]["at_us"]
+    assert found["flow_end_us"] == 918_300
+    below = layout("layoutWaterfall", HOPS[:2], 3_903_900)
+    assert (below["end"]["at_us"], below["span_us"]) == (3_903_900, 3_903_900)
+    for unknown in (layout("layoutWaterfall", HOPS), layout("layoutWaterfall", HOPS[:1], 3_903_900)):
+        assert unknown["end"] is None
+        assert unknown["span_us"] == unknown["flow_end_us"]
+
+
+DRAW = """async ([timing, width]) => {
+  const { draw } = await import("/static/js/waterfall.js");
+  const target = document.createElement("div");
+  target.style.width = `${width}px`;
+  document.body.replaceChildren(target);
+  draw(target, timing);
+}"""
+
+
+@pytest.mark.parametrize("width", [300, 700])
+def test_a_silence_before_the_end_is_told_and_drawn(page: Page, server: PageServer, width: int) -> None:
+    """A band from the last chunk to the end, its length in the sentence, and an entry in the legend; an answer without has none of them."""
+    page.goto(server.url + "/blank")
+    for state, ended, words in (
+        ("failed", 3_903_900, "The last chunk was followed by 3\u202f000.0 ms of silence, until the answer failed."),
+        ("cancelled", 2_003_900, "The last chunk was followed by 1\u202f100.0 ms of silence, until it was stopped."),
+        ("finished", 905_000, None),
+    ):
+        page.evaluate(DRAW, [{"state": state, "ended_us": ended, "hops": HOPS}, width])
+        page.wait_for_selector("svg[role=img]")
+        told = page.locator(".waterfall-sum").inner_text()
+        bands = page.locator(".wf-silence rect")
+        assert page.locator(".waterfall-legend [data-kind=silence]").count() == bands.count() == (1 if words else 0)
+        if words is None:
+            assert "silence" not in told
+            continue
+        assert told.endswith(words)
+        box = bands.evaluate("band => ({ x: band.x.baseVal.value, end: band.x.baseVal.value + band.width.baseVal.value })")
+        flow = page.locator(".wf-row[data-hop=browser] .wf-flow").evaluate("bar => bar.x.baseVal.value + bar.width.baseVal.value")
+        assert box["x"] == pytest.approx(flow, abs=0.5)
+        assert box["end"] == pytest.approx(width - 1, abs=1)
+
+
+def test_an_answer_that_brought_nothing_says_how_long(page: Page, server: PageServer) -> None:
+    """There is no bar to draw, but the wait has a figure."""
+    page.goto(server.url + "/blank")
+    nothing = dict.fromkeys(("first_in_us", "first_out_us", "last_in_us", "last_out_us"))
+    page.evaluate(DRAW, [{"state": "failed", "ended_us": 3_001_200, "hops": [HOPS[1] | nothing | {"arrivals_us": []}]}, 700])
+    assert page.locator(".waterfall-sum").inner_text() == "No chunk arrived in 3\u202f001.2 ms, so there is nothing to draw."
+
+
+@pytest.mark.parametrize("width", [300, 420, 700, 760])
+def test_every_line_of_the_axis_has_its_label(page: Page, server: PageServer, width: int) -> None:
+    """The last one too, wherever it stands; none sticks out, and none lies on its neighbour."""
+    page.goto(server.url + "/blank")
+    for ended in (1_000_000, 1_999_000, 3_300_000, 8_001_000, 47_900_000):
+        page.evaluate(DRAW, [{"state": "failed", "ended_us": ended, "hops": HOPS}, width])
+        page.wait_for_selector("svg[role=img]")
+        lines = page.locator(".wf-axis line").count()
+        labels = page.locator(".wf-axis text").evaluate_all(
+            "all => all.map((label) => [label.getBBox().x, label.getBBox().x + label.getBBox().width])"
+        )
+        assert lines == len(labels) > 1
+        assert labels[-1][1] <= width
+        assert all(before[1] < after[0] for before, after in pairwise(labels))
+
+
+def test_the_browsers_figure_says_what_is_in_it(page: Page, server: PageServer) -> None:
+    """Beside hundredths of a millisecond elsewhere, the wait for an animation frame needs a word; without a browser's row it needs none."""
+    page.goto(server.url + "/blank")
+    page.evaluate(DRAW, [{"hops": HOPS}, 700])
+    own = page.locator(".wf-row[data-hop=browser] .wf-own")
+    assert (own.text_content() or "").startswith("+6.6 ms · 6.3 ms to paint")
+    assert "animation frame" in (own.locator("title").text_content() or "")
+    assert "animation frame" in page.locator(".waterfall-note").inner_text()
+    page.evaluate(DRAW, [{"hops": HOPS[:2]}, 700])
+    assert page.locator(".waterfall-note").count() == 0
+
+
 def test_the_picture_fits_and_says_the_sum(page: Page, server: PageServer) -> None:
     """The drawn waterfall has a row per hop, a lane per record, a sentence, notes and a table, at any width."""
     page.goto(server.url + "/blank")
     for width in (300, 700):
-        page.evaluate(
-            """async ([hops, width]) => {
-              const { draw } = await import("/static/js/waterfall.js");
-              const target = document.createElement("div");
-              target.style.width = `${width}px`;
-              document.body.replaceChildren(target);
-              draw(target, { hops });
-            }""",
-            [[*HOPS[:2], HOPS[2] | {"resumed": True}], width],
-        )
+        page.evaluate(DRAW, [{"hops": [*HOPS[:2], HOPS[2] | {"resumed": True}]}, width])
         page.wait_for_selector("svg[role=img]")
         assert page.locator(".wf-row").count() == 4
         assert page.locator(".wf-lane").count() == 3
         text = page.locator(".waterfall-sum").inner_text()
         assert text.startswith("First token on the screen after 318.3 ms: 300.3 ms in the model, ")
-        assert "browser was restarted" in page.locator(".waterfall-note").inner_text()
+        assert "browser was restarted" in page.locator(".waterfall-note").first.inner_text()
         assert page.evaluate("document.querySelector('svg').getBoundingClientRect().width") <= width
         end_of_wait = "document.querySelector('.wf-row[data-hop=browser] .wf-flow').getBBox().x"
         whole = page.evaluate(end_of_wait)
         page.get_by_role("button", name="First token").click()
         assert page.evaluate(end_of_wait) > whole + 50
         assert page.locator(".marks thead th").all_text_contents() == ["browser", "client_server", "saas_api"]
+        page.evaluate(DRAW, [{"hops": [HOPS[0], HOPS[1] | {"resumed": True}]}, width])
+        assert "through client_server, counted from its restart, after " in page.locator(".waterfall-sum").inner_text()
+        page.evaluate(DRAW, [{"streaming": False, "hops": HOPS}, width])
+        assert page.locator(".waterfall-sum").inner_text().startswith("Answer on the screen after 318.3 ms: ")

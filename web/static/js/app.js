@@ -35,7 +35,7 @@ function readNext(marks = null) {
 let latest = null; // the stream that was begun last: the head shows its figures, also when they come after its article was replaced
 
 function read(article, marks) {
-  const line = new LiveLine(article, marks?.pressedAt ?? null);
+  const line = new LiveLine(article, marks);
   chain.started();
   const stream = new AnswerStream(article, marks, {
     chunk(count) {
@@ -104,7 +104,10 @@ document.addEventListener(
 async function showWaterfall(details) {
   await openWaterfall(details);
   // The chart learns its width in the next frame; in the one after that its height is known.
-  requestAnimationFrame(() => requestAnimationFrame(() => scroll.reveal(details)));
+  requestAnimationFrame(() => requestAnimationFrame(() => {
+    if (scroll.following() && current && !current.over) return; // the reader has gone back to the text that is being written
+    scroll.reveal(details, details.querySelector(".waterfall-chart"));
+  }));
 }
 
 addEventListener("pagehide", () => current?.close());

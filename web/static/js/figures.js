@@ -17,5 +17,5 @@ export function fineMilliseconds(us) {
 }
 
 function grouped(number) {
-  return number.replace(/\B(?=(\d{3})+(?!\d))/g, "\u2009");
+  return number.replace(/\B(?=(\d{3})+(?!\d))/g, "\u202f");
 }

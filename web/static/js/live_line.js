@@ -1,4 +1,4 @@
-/** The latency line while it is being written: the wait grows, freezes with the first chunk, and the flow grows after it.
+/** The latency line while it is being written: the wait grows, freezes with the first paint, and the flow grows after it, to the end.
  *
  * Ten times a second is as often as a person can read figures.
  */
@@ -28,31 +28,42 @@ function figure(value, unit) {
 }
 
 export class LiveLine {
-  /** `pressedAt` is when Send was pressed (`performance.now()`), or null where this page did not see it. */
-  constructor(article, pressedAt) {
+  /** `marks` are the browser's own of this answer, or null where this page did not see Send pressed. */
+  constructor(article, marks) {
     this.line = article.querySelector("[data-role=live]");
     this.text = this.line?.querySelector("[data-role=live-text]");
-    this.startedAt = pressedAt ?? askedAt(article);
-    this.firstAt = pressedAt === null ? firstTokenAt(article, this.startedAt) : null;
-    this.sawStart = pressedAt !== null || this.firstAt !== null;
+    this.marks = marks;
+    this.startedAt = marks ? marks.pressedAt : askedAt(article);
+    this.arrivedAt = marks ? null : firstTokenAt(article, this.startedAt);
+    this.sawStart = marks !== null || this.arrivedAt !== null;
+    this.inOnePiece = article.dataset.streaming === "off";
     this.chunks = 0;
     this.lost = false;
+    this.over = false;
     this.line?.setAttribute("aria-hidden", "true");
     this.timer = this.line ? setInterval(() => this.#show(), INTERVAL_MS) : 0;
   }
 
   /** Where the page came in the middle, its first chunk is an old one: it tells nothing of the wait for the first token. */
   chunk(count) {
-    this.firstAt ??= performance.now();
+    this.arrivedAt ??= performance.now();
     this.chunks = count;
+  }
+
+  /** Where this page has the marks, the first token is what it is in them: on the screen. */
+  get firstAt() {
+    return this.marks ? this.marks.firstOut : this.arrivedAt;
   }
 
   connection(state) {
     this.lost = state === "lost";
   }
 
+  /** The end has come: the figures stay as they are now. */
   stop() {
     clearInterval(this.timer);
+    this.over = true;
+    if (this.line && !this.lost) this.#show();
   }
 
   #show() {
@@ -68,9 +79,13 @@ export class LiveLine {
   #figures(now) {
     const since = this.startedAt ?? this.firstAt;
     if (since === null) return ["Picking up the answer"];
-    if (this.firstAt === null) return [figure(duration(now - since), "waiting")];
-    const first = !this.sawStart ? [] : [figure(duration(this.firstAt - this.startedAt), "to first token")];
-    return [...first, figure(duration(now - since), "so far"), figure(String(this.chunks), this.chunks === 1 ? "chunk" : "chunks")];
+    if (!this.chunks && this.firstAt === null) return [figure(duration(now - since), this.over ? "waited, no token came" : "waiting")];
+    const first = !this.sawStart || this.firstAt === null ? [] : [figure(duration(this.firstAt - this.startedAt), this.#until)];
+    return [...first, figure(duration(now - since), this.over ? "total" : "so far"), figure(String(this.chunks), this.chunks === 1 ? "chunk" : "chunks")];
+  }
+
+  get #until() {
+    return this.inOnePiece ? "to the answer" : "to first token";
   }
 
   #strip(wait) {

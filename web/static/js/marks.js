@@ -1,8 +1,8 @@
 /** What the browser itself saw of an answer: the same record as every other hop's, on this page's own monotonic clock.
  *
  * The request "arrives" at this hop when Send is pressed, and a chunk "departs" when it has been painted. The record is only worth
- * something where the page saw it all: whoever reconnected, was hidden for a while, or gave the
- * connection up for another request has measured something else.
+ * something where the page saw it all: whoever reconnected or was hidden for a while has measured something else. Where Stop took
+ * the connection, the record ends there.
  */
 
 import { post } from "./api.js";
@@ -24,6 +24,7 @@ export class BrowserMarks {
   constructor(pressedAt = performance.now()) {
     this.pressedAt = pressedAt;
     this.whole = !document.hidden;
+    this.closed = false;
     this.arrivals = [];
     this.dwell = [];
     this.bytes = 0;
@@ -35,13 +36,20 @@ export class BrowserMarks {
     this.sentAt = performance.now();
   }
 
+  /** The connection is given up in order to stop the answer: what comes after that came late, and is not noted. */
+  close() {
+    this.closed = true;
+  }
+
   /** The event stream's headers are here. A second time means that it was cut in between. */
   headers() {
+    if (this.closed) return;
     if (this.headersAt !== null) this.whole = false;
     this.headersAt ??= performance.now();
   }
 
   arrived(at, size) {
+    if (this.closed) return;
     this.arrivals.push(at);
     this.bytes += size;
     if (document.hidden) this.whole = false;
@@ -50,11 +58,12 @@ export class BrowserMarks {
   /** The first `count` chunks are on the screen. */
   painted(count) {
     const now = performance.now();
-    if (count > this.dwell.length) {
+    const noted = Math.min(count, this.arrivals.length);
+    if (noted > this.dwell.length) {
       this.firstOut ??= now;
       this.lastOut = now;
     }
-    for (let index = this.dwell.length; index < count; index += 1) this.dwell.push(Math.round((now - this.arrivals[index]) * 1000));
+    for (let index = this.dwell.length; index < noted; index += 1) this.dwell.push(Math.round((now - this.arrivals[index]) * 1000));
   }
 
   /** The record in the form of a `hop` frame; microseconds since Send was pressed. */

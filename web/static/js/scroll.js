@@ -4,7 +4,7 @@
  */
 
 const NEAR_PX = 48;
-const MARGIN_PX = 16;
+const MARGIN_PX = 24; // as high as the shade above the foot
 
 export function followText(scroller, content, button) {
   let following = true;
@@ -42,15 +42,17 @@ export function followText(scroller, content, button) {
 
   return {
     follow,
+    following: () => following,
     /** Stays where it is while something the reader opened grows. */
     stay() {
       following = false;
     },
-    /** Brings what the reader opened into view: all of it where there is room, otherwise from its beginning. */
-    reveal(element) {
+    /** Brings what the reader opened into view: all of it where there is room, otherwise its core, otherwise that from its beginning. */
+    reveal(element, core) {
       following = false;
       const room = scroller.getBoundingClientRect();
-      const box = element.getBoundingClientRect();
+      const whole = element.getBoundingClientRect();
+      const box = core && whole.height + 2 * MARGIN_PX > room.height ? core.getBoundingClientRect() : whole;
       const missing = box.bottom + MARGIN_PX - room.bottom;
       const top = Math.min(missing, box.top - MARGIN_PX - room.top);
       const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;

@@ -11,12 +11,13 @@
 
 import { errorOf, fetchAnswer } from "./api.js";
 import { MarkdownStream } from "./markdown.js";
-import { deliver } from "./marks.js";
+import { deliver, delivered } from "./marks.js";
 import { afterPaint, perFrame } from "./per_frame.js";
 import { watchPresence } from "./presence.js";
 
 const BACKOFF_MS = [300, 600, 1200, 2400, 5000];
 const REQUEST_PATIENCE_MS = 3000; // a request that hangs must not keep the answer off the screen
+const RECORD_PATIENCE_MS = 1000; // nor the browser's record the stored answer, whose figures are told from it
 
 /** The text that one chunk carries. */
 function textOf(chunk) {
@@ -48,6 +49,7 @@ export class AnswerStream {
     this.chunks = 0;
     this.tries = 0;
     this.over = false;
+    this.cancelled = false;
     this.timer = 0;
     this.probes = 0;
     this.held = new Set();
@@ -66,7 +68,7 @@ export class AnswerStream {
     };
     source.onmessage = (event) => this.#onMessage(event);
     source.onerror = () => this.#onError(source);
-    source.addEventListener("receipt", (event) => this.#seen(event));
+    source.addEventListener("receipt", (event) => this.#onReceipt(event));
     source.addEventListener("hop", (event) => this.#onHop(event));
     source.addEventListener("failed", (event) => this.#end(errorOf(502, event.data)));
   }
@@ -80,8 +82,9 @@ export class AnswerStream {
     this.presence.stop();
   }
 
-  /** Makes a request while this stream's connection is free for it. Resolves and rejects as the request does. */
+  /** Makes the request that stops the answer, while this stream's connection is free for it. Resolves and rejects as the request does. */
   async without(request) {
+    this.marks?.close();
     this.#hold("request");
     const limit = setTimeout(() => this.#release("request"), REQUEST_PATIENCE_MS);
     try {
@@ -99,7 +102,7 @@ export class AnswerStream {
     this.source = null;
     clearTimeout(this.timer);
     this.probes += 1; // one that is under way finds out nothing that the next connection does not
-    if (this.marks) this.marks.whole = false;
+    if (this.marks && reason !== "request") this.marks.whole = false;
   }
 
   #release(reason) {
@@ -124,6 +127,11 @@ export class AnswerStream {
     this.marks?.arrived(now, event.data.length);
     this.queue.push(textOf(parsed(event.data)));
     return this.frame.request();
+  }
+
+  #onReceipt(event) {
+    this.#seen(event);
+    this.cancelled = parsed(event.data).status === "cancelled";
   }
 
   #onHop(event) {
@@ -167,7 +175,7 @@ export class AnswerStream {
     const { status, article } = await fetchAnswer(this.turnId);
     if (this.over || probe !== this.probes) return;
     if (article && article.dataset.state !== "streaming") {
-      this.#finish(null);
+      this.#finish();
       this.#swap(article);
     } else if (status === 404) {
       this.#end({ code: "not_found", message: "This answer is not here any more.", retryable: false });
@@ -181,27 +189,29 @@ export class AnswerStream {
   /** A terminal frame has arrived. */
   #end(error) {
     if (this.over) return;
-    this.#finish(error);
+    const recorded = this.#finish();
     if (error) this.#showError(error);
-    this.#fetchStored(0);
+    const patience = new Promise((resolve) => setTimeout(resolve, RECORD_PATIENCE_MS));
+    Promise.race([recorded, patience]).then(() => this.#fetchStored(0));
   }
 
-  #finish(error) {
+  /** Resolves once the browser's record, if there is one that is worth something, has been delivered. */
+  async #finish() {
     this.frame.flush();
     this.close();
     this.markdown?.end();
     this.watch.ended();
     const hops = [...this.hops.values()];
     const { marks, turnId } = this;
-    if (error || !marks?.whole) {
+    if (!marks?.whole || document.hidden || (marks.closed && !this.cancelled)) {
       this.watch.timed(hops);
       return;
     }
-    afterPaint(() => {
-      marks.painted(marks.arrivals.length);
-      const record = deliver(turnId, marks);
-      this.watch.timed(record ? [...hops, record] : hops);
-    }, false);
+    await new Promise((painted) => afterPaint(painted, false));
+    marks.painted(marks.arrivals.length);
+    const record = deliver(turnId, marks);
+    this.watch.timed(record ? [...hops, record] : hops);
+    await delivered(turnId);
   }
 
   /** The server has stored the answer before it wrote the terminal frame; asking again is for a server that is just restarting. */

@@ -1,21 +1,15 @@
-/** Draws an answer's waterfall: a sentence that adds up, a row per hop, a timeline of every chunk's arrival, and all marks as a table.
+/** Shows an answer's waterfall: a sentence that adds up, a row per hop, a timeline of every chunk's arrival, and all marks as a table.
  *
- * The layout is computed in `waterfall_layout.js`; here it becomes SVG, at the width there is, drawn anew when that changes.
+ * The layout is computed in `waterfall_layout.js`; `waterfall_picture.js` draws it, anew whenever the width changes.
  */
 
 import { delivered } from "./marks.js";
-import { duration, fineMilliseconds, milliseconds } from "./figures.js";
+import { milliseconds } from "./figures.js";
 import { marksTable } from "./marks_table.js";
-import { axisTicks, layoutWaterfall, tellParts } from "./waterfall_layout.js";
+import { layoutWaterfall, tellParts } from "./waterfall_layout.js";
+import { isSilent, picture } from "./waterfall_picture.js";
 
-const SVG = "http://www.w3.org/2000/svg";
-const LABELS = 184; // the column of names, where there is room for one
-const ROW = 38;
-const BAR = 12;
-const LANE = 26;
-const AXIS = 22;
-const LABEL_ROOM = 48;
-const GAP = 22;
+const ENDS = { failed: "the answer failed", cancelled: "it was stopped", interrupted: "it was interrupted" };
 
 /** Fetches the timings of a `details[data-timing-url]` and draws them into it, once. */
 export async function openWaterfall(details) {
@@ -34,16 +28,16 @@ export async function openWaterfall(details) {
   }
 }
 
-/** Draws `{hops, receipt}` into an element. */
+/** Draws `{state, streaming, ended_us, hops}`, as the server gives an answer's timing, into an element. */
 export function draw(target, timing) {
   const hops = timing.hops ?? [];
   if (!hops.length) {
     target.replaceChildren(paragraph("No hop kept a record of this answer.", "waterfall-note"));
     return;
   }
-  const layout = layoutWaterfall(hops);
+  const layout = layoutWaterfall(hops, timing.ended_us);
   if (!layout.parts) {
-    target.replaceChildren(sentence(layout), marksTable(hops)); // bars of a request that brought nothing would only look like something
+    target.replaceChildren(nothingCame(timing), marksTable(hops)); // bars of a request that brought nothing would only look like something
     return;
   }
   const chart = document.createElement("div");
@@ -53,11 +47,11 @@ export function draw(target, timing) {
   const show = () => chart.replaceChildren(picture(layout, width, span));
   const head = document.createElement("div");
   head.className = "waterfall-head";
-  head.append(legend(), ...zoom(layout, (chosen) => {
+  head.append(legend(layout), ...zoom(layout, (chosen) => {
     span = chosen;
     show();
   }));
-  target.replaceChildren(sentence(layout), head, chart, ...notes(layout), marksTable(hops));
+  target.replaceChildren(sentence(layout, timing), head, chart, ...notes(layout), marksTable(hops));
   const observer = new ResizeObserver(() => {
     if (!chart.isConnected) return observer.disconnect();
     if (chart.clientWidth && chart.clientWidth !== width) {
@@ -107,19 +101,30 @@ function phrase(name) {
   return name;
 }
 
-function sentence({ parts }) {
-  if (!parts) return paragraph("No chunk arrived, so there is nothing to draw.", "waterfall-sum");
-  const { total_us, told } = tellParts(parts);
-  const words = told.map(({ name, us }) => `${milliseconds(us)} ${phrase(name)}`);
-  const where = parts.own.has("browser") ? "First token on the screen after " : "First token through client_server after ";
-  return paragraph([where, strong(milliseconds(total_us)), `: ${words.slice(0, -1).join(", ")} and ${words.at(-1)}.`], "waterfall-sum");
+function nothingCame({ ended_us }) {
+  const waited = ended_us ? [" in ", strong(milliseconds(ended_us))] : [];
+  return paragraph(["No chunk arrived", ...waited, ", so there is nothing to draw."], "waterfall-sum");
 }
 
-function legend() {
+function sentence(layout, { state, streaming }) {
+  const { total_us, told } = tellParts(layout.parts);
+  const words = told.map(({ name, us }) => `${milliseconds(us)} ${phrase(name)}`);
+  const what = streaming === false ? "Answer" : "First token";
+  const here = layout.rows[0].resumed ? "through client_server, counted from its restart," : "through client_server";
+  const where = layout.parts.own.has("browser") ? "on the screen" : here;
+  const sum = [`${what} ${where} after `, strong(milliseconds(total_us)), `: ${words.slice(0, -1).join(", ")} and ${words.at(-1)}.`];
+  if (!isSilent(layout)) return paragraph(sum, "waterfall-sum");
+  const end = ENDS[state] ?? "the end came";
+  return paragraph([...sum, " The last chunk was followed by ", strong(milliseconds(layout.end.silence_us)), ` of silence, until ${end}.`], "waterfall-sum");
+}
+
+function legend(layout) {
   const element = document.createElement("ul");
   element.className = "waterfall-legend";
   element.setAttribute("aria-hidden", "true");
-  for (const [kind, text] of [["request", "request"], ["wait", "wait for the first chunk"], ["flow", "streaming"]]) {
+  const kinds = [["request", "request"], ["wait", "wait for the first chunk"], ["flow", "streaming"]];
+  if (isSilent(layout)) kinds.push(["silence", "silence until the end"]);
+  for (const [kind, text] of kinds) {
     const item = element.appendChild(document.createElement("li"));
     item.dataset.kind = kind;
     item.textContent = text;
@@ -132,84 +137,6 @@ function notes({ rows, burst }) {
   if (burst) {
     all.push(`Up to ${burst.chunks} chunks reached ${burst.at} at once that had reached ${burst.above} one by one: something between the two holds chunks back.`);
   }
+  if (rows[0].hop === "browser") all.push("browser: its times include the wait for the next animation frame.");
   return all.map((text) => paragraph(text, "waterfall-note"));
-}
-
-function node(name, attributes, text) {
-  const element = document.createElementNS(SVG, name);
-  for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, value);
-  if (text !== undefined) element.textContent = text;
-  return element;
-}
-
-/** The whole picture. Where it is narrow, names stand above their bars instead of beside them. */
-function picture(layout, width, span) {
-  const wide = width >= 600;
-  const left = wide ? LABELS : 0;
-  const rowHeight = wide ? ROW : ROW + 12;
-  const scale = (us) => left + (us / span) * (width - left - 1);
-  const lanesTop = AXIS + layout.rows.length * rowHeight + GAP;
-  const laneHeight = wide ? LANE : LANE + 14;
-  const height = lanesTop + layout.lanes.length * laneHeight + 4;
-  const svg = node("svg", { width, height, viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": "One row per hop; the same figures stand in the table below" });
-  svg.append(axis(span, scale, width - left, height));
-  layout.rows.forEach((row, index) => svg.append(drawRow(row, AXIS + index * rowHeight, { scale, wide, width, rowHeight })));
-  svg.append(node("text", { x: 0, y: lanesTop - 6, class: "wf-caption" }, "Every chunk's arrival"));
-  layout.lanes.forEach((lane, index) => svg.append(drawLane(lane, lanesTop + index * laneHeight, { scale, wide, width, laneHeight })));
-  return svg;
-}
-
-function axis(span, scale, room, height) {
-  const group = node("g", { class: "wf-axis" });
-  for (const tick of axisTicks(span, Math.min(8, Math.floor(room / 64)))) {
-    const x = Math.round(scale(tick)) + 0.5;
-    group.append(node("line", { x1: x, x2: x, y1: AXIS - 6, y2: height }));
-    if (scale(span) - x < LABEL_ROOM) continue;
-    group.append(node("text", { x: x + 4, y: AXIS - 9 }, tick === 0 ? "0" : duration(tick / 1000)));
-  }
-  return group;
-}
-
-function ownTime(row) {
-  if (row.own_us === null) return "";
-  if (row.derived) return milliseconds(row.own_us);
-  const each = row.dwell_us === null ? "" : ` · ${fineMilliseconds(row.dwell_us)} a chunk`;
-  return `+${fineMilliseconds(row.own_us)}${each}`;
-}
-
-function drawRow(row, top, { scale, wide, width, rowHeight }) {
-  const group = node("g", { class: "wf-row", "data-hop": row.hop });
-  const y = top + (wide ? (rowHeight - BAR) / 2 : 20);
-  for (const [kind, part] of [["request", row.request], ["wait", row.wait], ["flow", row.streaming]]) {
-    if (!part) continue;
-    const x = scale(part.start);
-    const bar = node("rect", { class: `wf-bar wf-${kind}`, x, y, width: Math.max(kind === "request" ? 1 : 1.5, scale(part.end) - x), height: BAR, rx: 2 });
-    bar.append(node("title", {}, `${row.hop}, ${kind === "flow" ? "streaming" : kind}: ${milliseconds(part.end - part.start)}`));
-    group.append(bar);
-  }
-  if (wide) {
-    group.append(node("text", { x: 0, y: y + 3, class: "wf-name" }, row.hop), node("text", { x: 0, y: y + 17, class: "wf-own" }, ownTime(row)));
-  } else {
-    group.append(node("text", { x: 0, y: top + 14, class: "wf-name" }, row.hop));
-    group.append(node("text", { x: width, y: top + 14, class: "wf-own", "text-anchor": "end" }, ownTime(row)));
-  }
-  return group;
-}
-
-/** A tick per pixel column, the taller the more chunks share it: a burst stands out. One path, however many chunks. */
-function drawLane(lane, top, { scale, wide, width, laneHeight }) {
-  const group = node("g", { class: "wf-lane", "data-hop": lane.hop });
-  const base = top + laneHeight - 4;
-  const columns = new Map();
-  for (const mark of lane.arrivals_us) {
-    const x = Math.round(scale(mark));
-    if (x > width) break;
-    columns.set(x, (columns.get(x) ?? 0) + 1);
-  }
-  const tallest = LANE - 8;
-  const ticks = [...columns].map(([x, count]) => `M${x + 0.5} ${base}v${-Math.min(tallest, 7 + 3.2 * Math.log2(count)).toFixed(1)}`);
-  group.append(node("path", { class: "wf-ticks", d: ticks.join("") }));
-  group.append(node("line", { class: "wf-ground", x1: scale(0), x2: width, y1: base + 0.5, y2: base + 0.5 }));
-  group.append(node("text", { x: 0, y: wide ? base - 3 : top + 12, class: "wf-name" }, lane.hop));
-  return group;
 }

@@ -105,10 +105,24 @@ function heldBack(hops) {
   return null;
 }
 
-/** `records` are the hops of one answer, upstream first, as the server lists them; the browser's may be missing. */
-export function layoutWaterfall(records) {
+/** When the answer ended, on the axis, and for how long nothing had come before that: `{at_us, silence_us}`.
+ *
+ * client_server alone notes the end, in `ended`, on its own clock. At the browser it is as long after the first chunk as it was there.
+ */
+function endOf(places, ended) {
+  const own = places.find(({ hop }) => hop.hop === NAMES.client_server);
+  if (!known(ended) || !known(own?.hop.last_in_us)) return null;
+  const [{ hop: first }] = places;
+  const seen = first.hop === NAMES.browser && known(first.first_in_us);
+  const at = seen ? first.first_in_us + ended - (own.hop.first_out_us ?? own.hop.first_in_us) : own.origin + ended;
+  return { at_us: at, silence_us: Math.max(0, ended - own.hop.last_in_us) };
+}
+
+/** `records` are the hops of one answer, upstream first, as the server lists them; the browser's may be missing. `ended` is when the
+ * answer ended, in microseconds of client_server's record, or null. */
+export function layoutWaterfall(records, ended = null) {
   const hops = [...records].reverse();
-  if (!hops.length) return { rows: [], lanes: [], span_us: 0, parts: null, burst: null };
+  if (!hops.length) return { rows: [], lanes: [], span_us: 0, flow_end_us: 0, end: null, parts: null, burst: null };
   const places = placed(hops);
   const rows = places.map(({ hop, origin }) => rowOf(hop, origin));
   rows.push(modelRow(hops.at(-1), places.at(-1).origin));
@@ -117,7 +131,9 @@ export function layoutWaterfall(records) {
   for (const row of rows) row.own_us = shown.get(row.hop) ?? null;
   const lanes = places.map(({ hop, origin }) => ({ hop: hop.hop, arrivals_us: (hop.arrivals_us ?? []).map((mark) => origin + mark) }));
   const ends = rows.flatMap((row) => [row.request?.end, row.wait?.end, row.streaming?.end].filter(known));
-  return { rows, lanes, span_us: Math.max(1, ...ends), parts, burst: heldBack(hops) };
+  const flowEnd = Math.max(1, ...ends);
+  const end = endOf(places, ended);
+  return { rows, lanes, span_us: Math.max(flowEnd, end?.at_us ?? 0), flow_end_us: flowEnd, end, parts, burst: heldBack(hops) };
 }
 
 /** Rounds to tenths of a millisecond so that the rounded parts add up to the rounded whole (largest remainder). */
