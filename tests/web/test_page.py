@@ -64,6 +64,7 @@ def test_a_reload_in_mid_answer_ends_with_the_whole_text(chat: Page) -> None:
 def test_stop_keeps_what_came(chat: Page, server: PageServer) -> None:
     """Stop is there while an answer streams, Esc does the same, and afterwards Send is back."""
     expect(chat.get_by_role("button", name="Stop")).to_be_hidden()
+    server.gap_s = 0.05
     for turn, by_key in enumerate((False, True)):
         send(chat, "go on")
         expect(chat.locator("article")).to_have_count(turn + 1)
@@ -159,6 +160,7 @@ def test_the_browser_hands_in_its_own_record(chat: Page, server: PageServer) -> 
 @pytest.mark.parametrize("state", ["failed", "cancelled"])
 def test_the_browser_hands_in_what_it_saw_of_a_broken_off_answer(chat: Page, server: PageServer, state: str) -> None:
     """After a failure, and up to the moment in which Stop was pressed; the stored answer, which tells its figures, comes after."""
+    server.gap_s = 0.05
     with chat.expect_response(re.compile("/timing$")) as delivery:
         send(chat, "fail now" if state == "failed" else "go on")
         if state == "cancelled":
@@ -176,6 +178,7 @@ def test_the_browser_hands_in_what_it_saw_of_a_broken_off_answer(chat: Page, ser
 
 def test_a_stop_that_failed_leaves_no_record(chat: Page, server: PageServer) -> None:
     """The connection was given up for it, and the answer went on: what the browser saw is not what came."""
+    server.gap_s = 0.1
     chat.route("**/stop", lambda route: route.fulfill(status=503, body="{}"))
     send(chat, "go on")
     expect(content(chat)).to_contain_text("w5")
