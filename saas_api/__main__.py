@@ -65,7 +65,7 @@ def main() -> int:
         ws="none",
         log_config=None,
         access_log=False,
-        proxy_headers=False,
+        proxy_headers=False,  # nothing here depends on where a request came from
         server_header=False,
         backlog=4096,
         timeout_keep_alive=75,
