@@ -2,7 +2,9 @@
 
 A full collection visits every container of the process and stops the loop while it does: with a few hundred streams that is 50 to
 350 ms, in which no chunk moves. What is there after start-up never becomes garbage, so it is frozen; young objects are
-collected in small portions (half a microsecond for each object that lives); and everything is collected when nothing is streaming.
+collected in small portions (half a microsecond for each object that lives), and what outlives them in portions of twenty of those: what is
+kept waits there for its second visit, a million objects of it if it is let. Everything is collected when nothing is streaming, once a
+minute at most: finished streams are kept for a while, so that takes long too, and who comes in that moment waits.
 """
 
 from __future__ import annotations
@@ -11,8 +13,9 @@ import asyncio
 import gc
 from collections.abc import Callable
 
-_THRESHOLDS = (1_000, 1_000, 1_000)  # in net allocations of containers, and in collections of the generation below
+_THRESHOLDS = (1_000, 20, 1_000_000)  # in net allocations of containers, and in collections of the generation below
 _LOOK_EVERY_S = 5.0
+_COLLECT_EVERY_S = 60.0
 
 
 async def keep_pauses_short(busy: Callable[[], bool]) -> None:
@@ -20,7 +23,10 @@ async def keep_pauses_short(busy: Callable[[], bool]) -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(*_THRESHOLDS)
+    loop = asyncio.get_running_loop()
+    due = loop.time()
     while True:
         await asyncio.sleep(_LOOK_EVERY_S)
-        if gc.get_count()[1] and not busy():  # an idle process makes no garbage to look for
+        if loop.time() >= due and any(gc.get_count()[1:]) and not busy():  # an idle process makes no garbage to look for
             gc.collect()
+            due = loop.time() + _COLLECT_EVERY_S
