@@ -1,10 +1,10 @@
 """Keeps Python's garbage collector from stopping the streams.
 
-A full collection visits every container of the process and stops the loop while it does: with a few hundred streams that is 50 to
-350 ms, in which no chunk moves. What is there after start-up never becomes garbage, so it is frozen; young objects are
-collected in small portions (half a microsecond for each object that lives), and what outlives them in portions of twenty of those: what is
-kept waits there for its second visit, a million objects of it if it is let. Everything is collected when nothing is streaming, once a
-minute at most: finished streams are kept for a while, so that takes long too, and who comes in that moment waits.
+A full collection visits every container of the process and stops the loop while it does: with a few hundred streams that is 50 to 350
+ms, in which no chunk moves. What is there after start-up never becomes garbage, so it is frozen; young objects are collected in small
+portions (half a microsecond for each object that lives, several where memory is cold), and so is what outlives them: what is kept waits
+there for its second visit, a million objects of it if it is let. Everything is collected when nothing is streaming, once in five
+minutes at most: finished streams are kept for a while, so that takes long too, and who comes in that moment waits.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ import asyncio
 import gc
 from collections.abc import Callable
 
-_THRESHOLDS = (1_000, 20, 1_000_000)  # in net allocations of containers, and in collections of the generation below
+_THRESHOLDS = (1_000, 2, 1_000_000)  # in net allocations of containers, and in collections of the generation below
 _LOOK_EVERY_S = 5.0
-_COLLECT_EVERY_S = 60.0
+_COLLECT_EVERY_S = 300.0
 
 
 async def keep_pauses_short(busy: Callable[[], bool]) -> None:
