@@ -1,8 +1,8 @@
 """A route that opens a call, served with as little as it takes.
 
 FastAPI reads the signature once and documents the route from it. What it then does for each request is made for any dependency there
-may be, and costs a sixth of a whole call; here it is known what an endpoint takes, so its arguments are put together directly. Overriding
-`get_route_handler` is FastAPI's own place for that: https://fastapi.tiangolo.com/how-to/custom-request-and-route/
+may be, and was a sixth of the Python that a call runs through; here it is known what an endpoint takes, so its arguments are put together
+directly. Overriding `get_route_handler` is FastAPI's own place for that: https://fastapi.tiangolo.com/how-to/custom-request-and-route/
 """
 
 from __future__ import annotations
@@ -48,20 +48,16 @@ class CallRoute(APIRoute):
 
 
 def parse(model: type[Model], content_type: str | None, body: bytes) -> Model:
-    """The body as this model. Raises RequestValidationError, as FastAPI would."""
+    """The body as this model. Raises RequestValidationError, with the place in the form of FastAPI's own."""
     if not body:
         raise _invalid("missing", "it must be a JSON object")
     if not is_json(content_type):
         raise _invalid("not_json", "it must be JSON, and Content-Type must say application/json")
     try:
-        value = json.loads(body)
+        value = portable(json.loads(body))
     except (json.JSONDecodeError, UnicodeDecodeError):
         raise _invalid("json_invalid", "JSON decode error") from None
-    except (ValueError, RecursionError):  # too many digits, or levels
-        raise _invalid("not_portable", NOT_PORTABLE) from None
-    try:
-        portable(value)
-    except ValueError:
+    except (ValueError, RecursionError):  # the parser's own limits, of digits and levels, are the wider ones
         raise _invalid("not_portable", NOT_PORTABLE) from None
     try:
         return model.model_validate(value)

@@ -1,7 +1,7 @@
 """A thread for calls that block, one after the other: what a database's driver needs beside an event loop.
 
-`concurrent.futures` brings a result home through a future with locks of its own, chained to the loop's, which takes nearly twice as long.
-Here there is one thread and one loop, so a queue in C and `call_soon_threadsafe` are enough.
+`concurrent.futures` brings a result home through a future with locks of its own, chained to the loop's, which takes half as long again or
+more. Here there is one thread and one loop, so a queue in C and `call_soon_threadsafe` are enough.
 """
 
 from __future__ import annotations

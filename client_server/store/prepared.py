@@ -61,7 +61,6 @@ class Prepared:
 
 def _render(statement: UpdateBase, dialect: Dialect, names: Sequence[str]) -> tuple[str, set[str], list[Value]]:
     compiled = statement.compile(dialect=dialect, column_keys=list(names))
-    assert isinstance(compiled, SQLCompiler)  # noqa: S101  # what compile gives for a statement; tells the type checker
     if compiled.insert_prefetch or compiled.update_prefetch or compiled.post_compile_params:
         raise InvalidRequestError("a prepared statement holds no column's own default and no IN")
     return str(compiled), set(names), [_value(name, compiled, dialect) for name in compiled.positiontup or ()]

@@ -1,4 +1,4 @@
-"""The routes that open calls take what FastAPI would take, and refuse what it would refuse."""
+"""How the routes that open calls read a body, and which endpoints they can serve."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def test_other_signatures() -> None:
     async def with_more(thing: str, body: Body, page: int, request: Request, services: Any, identity: Any) -> Response:
         return Response()
 
-    async def untyped(thing: str, body, request: Request, services: Any, identity: Any) -> Response:  # type: ignore[no-untyped-def]
+    async def untyped(thing: str, body, request: Request, services: Any, identity: Any) -> Response:  # type: ignore[no-untyped-def]  # the missing type is the case
         return Response()
 
     calls.post("/{thing}")(whole)

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -54,10 +55,10 @@ def test_the_first_that_is_new_enough(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("build", [{"prefix": "/usr"}, {"configured": "--prefix=/x --enable-optimizations"}])
-def test_an_optimised_one_goes_before_others(tmp_path: Path, build: dict[str, str]) -> None:
+def test_an_optimised_one_goes_before_others(tmp_path: Path, build: dict[str, Any]) -> None:
     """Even where another comes first on PATH."""
     fake(tmp_path, "python3")
-    optimised = fake(tmp_path, "python3.11", **build)  # type: ignore[arg-type]  # two names of text
+    optimised = fake(tmp_path, "python3.11", **build)
     assert found(tmp_path).stdout.strip() == str(optimised)
 
 

@@ -6,7 +6,7 @@ import re
 import time
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, ViewportSize, expect
 
 from tests.web.page_server import PageServer
 from tests.web.person import TEXT, answer, content, send
@@ -149,8 +149,8 @@ def test_a_choice_that_is_not_offered_any_more_changes_nothing(chat: Page) -> No
 @pytest.mark.parametrize("touch", [True, False])
 def test_keys_are_named_where_there_is_a_keyboard(browser: Browser, server: PageServer, touch: bool) -> None:
     """A phone's drawer holds no hints about keys; beside a mouse they are there."""
-    size = {"width": 390, "height": 844} if touch else {"width": 1280, "height": 800}
-    context = browser.new_context(viewport=size, has_touch=touch, is_mobile=touch)  # type: ignore[arg-type]  # a dictionary is its form
+    size = ViewportSize(width=390, height=844) if touch else ViewportSize(width=1280, height=800)
+    context = browser.new_context(viewport=size, has_touch=touch, is_mobile=touch)
     try:
         page = context.new_page()
         page.goto(server.url)
