@@ -10,10 +10,10 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from client_server.app import create_app
 from client_server.settings import BadSetting, Settings
-from wire.heads import BoundedHeads
-from wire.hosts import advice
-from wire.logs import configure
-from wire.sockets import allow_many_sockets, drop_what_is_not_taken
+from serving.heads import BoundedHeads
+from serving.hosts import advice
+from serving.logs import configure
+from serving.sockets import allow_many_sockets, drop_what_is_not_taken
 
 READERS_LEAVE_WITHIN_S = 1
 """After SIGTERM streams are cut, not ended: their readers come back to the next process, which goes on."""

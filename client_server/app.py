@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
+from starlette.types import ASGIApp
 
 from client_server.errors import HANDLERS
 from client_server.limits import SessionLimits
@@ -20,7 +21,7 @@ from client_server.store import open_store
 from client_server.templating import Templates
 from client_server.turns import Turns
 from saas_client import SaaSLLMClient
-from wire.edge import ASGIApp, Edge
+from serving.edge import Edge
 
 
 def create_app(settings: Settings) -> ASGIApp:

@@ -10,7 +10,7 @@ from starlette.requests import Request
 
 from client_server.errors import invalid_field, malformed
 from client_server.model_groups import DEFAULT
-from wire.media import is_json
+from serving.media import is_json
 
 MAX_MESSAGE_CHARACTERS = 100_000
 DEFAULT_TEMPERATURE = 0.7

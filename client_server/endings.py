@@ -16,10 +16,10 @@ import orjson
 from client_server.inward import Terminal
 from client_server.store import Store
 from client_server.turn import Turn
+from serving.turnstile import ENDS_PER_PASS, Turnstile
 from wire.errors import ErrorCode, WireError
 from wire.frames import DONE, failed_frame, hop_frame, payload
 from wire.log import Ending, Outcome
-from wire.turnstile import ENDS_PER_PASS, Turnstile
 
 logger = logging.getLogger(__name__)
 

@@ -1,4 +1,4 @@
-"""The hop, outward: a turn's log as a response. The way itself is `wire.outbound.relay`."""
+"""The hop, outward: a turn's log as a response. The way itself is `hop.relay.relay`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from client_server.turn import Turn
-from wire.outbound import relay
+from hop.relay import relay
 
 
 class TurnStream(Response):

@@ -12,8 +12,8 @@ from itsdangerous import BadSignature, Signer
 from starlette.requests import Request
 from starlette.responses import Response
 
+from serving.media import is_json
 from wire.errors import ErrorCode, WireError
-from wire.media import is_json
 
 COOKIE = "session"
 _YEAR_S = 365 * 24 * 3600

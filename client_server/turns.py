@@ -19,10 +19,10 @@ from client_server.store import Store, TurnRow
 from client_server.turn import Turn
 from client_server.upkeep import Upkeep
 from saas_client import GatewayUnreachable, SaaSClientError, SaaSLLMClient
+from serving.pauses import keep_pauses_short
 from wire.errors import ErrorCode, WireError
 from wire.frames import DONE
 from wire.log import Ending, Outcome
-from wire.pauses import keep_pauses_short
 from wire.timing import HopMarks
 
 logger = logging.getLogger(__name__)

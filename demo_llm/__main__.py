@@ -11,9 +11,9 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from demo_llm.app import create_app
 from demo_llm.settings import SettingError, Settings, load
-from wire import logs
-from wire.heads import BoundedHeads
-from wire.hosts import advice
+from serving import logs
+from serving.heads import BoundedHeads
+from serving.hosts import advice
 
 _KEEP_ALIVE_S = 75
 """Longer than the gateway's pool keeps an idle connection, so that it is never the server that closes one just as it is used."""

@@ -15,8 +15,8 @@ from demo_llm.models import MODELS
 from demo_llm.probe import Probe
 from demo_llm.responses import CompletionResponse, Source, event_stream
 from demo_llm.schemas import ChatRequest
-from wire.edge import Edge
-from wire.hosts import ANY, Hosts
+from serving.edge import Edge
+from serving.hosts import ANY, Hosts
 
 
 def create_app(hosts: Hosts = ANY) -> FastAPI:

@@ -8,10 +8,10 @@ from contextlib import contextmanager
 from types import TracebackType
 from typing import Self
 
+from hop.connections import Client
+from hop.response import ConnectFailed, ConnectionLost, PeerSilent, PeerUnintelligible, Response
 from llm_providers.errors import ProtocolViolation, ProviderTimeout, ProviderUnavailable, Truncated, for_status
-from wire.edge import outgoing_headers
-from wire.inbound import Client
-from wire.response import ConnectFailed, ConnectionLost, PeerSilent, PeerUnintelligible, Response
+from wire.context import outgoing_headers
 
 _HEADERS = {"Content-Type": "application/json", "Accept-Encoding": "identity", "User-Agent": "streaming-chat"}
 

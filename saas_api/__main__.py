@@ -14,10 +14,10 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from saas_api.app import create_app
 from saas_api.model_groups import ModelsFileError
 from saas_api.settings import Settings
-from wire.heads import BoundedHeads
-from wire.hosts import advice
-from wire.logs import configure
-from wire.sockets import allow_many_sockets, drop_what_is_not_taken
+from serving.heads import BoundedHeads
+from serving.hosts import advice
+from serving.logs import configure
+from serving.sockets import allow_many_sockets, drop_what_is_not_taken
 
 
 class Protocol(BoundedHeads, HttpToolsProtocol):

@@ -22,8 +22,8 @@ from saas_api.services import Services
 from saas_api.settings import Settings
 from saas_api.store.engine import create_engine, migrate, readings, transactions
 from saas_api.store.writer import Writer
-from wire.edge import Edge
-from wire.pauses import keep_pauses_short
+from serving.edge import Edge
+from serving.pauses import keep_pauses_short
 
 logger = logging.getLogger(__name__)
 

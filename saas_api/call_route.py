@@ -20,7 +20,7 @@ from starlette.responses import Response
 
 from saas_api.schemas import NOT_PORTABLE, portable
 from saas_api.services import identity_of, services
-from wire.media import is_json
+from serving.media import is_json
 
 Model = TypeVar("Model", bound=BaseModel)
 

@@ -16,12 +16,12 @@ from sqlalchemy.exc import SQLAlchemyError
 from llm_providers import Transport, complete, open_stream
 from saas_api.calls import LEASE_S, Call, Calls, Settlement, estimate_completion_tokens, trusted_text, trusted_usage
 from saas_api.generation import Generation, fold
-from wire.edge import request_id_var
+from serving.turnstile import ENDS_PER_PASS, Turnstile
+from wire.context import request_id_var
 from wire.errors import ErrorCode, WireError
 from wire.frames import DONE, failed_frame, hop_frame, numbered, receipt_frame
 from wire.log import Ending
 from wire.timing import HopMarks
-from wire.turnstile import ENDS_PER_PASS, Turnstile
 
 logger = logging.getLogger(__name__)
 

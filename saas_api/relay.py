@@ -12,11 +12,11 @@ import orjson
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from hop.relay import Translate, relay
 from saas_api.generation import Generation
 from saas_api.generations import Generations
 from wire.errors import ErrorCode, WireError
 from wire.frames import payload
-from wire.outbound import Translate, relay
 from wire.sse import encode
 
 _EVENT = b"event: "

@@ -10,11 +10,11 @@ from urllib.parse import quote
 
 import orjson
 
+from hop.connections import Client
+from hop.response import ConnectFailed, ExchangeFailed, Response
 from saas_client._errors import GatewayCut, GatewayRefused, SaaSClientError, error_from_response
 from saas_client._stream import Stream
-from wire.edge import outgoing_headers
-from wire.inbound import Client
-from wire.response import ConnectFailed, ExchangeFailed, Response
+from wire.context import outgoing_headers
 
 KEEPALIVE_S = 30.0
 MAX_ANSWER_BYTES = 64 * 1024 * 1024

@@ -13,10 +13,10 @@ from typing import Any
 
 import orjson
 
+from hop.response import ExchangeFailed, Response
 from saas_client._errors import GatewayCut, error_from
 from wire.errors import WireError
 from wire.frames import DONE
-from wire.response import ExchangeFailed, Response
 from wire.sse import Decoder, Event, FrameSplitter, FrameTooLarge
 
 

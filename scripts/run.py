@@ -25,7 +25,7 @@ from honcho.environ import parse_procfile
 from honcho.manager import SYSTEM_PRINTER_NAME, Manager
 from honcho.printer import Message, Printer
 
-from wire.hosts import LOOPBACK, advice, named
+from serving.hosts import LOOPBACK, advice, named
 
 ROOT = Path(__file__).resolve().parents[1]
 PORTS = {"demo_llm": ("DEMO_LLM_PORT", "8002"), "saas_api": ("SAAS_API_PORT", "8003"), "client_server": ("CLIENT_SERVER_PORT", "8001")}

@@ -1,7 +1,7 @@
 """Small writes of many callers, gathered into one transaction each.
 
 A commit costs the same for one row as for fifty. While one transaction is under way, the writes that come in wait and go together into
-the next one (`wire.batching`), so a hundred turns that begin at once cost a few transactions. Where a gathered transaction fails,
+the next one (`storage.batching`), so a hundred turns that begin at once cost a few transactions. Where a gathered transaction fails,
 only the write at fault hears of it. How a transaction is run is the database's affair: see `store.engine`.
 """
 
@@ -11,7 +11,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from client_server.store.prepared import Prepared
-from wire.batching import Batcher
+from serving.turnstile import ENDS_PER_PASS, Turnstile
+from storage.batching import Batcher
 
 Statement = tuple[Prepared, Sequence[dict[str, Any]]]
 """A statement, always the same object for the same kind of write, and the parameters of each row."""
@@ -25,7 +26,7 @@ class Batch:
 
     def __init__(self, transact: Transact) -> None:
         self._transact = transact
-        self._batcher: Batcher[Sequence[Statement]] = Batcher(self._run)
+        self._batcher: Batcher[Sequence[Statement]] = Batcher(self._run, Turnstile(ENDS_PER_PASS).enter)
 
     async def write(self, *statements: Statement) -> None:
         """Returns when these statements, in their order, have been committed together. Raises SQLAlchemyError."""

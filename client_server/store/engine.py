@@ -15,8 +15,8 @@ from sqlalchemy import create_engine as create_sync_engine
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from client_server.store.batch import Statement, Transact
-from wire.private import keep_private
-from wire.worker import Worker
+from storage.private import keep_private
+from storage.worker import Worker
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
 

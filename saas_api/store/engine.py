@@ -14,8 +14,8 @@ from sqlalchemy import create_engine as create_sync_engine
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from saas_api.store.writer import Read, Transact, Work
-from wire.private import keep_private
-from wire.worker import Worker
+from storage.private import keep_private
+from storage.worker import Worker
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 PRAGMAS = ("journal_mode=WAL", "synchronous=NORMAL", "busy_timeout=10000", "foreign_keys=ON")

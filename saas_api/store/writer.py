@@ -2,7 +2,7 @@
 
 A commit costs the same for one caller as for fifty. Those who open or end a call at the same moment share one transaction, one after
 the other within it; each may look at what its statements changed and decide. If one of them fails, the others are not touched
-by it (`wire.batching`). How a transaction is run is the database's affair: see `store.engine`.
+by it (`storage.batching`). How a transaction is run is the database's affair: see `store.engine`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ from typing import Any, Generic, TypeVar
 
 from sqlalchemy import Connection
 
-from wire.batching import Batcher
+from serving.turnstile import ENDS_PER_PASS, Turnstile
+from storage.batching import Batcher
 
 Result = TypeVar("Result")
 
@@ -37,7 +38,7 @@ class Writer:
 
     def __init__(self, transact: Transact) -> None:
         self._transact = transact
-        self._batcher: Batcher[_Item[Any]] = Batcher(self._run)
+        self._batcher: Batcher[_Item[Any]] = Batcher(self._run, Turnstile(ENDS_PER_PASS).enter)
 
     async def run(self, work: Callable[[Connection], Result]) -> Result:
         """Runs the work in a transaction, perhaps with other callers'; its result, after the commit. Raises what it raises."""

@@ -14,8 +14,8 @@ import pytest
 
 from saas_api.auth import REMEMBER_S
 from tests.saas_api.conftest import Gateway
+from tests.support.served import until
 from tests.support.streams import open_stream
-from tests.wire.served import until
 
 
 def error(response: httpx.Response) -> tuple[int, str]:

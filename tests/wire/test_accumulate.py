@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from tests.wire.cuts import PLACES, cut
+from tests.support.cuts import PLACES, cut
 from wire.accumulate import Accumulator
 
 

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from tests.wire.streamlogs import BACKENDS, END, MakeLog, frame, frames, read
+from tests.support.streamlogs import BACKENDS, END, MakeLog, frame, frames, read
 from wire.log import Ending, LogEnded, LogFull, Outcome
 
 pytestmark = pytest.mark.parametrize("make_log", BACKENDS)

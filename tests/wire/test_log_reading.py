@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from tests.wire.streamlogs import BACKENDS, END, MakeLog, frame, frames, read, read_to_end, returns
+from tests.support.streamlogs import BACKENDS, END, MakeLog, frame, frames, read, read_to_end, returns
 from wire.log import MAX_TAKE_BYTES, Reader, StreamLog
 
 pytestmark = pytest.mark.parametrize("make_log", BACKENDS)

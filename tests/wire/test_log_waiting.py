@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from tests.wire.streamlogs import BACKENDS, END, MakeLog, frame, frames, read, returns
+from tests.support.streamlogs import BACKENDS, END, MakeLog, frame, frames, read, returns
 from wire.log import StreamLog
 
 pytestmark = pytest.mark.parametrize("make_log", BACKENDS)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from tests.wire.cuts import PLACES, cut, one_by_one
+from tests.support.cuts import PLACES, cut, one_by_one
 from tests.wire.reference import Reading, decoded, plain_reading
 from wire.sse import DONE, PING, Decoder, Event, FrameSplitter, FrameTooLarge, encode
 

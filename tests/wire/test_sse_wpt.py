@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.wire.cuts import PLACES, cut, one_by_one
+from tests.support.cuts import PLACES, cut, one_by_one
 from tests.wire.eventsource_cases import CASES, Case
 from tests.wire.reference import Reading, decoded, plain_reading
 

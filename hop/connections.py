@@ -1,0 +1,224 @@
+"""The way of a chunk into a hop: a request to the hop above, and its response as it arrives.
+
+Strategy. Nothing stands between the socket and whoever wants the bytes: `Response.follow` hands every piece of the body to a function, in
+the same turn of the event loop in which the socket had it, without a task that would have to wake up first. A whole hop is then
+one call stack, from `data_received` through the log to the reader's `send`.
+
+One connection carries one exchange at a time; a connection whose exchange has ended in order waits for the next. Closing means closing
+the socket, now. What can go wrong is drawn in `hop.response`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Mapping
+from functools import cached_property, lru_cache
+from typing import cast
+from urllib.parse import urlsplit
+
+from hop.http1 import BadResponse, CutResponse, ResponseParser
+from hop.response import ConnectFailed, ConnectionLost, PeerSilent, PeerUnintelligible, Response
+
+Origin = tuple[str, str, int]
+"""Scheme, host and port."""
+
+CONNECT_TIMEOUT_S = 10.0
+KEEP_ALIVE_S = 15.0
+
+
+class Client:
+    """Connections to any number of servers. It belongs to one event loop; `aclose` ends it.
+
+    `keep_alive_s`: how long a connection waits for its next request; less than the server's own patience, or requests would be
+    sent into connections that are being closed.
+    """
+
+    def __init__(self, *, keep_alive_s: float = KEEP_ALIVE_S) -> None:
+        self._keep_alive_s = keep_alive_s
+        self._idle: dict[Origin, list[_Connection]] = {}
+        self._open: set[_Connection] = set()
+        self._address = lru_cache(maxsize=256)(_address)
+
+    @cached_property
+    def _tls(self) -> ssl.SSLContext:
+        return ssl.create_default_context()
+
+    async def request(
+        self, method: str, url: str, headers: Mapping[str, str], body: bytes = b"", *, patience_s: float | None = None
+    ) -> Response:
+        """Sends a request and returns once the response's head is here. Raises ExchangeFailed, and ValueError for a malformed request.
+
+        `patience_s` bounds the time until the head. Cancelling closes the connection.
+        """
+        origin, host, target = self._address(url)
+        message = _request(method, target, {"Host": host} | dict(headers), body)
+        if patience_s is None:
+            return await self._exchange(origin, message)
+        try:
+            async with asyncio.timeout(patience_s):
+                return await self._exchange(origin, message)
+        except TimeoutError:
+            raise PeerSilent(f"nothing came within {patience_s:g} s") from None
+
+    async def _exchange(self, origin: Origin, message: bytes) -> Response:
+        connection = self._waiting(origin) or await self._connect(origin)
+        return await connection.exchange(message)
+
+    def _waiting(self, origin: Origin) -> _Connection | None:
+        """A connection that is free, the one used last; the others may go to sleep."""
+        free = self._idle.get(origin)
+        while free:
+            connection = free.pop()
+            if connection.wake():
+                return connection
+        return None
+
+    async def _connect(self, origin: Origin) -> _Connection:
+        scheme, host, port = origin
+        tls = self._tls if scheme == "https" else None
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout(CONNECT_TIMEOUT_S):
+                _, protocol = await loop.create_connection(lambda: _Connection(self, origin), host, port, ssl=tls)
+        except (OSError, TimeoutError) as error:
+            raise ConnectFailed(f"no connection to {host}:{port}: {type(error).__name__}") from None
+        return protocol
+
+    def _free(self, connection: _Connection) -> None:
+        self._idle.setdefault(connection.origin, []).append(connection)
+        connection.sleep(self._keep_alive_s)
+
+    def _gone(self, connection: _Connection) -> None:
+        self._open.discard(connection)
+        free = self._idle.get(connection.origin)
+        if free and connection in free:
+            free.remove(connection)
+
+    async def aclose(self) -> None:
+        """Closes every connection, whatever it is doing."""
+        for connection in list(self._open):
+            connection.close()
+        await asyncio.sleep(0)  # the loop closes the sockets in its next turn
+
+
+class _Connection(asyncio.Protocol):
+    """One connection, one exchange at a time."""
+
+    def __init__(self, client: Client, origin: Origin) -> None:
+        self.origin = origin
+        self.parser = ResponseParser()
+        self._client = client
+        self._loop = asyncio.get_running_loop()
+        self._transport: asyncio.Transport | None = None
+        self._head: asyncio.Future[Response] | None = None
+        self._response: Response | None = None
+        self._sleep: asyncio.TimerHandle | None = None
+        self._closed = False
+
+    async def exchange(self, message: bytes) -> Response:
+        """Sends a request and waits for the response's head. Closes the connection where that is given up."""
+        if self._transport is None or self._transport.is_closing():
+            raise ConnectionLost("the connection ended before the request")
+        self.parser = ResponseParser()
+        head: asyncio.Future[Response] = self._loop.create_future()
+        self._head = head
+        self._transport.write(message)
+        try:
+            return await head
+        except BaseException:
+            if self._head is head:  # otherwise the exchange is over, and the connection may be another's already
+                self.close()
+            raise
+        finally:
+            if self._head is head:
+                self._head = None
+
+    def sleep(self, seconds: float) -> None:
+        self._sleep = self._loop.call_later(seconds, self.close)
+
+    def wake(self) -> bool:
+        """Whether the connection can be used."""
+        if self._sleep is not None:
+            self._sleep.cancel()
+            self._sleep = None
+        return self._transport is not None and not self._transport.is_closing()
+
+    def close(self) -> None:
+        self._closed = True
+        if self._transport is not None:
+            self._transport.abort()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+        self._client._open.add(self)
+
+    def data_received(self, data: bytes) -> None:
+        parser = self.parser
+        try:
+            if self._head is None and self._response is None:
+                raise BadResponse("the peer speaks without being asked")
+            body = parser.feed(data)
+        except BadResponse as error:
+            if error.body and self._response is not None:
+                self._response.arrived(error.body)
+            self._end(PeerUnintelligible(str(error)))
+            self.close()
+            return
+        response = self._response
+        if response is None:
+            if not parser.has_head:
+                return
+            response = self._response = Response(parser.status, parser.headers, self.close)
+            if self._head is not None and not self._head.done():
+                self._head.set_result(response)
+        if body:
+            response.arrived(body)
+        if parser.complete:
+            self._end(None)
+            if parser.keep_alive and self._transport is not None and not self._transport.is_closing():
+                self._client._free(self)
+            else:
+                self.close()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._client._gone(self)
+        if self._sleep is not None:
+            self._sleep.cancel()
+        try:
+            self.parser.end()
+        except CutResponse as error:
+            self._end(ConnectionLost(str(error)))
+        else:
+            if exc is None and not self._closed:  # the peer's end is the end of a body without a length, ours is not
+                self._end(None)
+            else:
+                self._end(ConnectionLost("the connection was closed" if exc is None else type(exc).__name__))
+
+    def _end(self, error: Exception | None) -> None:
+        """Tells whoever is waiting for this exchange that it is over."""
+        response, self._response = self._response, None
+        head, self._head = self._head, None
+        if response is not None:
+            response.finished(error)
+        elif head is not None and not head.done():
+            head.set_exception(error or ConnectionLost("the connection ended before the response"))
+
+
+def _address(url: str) -> tuple[Origin, str, str]:
+    """Where a request goes, with its `Host` and its target. Raises ValueError."""
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError(f"not an address of HTTP: {url!r}")
+    origin = (parts.scheme, parts.hostname, parts.port or (443 if parts.scheme == "https" else 80))
+    return origin, parts.netloc.rpartition("@")[2], (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+
+
+def _request(method: str, target: str, headers: Mapping[str, str], body: bytes) -> bytes:
+    fields = dict(headers)
+    if body or method == "POST":
+        fields["Content-Length"] = str(len(body))
+    head = "\r\n".join([f"{method} {target} HTTP/1.1", *[f"{name}: {value}" for name, value in fields.items()]])
+    if head.count("\r") != len(fields) or head.count("\n") != len(fields) or "\0" in head:
+        raise ValueError("a header holds a line end")
+    return head.encode("latin-1") + b"\r\n\r\n" + body

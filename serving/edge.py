@@ -1,0 +1,167 @@
+"""What each of our servers does with a request before anything else: note the time, name it, bound it, queue it, log it.
+
+Pure ASGI, because a middleware with a task and a queue per response would cost every chunk. Bodies are small (messages, not
+uploads), so they are read here, up to the limit, and handed on whole: no handler ever sees half a body.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+import re
+import secrets
+from collections.abc import MutableMapping
+from typing import Any
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from serving.hosts import ANY, Hosts
+from serving.turnstile import Turnstile
+from wire.context import request_id_var, traceparent_var
+from wire.errors import ErrorCode, WireError
+from wire.timing import now_ns
+
+DEFAULT_MAX_BODY_BYTES = 1024 * 1024
+_DISCARD_BYTES = 64 * 1024 * 1024
+_BODY_TIMEOUT_S = 30.0
+_REQUEST_ID = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
+_TRACEPARENT = re.compile(rb"[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
+
+access_log = logging.getLogger("access")
+
+
+class Edge:
+    """The outermost middleware.
+
+    It sets in the request's state `received_ns` (of `wire.timing.now_ns`), `request_id`, and `write` (the server's own `send`, for bodies
+    that go out in many pieces: every middleware in between would cost each of them), answers 400 for a request to a host that is not
+    one of `hosts` (GET /health needs to name none) and 413 for a body over `max_body_bytes`, gives every response its `X-Request-Id`, and
+    writes one access line per request.
+    """
+
+    def __init__(self, app: ASGIApp, *, hosts: Hosts = ANY, max_body_bytes: int = DEFAULT_MAX_BODY_BYTES) -> None:
+        self.app = app
+        self.hosts = hosts
+        self.max_body_bytes = max_body_bytes
+        self._turnstile = Turnstile()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        received = now_ns()
+        headers = dict(scope["headers"])
+        request_id = _valid(_REQUEST_ID, headers.get(b"x-request-id")) or secrets.token_hex(16)
+        traceparent = _valid(_TRACEPARENT, headers.get(b"traceparent")) or f"00-{secrets.token_hex(16)}-{secrets.token_hex(8)}-01"
+        request_id_var.set(request_id)
+        traceparent_var.set(traceparent)
+        state = scope.setdefault("state", {})
+        state["received_ns"] = received
+        state["request_id"] = request_id
+        state["write"] = send
+        status = 499  # nginx's number for a client that left before it was answered
+
+        async def send_named(message: MutableMapping[str, Any]) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = [*message.get("headers", ()), (b"x-request-id", request_id.encode())]
+            await send(message)
+
+        try:
+            if not self.hosts.serve(headers.get(b"host")) or len(headers) != len(scope["headers"]):
+                self._check_host(scope)
+            body = await self._body(headers, receive)
+            if body is not None:
+                await self._turnstile.enter()
+                await self.app(scope, _replay(body, receive), send_named)
+        except WireError as error:
+            if status != 499:
+                raise  # the response is under way: its status cannot be taken back
+            error.request_id = request_id
+            await _respond(error, send_named)
+        except BaseException:
+            status = 500 if status == 499 else status
+            raise
+        finally:
+            access_log.info(
+                "%s %s %d",
+                scope["method"],
+                scope["path"],
+                status,
+                extra={
+                    "method": scope["method"],
+                    "path": scope["path"],
+                    "status": status,
+                    "duration_ms": round((now_ns() - received) / 1e6, 3),
+                },
+            )
+
+    def _check_host(self, scope: Scope) -> None:
+        """Raises WireError INVALID_REQUEST for a request that names a host which is not ours, or several, or none."""
+        named = [value for name, value in scope["headers"] if name == b"host"]
+        if not named and scope["method"] == "GET" and scope["path"] == "/health":
+            return
+        if len(named) > 1 or not self.hosts.serve(named[0] if named else None):
+            raise WireError(ErrorCode.INVALID_REQUEST, "Host: this server does not go by that name; ALLOWED_HOSTS adds one to its names.")
+
+    async def _body(self, headers: dict[bytes, bytes], receive: Receive) -> bytes | None:
+        """The whole body, or None where the client left while sending it. Raises WireError TOO_LARGE.
+
+        What is too large is still read (and dropped) to a point, so that the client gets to reading the answer.
+        """
+        length = headers.get(b"content-length")
+        if length is None and b"transfer-encoding" not in headers:
+            return b""
+        if length == b"0":
+            return b""
+        parts: list[bytes] = []
+        size = 0
+        try:
+            async with asyncio.timeout(_BODY_TIMEOUT_S):
+                while True:
+                    message = await receive()
+                    if message["type"] == "http.disconnect":
+                        return None
+                    part = message.get("body", b"")
+                    size += len(part)
+                    if size <= self.max_body_bytes:
+                        parts.append(part)
+                    else:
+                        parts.clear()
+                    if not message.get("more_body") or size > _DISCARD_BYTES:
+                        break
+        except TimeoutError:
+            raise WireError(ErrorCode.INVALID_REQUEST, "The request's body did not arrive in time.", status=408) from None
+        if size > self.max_body_bytes:
+            raise WireError(ErrorCode.TOO_LARGE, f"The request's body is over the limit of {self.max_body_bytes} bytes.")
+        return b"".join(parts)
+
+
+def _valid(pattern: re.Pattern[bytes], value: bytes | None) -> str | None:
+    return value.decode() if value is not None and pattern.fullmatch(value) else None
+
+
+def _replay(body: bytes, receive: Receive) -> Receive:
+    """A `receive` that gives the body once and the server's own messages after it."""
+    given = False
+
+    async def replay() -> MutableMapping[str, Any]:
+        nonlocal given
+        if given:
+            return await receive()
+        given = True
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return replay
+
+
+async def _respond(error: WireError, send: Send) -> None:
+    headers = [(b"content-type", b"application/json")]
+    body = error.to_body()
+    headers.append((b"content-length", str(len(body)).encode()))
+    if error.retry_after is not None:
+        headers.append((b"retry-after", str(math.ceil(error.retry_after)).encode()))
+    await send({"type": "http.response.start", "status": error.status, "headers": headers})
+    await send({"type": "http.response.body", "body": body, "more_body": False})

@@ -1,0 +1,1 @@
+"""What every database of ours needs: many callers' writes in one transaction, and files that are private."""

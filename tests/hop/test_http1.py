@@ -1,0 +1,276 @@
+"""`hop.http1`: a response means the same however the network cuts it, and what is not one is refused."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hop.http1 import MAX_HEAD_BYTES, BadResponse, CutResponse, ResponseParser
+from tests.support.cuts import PLACES, cut, one_by_one
+
+OK = b"HTTP/1.1 200 OK\r\n"
+CHUNKED = OK + b"Transfer-Encoding: chunked\r\n\r\n"
+
+
+@dataclass(frozen=True)
+class Whole:
+    """A response's bytes, and what they mean."""
+
+    name: str
+    raw: bytes
+    body: bytes
+    status: int = 200
+    keep_alive: bool = True
+
+
+WHOLES = [
+    Whole("chunked", CHUNKED + b"5\r\nhello\r\n1\r\n \r\n5\r\nworld\r\n0\r\n\r\n", b"hello world"),
+    Whole("sizes in lower case", CHUNKED + b"1a\r\n" + b"x" * 26 + b"\r\n0\r\n\r\n", b"x" * 26),
+    Whole("sizes in upper case, with zeros before", CHUNKED + b"001A\r\n" + b"x" * 26 + b"\r\n000\r\n\r\n", b"x" * 26),
+    Whole("extensions", CHUNKED + b'5;a=b;c="d"\r\nhello\r\n3 ; x\r\nyou\r\n0;last\r\n\r\n', b"helloyou"),
+    Whole("trailers", CHUNKED + b"5\r\nhello\r\n0\r\nX-Sum: 5\r\nX-More: 6\r\n\r\n", b"hello"),
+    Whole("chunks that look like framing", CHUNKED + b"7\r\n\r\n0\r\n\r\n\r\n4\r\n\r\n\r\n\r\n0\r\n\r\n", b"\r\n0\r\n\r\n\r\n\r\n"),
+    Whole("chunked, empty", CHUNKED + b"0\r\n\r\n", b""),
+    Whole("a coding in capitals", OK + b"TRANSFER-ENCODING:  Chunked \r\n\r\n2\r\nok\r\n0\r\n\r\n", b"ok"),
+    Whole("a length", OK + b"Content-Length: 11\r\n\r\nhello world", b"hello world"),
+    Whole("a length of zero", OK + b"Content-Length: 0\r\n\r\n", b""),
+    Whole("a length in HTTP/1.0", b"HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\nok", b"ok", keep_alive=False),
+    Whole("no reason and no space", b"HTTP/1.1 429\r\nContent-Length: 2\r\n\r\nno", b"no", 429),
+    Whole("an empty reason", b"HTTP/1.1 502 \r\nContent-Length: 2\r\n\r\nno", b"no", 502),
+    Whole("a close", OK + b"Connection: close\r\nContent-Length: 2\r\n\r\nok", b"ok", keep_alive=False),
+    Whole("a close among others", OK + b"Connection: x, Close\r\nContent-Length: 2\r\n\r\nok", b"ok", keep_alive=False),
+    Whole("a keep-alive", OK + b"Connection: keep-alive\r\nContent-Length: 2\r\n\r\nok", b"ok"),
+    Whole("no content", b"HTTP/1.1 204 No Content\r\n\r\n", b"", 204),
+    Whole("not modified, which tells the length of what it does not send", b"HTTP/1.1 304 X\r\nContent-Length: 9\r\n\r\n", b"", 304),
+    Whole("identity", OK + b"Content-Encoding: identity\r\nContent-Length: 2\r\n\r\nok", b"ok"),
+    Whole(
+        "interim responses",
+        b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Hints\r\nLink: a\r\n\r\n" + CHUNKED + b"2\r\nok\r\n0\r\n\r\n",
+        b"ok",
+    ),
+]
+"""Responses that say themselves where they end."""
+
+UNTIL_CLOSE = Whole("until close", OK + b"Content-Type: text/plain\r\n\r\nhello\r\n\r\nworld", b"hello\r\n\r\nworld", keep_alive=False)
+
+BAD = {
+    "no HTTP": b"SSH-2.0-OpenSSH_9\r\n",
+    "another HTTP": b"HTTP/2 200\r\n\r\n",
+    "no status": b"HTTP/1.1 OK\r\n\r\n",
+    "a status of two digits": b"HTTP/1.1 20 OK\r\n\r\n",
+    "a status below 100": b"HTTP/1.1 099 OK\r\n\r\n",
+    "a switch of protocols": b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: h2c\r\n\r\n",
+    "a header without a colon": OK + b"Content-Length\r\n\r\n",
+    "a header without a name": OK + b": 5\r\n\r\n",
+    "a space before the colon": OK + b"Content-Length : 5\r\n\r\n",
+    "a folded header": OK + b"X-A: 1\r\n 2\r\n\r\n",
+    "a line end within a value": OK + b"X-A: 1\nContent-Length: 0\r\n\r\n",
+    "a carriage return within a value": OK + b"X-A: 1\rContent-Length: 0\r\n\r\n",
+    "a zero byte within a value": OK + b"X-A: 1\0\r\n\r\n",
+    "compression": OK + b"Content-Encoding: gzip\r\nContent-Length: 5\r\n\r\n",
+    "a length and chunks": OK + b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n",
+    "chunks and a length": OK + b"Transfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n",
+    "another coding": OK + b"Transfer-Encoding: gzip, chunked\r\n\r\n",
+    "chunked twice": OK + b"Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n",
+    "two lengths": OK + b"Content-Length: 5\r\nContent-Length: 5\r\n\r\n",
+    "a length that is no number": OK + b"Content-Length: five\r\n\r\n",
+    "a length with a sign": OK + b"Content-Length: +5\r\n\r\n",
+    "an empty length": OK + b"Content-Length:\r\n\r\n",
+    "a length beyond all measure": OK + b"Content-Length: 9999999999999999\r\n\r\n",
+    "a length in other digits": OK + b"Content-Length: \xb2\r\n\r\n",
+    "a size that is no number": CHUNKED + b"xyz\r\n",
+    "a size with a prefix": CHUNKED + b"0x5\r\nhello\r\n",
+    "a size with a sign": CHUNKED + b"-5\r\nhello\r\n",
+    "an empty size": CHUNKED + b"\r\nhello\r\n",
+    "a size beyond all measure": CHUNKED + b"f" * 16 + b"\r\n",
+    "an endless line of a size": CHUNKED + b"5;" + b"x" * 2000,
+    "a chunk longer than it says": CHUNKED + b"5\r\nhello!\r\n0\r\n\r\n",
+    "a chunk that ends with another line end": CHUNKED + b"5\r\nhello\n\r0\r\n\r\n",
+    "a chunk shorter than it says": CHUNKED + b"6\r\nhello\r\n0\r\n\r\n",
+    "an endless head": OK + b"X-A: 1\r\n" * (MAX_HEAD_BYTES // 8 + 1),
+    "a head that is too long": OK + b"X-A: " + b"x" * MAX_HEAD_BYTES + b"\r\n\r\n",
+    "an endless trailer": CHUNKED + b"0\r\nX-A: " + b"x" * (MAX_HEAD_BYTES + 1),
+    "bytes after chunks": CHUNKED + b"2\r\nok\r\n0\r\n\r\nHTTP/1.1 200 OK\r\n",
+    "bytes after a length": OK + b"Content-Length: 2\r\n\r\nok!",
+    "bytes after no content": b"HTTP/1.1 204 No Content\r\n\r\n!",
+}
+
+
+def feed(parser: ResponseParser, pieces: Iterable[bytes]) -> bytes:
+    """The body in these pieces."""
+    return b"".join([parser.feed(piece) for piece in pieces])
+
+
+def in_halves(whole: bytes) -> list[list[bytes]]:
+    """Every way of cutting it once."""
+    return [[whole[:place], whole[place:]] for place in range(len(whole) + 1)]
+
+
+def check(response: Whole, pieces: Iterable[bytes]) -> None:
+    """These pieces are that response."""
+    parser = ResponseParser()
+    assert response.body == feed(parser, pieces)
+    if response is UNTIL_CLOSE:
+        assert not parser.complete
+        parser.end()
+    assert parser.complete
+    assert (response.status, response.keep_alive) == (parser.status, parser.keep_alive)
+    parser.end()  # a connection may end after the response
+
+
+@pytest.mark.parametrize("response", [*WHOLES, UNTIL_CLOSE], ids=lambda response: response.name)
+class TestWhole:
+    """Every form of a response, cut in every way."""
+
+    def test_at_once(self, response: Whole) -> None:
+        """One read may hold all of it."""
+        check(response, [response.raw])
+
+    def test_byte_by_byte(self, response: Whole) -> None:
+        """A read may hold as little as one byte."""
+        check(response, one_by_one(response.raw))
+
+    def test_cut_once_anywhere(self, response: Whole) -> None:
+        """No place is one where it must not be cut."""
+        for pieces in in_halves(response.raw):
+            check(response, pieces)
+
+    @given(places=PLACES)
+    def test_cut_at_random(self, response: Whole, places: list[int]) -> None:
+        """However the network cuts it, status, body and the connection's fate are the same."""
+        check(response, cut(response.raw, places))
+
+
+@pytest.mark.parametrize("response", WHOLES, ids=lambda response: response.name)
+def test_a_response_is_complete_with_its_last_byte(response: Whole) -> None:
+    """Not before, and then without waiting for anything: until there, an end of the connection is a cut."""
+    parser = ResponseParser()
+    for byte in one_by_one(response.raw):
+        assert not parser.complete
+        with pytest.raises(CutResponse):
+            parser.end()
+        parser.feed(byte)
+    assert parser.complete
+
+
+@given(chunks=st.lists(st.binary(min_size=1, max_size=40), max_size=12), places=PLACES)
+def test_any_chunks_cut_anywhere_are_their_data(chunks: list[bytes], places: list[int]) -> None:
+    """What a server put into chunks comes out, and nothing of the chunks themselves."""
+    raw = CHUNKED + b"".join(b"%X\r\n%b\r\n" % (len(chunk), chunk) for chunk in chunks) + b"0\r\n\r\n"
+    check(Whole("any", raw, b"".join(chunks)), cut(raw, places))
+
+
+@given(chunks=st.lists(st.binary(min_size=1, max_size=300), min_size=1))
+def test_a_chunk_that_comes_alone_leaves_alone(chunks: list[bytes]) -> None:
+    """Each read's data is handed on with that read, and not held until the next."""
+    parser = ResponseParser()
+    parser.feed(CHUNKED)
+    assert chunks == [parser.feed(b"%x\r\n%b\r\n" % (len(chunk), chunk)) for chunk in chunks]
+
+
+def test_data_does_not_wait_for_its_chunks_end() -> None:
+    """What has come of a chunk is handed on with the read it came in."""
+    parser = ResponseParser()
+    pieces = [CHUNKED + b"5\r\nhe", b"llo", b"\r", b"\n3", b"\r\nyo", b"u\r\n0\r\n\r\n"]
+    assert [b"he", b"llo", b"", b"", b"yo", b"u"] == [parser.feed(piece) for piece in pieces]
+
+
+def test_headers_are_found_by_their_names_in_lower_case() -> None:
+    """Blanks around a value do not belong to it, a repeated field is a list, and all of Latin-1 is text."""
+    parser = ResponseParser()
+    parser.feed(OK + b"Content-Length: 0\r\nX-Job-Id: \t j 1 \t\r\nVary: a\r\nvary: b\r\nX-Empty:\r\nX-City: K\xf6ln\r\n\r\n")
+    assert {"content-length": "0", "x-job-id": "j 1", "vary": "a, b", "x-empty": "", "x-city": "Köln"} == parser.headers
+
+
+def test_an_interim_responses_headers_are_not_the_responses() -> None:
+    """What came before the response says nothing about it."""
+    parser = ResponseParser()
+    parser.feed(b"HTTP/1.1 103 Hints\r\nContent-Length: 5\r\n\r\n")
+    assert not parser.has_head
+    parser.feed(OK + b"Content-Length: 0\r\n\r\n")
+    assert {"content-length": "0"} == parser.headers
+
+
+@pytest.mark.parametrize("raw", BAD.values(), ids=BAD.keys())
+def test_what_is_no_response_is_refused(raw: bytes) -> None:
+    """At once and byte by byte, with an error that says what is wrong."""
+    for pieces in ([raw], one_by_one(raw)):
+        with pytest.raises(BadResponse) as raised:
+            feed(ResponseParser(), pieces)
+        assert str(raised.value)
+
+
+@pytest.mark.parametrize("raw", [b"x", b"HTTP/1_", b"\r\n"])
+def test_what_does_not_begin_like_a_response_is_refused_with_its_first_bytes(raw: bytes) -> None:
+    """A peer of another protocol is not waited for until 64 KiB have come."""
+    with pytest.raises(BadResponse):
+        ResponseParser().feed(raw)
+
+
+def test_a_head_of_the_limit_is_taken() -> None:
+    """A head may be as long as the limit."""
+    head = OK + b"Content-Length: 0\r\nX-A: "
+    head += b"x" * (MAX_HEAD_BYTES - len(head))
+    parser = ResponseParser()
+    parser.feed(head + b"\r\n\r\n")
+    assert parser.complete
+
+
+def test_a_connection_with_bytes_too_many_is_not_used_again() -> None:
+    """Where one response ends with more than itself, nobody can say what the next bytes belong to."""
+    parser = ResponseParser()
+    with pytest.raises(BadResponse):
+        parser.feed(OK + b"Content-Length: 2\r\n\r\nokHTTP/1.1")
+    assert not parser.keep_alive
+
+
+@pytest.mark.parametrize(
+    "raw", [b"", b"HTTP/1.1 200", b"HTTP/1.1 100 Continue\r\n\r\n", CHUNKED, CHUNKED + b"5\r\nhel", CHUNKED + b"0\r\n"]
+)
+def test_an_end_before_the_end_is_a_cut(raw: bytes) -> None:
+    """Before the head, in it, in a chunk, between two, and before the last line."""
+    parser = ResponseParser()
+    parser.feed(raw)
+    with pytest.raises(CutResponse):
+        parser.end()
+
+
+def seconds(pieces: list[bytes]) -> float:
+    """How long reading them takes, at best of three."""
+    taken = []
+    for _ in range(3):
+        parser = ResponseParser()
+        parser.feed(CHUNKED)
+        begun = time.process_time()
+        for piece in pieces:
+            parser.feed(piece)
+        taken.append(time.process_time() - begun)
+    return min(taken)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        pytest.param(lambda size: [b"%x\r\n" % size, *[b"x" * 16] * (size // 16), b"\r\n"], id="a large chunk in small pieces"),
+        pytest.param(lambda size: [b"10\r\n0123456789abcdef\r\n" * (size // 16)], id="many small chunks in one piece"),
+        pytest.param(lambda size: one_by_one(b"2\r\nok\r\n" * (size // 64)), id="small chunks byte by byte"),
+        pytest.param(lambda size: [b"0\r\n" + b"X-A: 1\r\n" * (size // 16)], id="trailers in one piece"),
+    ],
+)
+def test_the_time_grows_with_the_bytes_alone(make: Callable[[int], list[bytes]]) -> None:
+    """Sixteen times the bytes take about sixteen times as long, and not the square of it."""
+    short, long = seconds(make(256 * 1024)), seconds(make(4 * 1024 * 1024))
+    assert long < 64 * max(short, 0.001)
+
+
+def test_what_came_before_a_fault_is_told() -> None:
+    """The body in front of a malformed chunk is not lost with it."""
+    parser = ResponseParser()
+    with pytest.raises(BadResponse) as caught:
+        parser.feed(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\none\r\n3\r\ntwo\r\nnonsense\r\n")
+    assert b"onetwo" == caught.value.body

@@ -1,0 +1,136 @@
+"""`serving.edge`: bodies are bounded, and whole, before an app sees them. Over real sockets."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import tracemalloc
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httpx
+import pytest
+from starlette.types import Receive, Scope, Send
+
+from hop.relay import relay
+from serving import edge
+from serving.edge import DEFAULT_MAX_BODY_BYTES, Edge
+from tests.serving.echo import Echo
+from tests.support.served import Connection, serving, until
+from wire.log import MemoryLog
+
+MIB = 1024 * 1024
+
+
+async def in_pieces(total: int, piece: int) -> AsyncIterator[bytes]:
+    """A body of unannounced length, which httpx sends chunked."""
+    for place in range(0, total, piece):
+        yield b"x" * min(piece, total - place)
+
+
+class TestBody:
+    """Bodies are bounded, and whole."""
+
+    @pytest.mark.parametrize("chunked", [False, True], ids=["with a length", "chunked"])
+    async def test_too_large_a_body_is_answered(self, port: int, echo: Echo, chunked: bool) -> None:
+        """A client that sends 10 MB gets to sending all of it and to reading why it was refused; the app never hears of it."""
+        async with httpx.AsyncClient() as client:
+            content = in_pieces(10_000_000, 64 * 1024) if chunked else b"x" * 10_000_000
+            response = await client.post(f"http://127.0.0.1:{port}/", content=content, headers={"X-Request-Id": "r-1"})
+            assert 413 == response.status_code
+            assert "application/json" == response.headers["content-type"]
+            assert {"type", "code", "message", "retryable", "request_id"} == response.json()["error"].keys()
+            assert ("too_large", False, "r-1") == tuple(response.json()["error"][name] for name in ("code", "retryable", "request_id"))
+            assert "r-1" == response.headers["x-request-id"]
+            assert [] == echo.calls
+            again = await client.post(f"http://127.0.0.1:{port}/", content=b"small")
+            assert (200, 5) == (again.status_code, again.json()["size"])
+
+    @pytest.mark.parametrize("chunked", [False, True], ids=["with a length", "chunked"])
+    async def test_the_limit_is_the_last_size_that_passes(self, port: int, chunked: bool) -> None:
+        """One MiB is allowed, one byte more is not."""
+        async with httpx.AsyncClient() as client:
+            for size, status in ((DEFAULT_MAX_BODY_BYTES, 200), (DEFAULT_MAX_BODY_BYTES + 1, 413)):
+                content = in_pieces(size, 10_000) if chunked else b"x" * size
+                response = await client.post(f"http://127.0.0.1:{port}/", content=content)
+                assert status == response.status_code
+        assert MIB == DEFAULT_MAX_BODY_BYTES
+
+    async def test_too_large_a_body_is_not_held(self, port: int) -> None:
+        """What is dropped takes no memory: 32 MiB pass through a small part of that."""
+        piece = b"x" * (64 * 1024)
+        async with Connection(port) as client:
+            await client.send(b"POST / HTTP/1.1\r\nHost: test\r\nContent-Length: %d\r\n\r\n" % (512 * len(piece)))
+            tracemalloc.start()
+            try:
+                for _ in range(512):
+                    await client.send(piece)
+                assert 413 == (await client.response())[0]
+                _, peak = tracemalloc.get_traced_memory()
+            finally:
+                tracemalloc.stop()
+        assert peak < 8 * MIB
+
+    async def test_a_server_may_have_another_limit(self) -> None:
+        """`max_body_bytes` counts, and the answer names it."""
+        async with serving(Edge(Echo(), max_body_bytes=10)) as port, Connection(port) as client:
+            await client.request("POST", "/", body=b"0123456789")
+            assert 200 == (await client.response())[0]
+            await client.request("POST", "/", body=b"0123456789a")
+            status, _, body = await client.response()
+        assert 413 == status
+        assert "10 bytes" in json.loads(body)["error"]["message"]
+
+    async def test_an_app_gets_the_body_whole(self, port: int, echo: Echo) -> None:
+        """However it was sent, it is one message, and the last one."""
+        async with Connection(port) as client:
+            await client.request("POST", "/", "Transfer-Encoding: chunked")
+            for piece in (b"3\r\nabc\r\n", b"2\r\nde\r\n"):
+                await client.send(piece)
+                await asyncio.sleep(0.01)
+            assert [] == echo.calls
+            await client.send(b"0\r\n\r\n")
+            assert 200 == (await client.response())[0]
+        assert [{"type": "http.request", "body": b"abcde", "more_body": False}] == [call["message"] for call in echo.calls]
+
+    @pytest.mark.parametrize("headers", [[], ["Content-Length: 0"]])
+    async def test_no_body_is_an_empty_one(self, port: int, echo: Echo, headers: list[str]) -> None:
+        """Nothing is waited for where nothing was announced."""
+        async with Connection(port) as client:
+            await client.request("GET", "/", *headers)
+            assert 200 == (await client.response())[0]
+        assert {"type": "http.request", "body": b"", "more_body": False} == echo.calls[0]["message"]
+
+    async def test_a_client_that_leaves_in_mid_body(self, port: int, echo: Echo, access: list[dict[str, Any]]) -> None:
+        """The app is not called with half a body, and the access line has 499."""
+        async with Connection(port) as client:
+            await client.send(b"POST /half HTTP/1.1\r\nHost: test\r\nContent-Length: 1000\r\n\r\nsome")
+            await asyncio.sleep(0.02)
+            await client.leave()
+            await until(lambda: len(access) == 1)
+        assert (499, "/half") == (access[0]["status"], access[0]["path"])
+        assert [] == echo.calls
+
+    async def test_a_body_that_does_not_arrive(self, port: int, echo: Echo, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A client that announces a body and falls silent is answered after a while instead of being waited for."""
+        monkeypatch.setattr(edge, "_BODY_TIMEOUT_S", 0.2)
+        async with Connection(port) as client:
+            await client.send(b"POST / HTTP/1.1\r\nHost: test\r\nContent-Length: 1000\r\n\r\nsome")
+            status, _, body = await client.response()
+        assert (408, "invalid_request") == (status, json.loads(body)["error"]["code"])
+        assert [] == echo.calls
+
+    async def test_a_stream_behind_it_notices_its_client_leaving(self) -> None:
+        """After the body the server's own messages pass through: a relay learns that its client has left."""
+        log = MemoryLog()
+
+        async def app(scope: Scope, receive: Receive, send: Send) -> None:
+            await receive()
+            await relay(log, 0, receive, send)
+
+        async with serving(Edge(app)) as port, Connection(port) as client:
+            await client.request("POST", "/", body=b"{}")
+            await client.head()
+            assert 1 == log.readers
+            await client.leave()
+            await until(lambda: log.readers == 0, within=2)
