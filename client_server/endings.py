@@ -25,15 +25,6 @@ logger = logging.getLogger(__name__)
 
 SAVE_PAUSES_S = (0.1, 0.5, 2.0)
 """Before each further attempt: a database that is locked or restarting is back by then."""
-FOLD_SLICE = 50
-"""Frames folded at once: about 0.2 ms of parsing, after which other streams have their turn."""
-
-
-async def fold_rest(turn: Turn) -> None:
-    """Folds what the log holds and the fold has not seen yet, giving way in between."""
-    while turn.fold.index < len(turn.log):
-        turn.fold.take(turn.log.frames(turn.fold.index, turn.fold.index + FOLD_SLICE))
-        await asyncio.sleep(0)
 
 
 class Endings:
@@ -53,7 +44,7 @@ class Endings:
         await asyncio.sleep(0)  # frames of the last read leave first, so that their departure is in the marks
         await self._turnstile.enter()
         try:
-            await fold_rest(turn)
+            await turn.fold.follow(turn.log)
             outcome, error = _outcome(turn, terminal)
         except Exception:
             logger.exception("turn %s could not be read to its end", turn.id)
@@ -112,7 +103,8 @@ def failure(turn: Turn, error: WireError) -> Terminal:
 def _outcome(turn: Turn, terminal: Terminal) -> tuple[Outcome, dict[str, Any] | None]:
     """How the turn ended, and the error to keep with it. A cancelled call ends in order: its receipt says so."""
     if terminal.frame == DONE:
-        cancelled = turn.aborted or (turn.fold.receipt or {}).get("status") == Outcome.CANCELLED.value
+        receipt = turn.fold.receipt
+        cancelled = turn.aborted or (receipt is not None and receipt.get("status") == Outcome.CANCELLED.value)
         return (Outcome.CANCELLED if cancelled else Outcome.FINISHED), None
     try:
         error = orjson.loads(payload(terminal.frame)).get("error")

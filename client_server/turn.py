@@ -7,10 +7,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from client_server.fold import Fold
+from hop.fold import Fold
 from saas_client import Stream
 from wire.errors import WireError
-from wire.log import CLOSING_BYTES, DEFAULT_MAX_LOG_BYTES, MemoryLog
+from wire.log import CLOSING_BYTES, DEFAULT_MAX_LOG_BYTES, StreamLog
+from wire.records import HopRecord
 from wire.timing import HopMarks
 
 
@@ -39,7 +40,7 @@ class Turn:
     """What that process had saved of the text."""
     job_id: str | None = None
     call_id: str | None = None
-    log: MemoryLog = field(default_factory=lambda: MemoryLog(max_bytes=DEFAULT_MAX_LOG_BYTES + CLOSING_BYTES))
+    log: StreamLog = field(default_factory=lambda: StreamLog(max_bytes=DEFAULT_MAX_LOG_BYTES + CLOSING_BYTES))
     fold: Fold = field(default_factory=Fold)
     accepted: asyncio.Event = field(default_factory=asyncio.Event)
     """The gateway has accepted the call, or the turn has ended without."""
@@ -54,7 +55,7 @@ class Turn:
     """The connection to the gateway that was opened last."""
     heard: tuple[int, float] = (0, 0.0)
     """How many reads there had been when upkeep last saw a new one, and when that was."""
-    hops: list[dict[str, Any]] = field(default_factory=list)
+    hops: list[HopRecord] = field(default_factory=list)
     """The hops' records as they were saved, once the turn has ended."""
     failure: WireError | None = None
     """Why it failed, once it has."""

@@ -7,7 +7,7 @@ import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 
-from client_server.endings import Endings, fold_rest
+from client_server.endings import Endings
 from client_server.store import Store
 from client_server.turn import Turn
 
@@ -50,7 +50,7 @@ class Upkeep:
         reached = []
         for turn in turns:
             if turn.task is not None and turn.checkpointed != (len(turn.log), turn.call_id):
-                await fold_rest(turn)
+                await turn.fold.follow(turn.log)
                 reached.append((turn, (turn.fold.index, turn.call_id)))
                 progress.append((turn.id, turn.content(), turn.job_id, turn.call_id))
         if not progress:

@@ -1,30 +1,27 @@
-"""The way of a chunk out of a hop: from a stream's log to an ASGI server, as it is, as soon as it is there.
+"""The way of a chunk out of a hop: from a stream's log to its reader, as it is, as soon as it is there.
 
-Strategy. One loop: take what is there, write it at once, wait for more. Nothing stands between the log and the server's
-`send`: no generator, no queue, no task per frame. While it waits, a frame does not even need this task's next turn: the append itself
-calls `deliver`, which writes it, in the same turn of the event loop in which it came in. Two things watch the loop from the side. A
-task waits for the client to leave and wakes the loop, also while it waits for a silent model. A timer looks in every few seconds: after
-silence it asks for a ping, and a `send` that has been stuck for too long (the client is there and does not read) it cancels.
+Strategy. One loop: take what is there, write it at once, wait for more. Nothing stands between the log and the reader's sink: no
+generator, no queue, no task per frame. While the loop waits, a frame does not even need this task's next turn: the append calls
+`deliver`, which writes it in the same turn of the event loop in which it came in. Two things watch the loop from the side. A task waits
+for the reader to leave and then wakes the loop, even while it waits for a silent model. A timer looks in every few seconds. After
+silence it asks for a ping. It cancels a write that has been stuck for too long because its reader is there and does not read.
 
-Known to be needed: a `send` to a client that has left returns without suspending, so a loop of sends alone would never let the event
-loop find out; whoever catches up on a long log gives way between two writes.
+A write to a reader that has left may return without suspending. Such writes alone would never let the event loop find out, so a
+relay that catches up on a long log gives way between two writes.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Generator, Iterable, MutableMapping
+from collections.abc import Awaitable, Callable, Generator, Iterable
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 from wire.log import Reader, StreamLog
 from wire.sse import PING
 from wire.timing import HopMarks, now_ns
 
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-Headers = list[tuple[bytes, bytes]]
 Translate = Callable[[Iterable[bytes]], bytes]
 
 logger = logging.getLogger(__name__)
@@ -32,41 +29,46 @@ logger = logging.getLogger(__name__)
 PING_AFTER_S = 15.0
 SEND_TIMEOUT_S = 60.0
 
-STREAM_HEADERS: Headers = [
-    (b"content-type", b"text/event-stream; charset=utf-8"),
-    (b"cache-control", b"no-cache, no-transform"),
-    (b"x-accel-buffering", b"no"),
-]
-"""What every event stream says to the proxies around it."""
+
+class Sink(Protocol):
+    """Where a relay writes: one reader's connection, whatever transport carries it.
+
+    The first step of `write` may run within an append, outside of any task, so it must not ask for the current task.
+    """
+
+    def begin(self) -> Awaitable[None]:
+        """Tells the reader that the stream is there, before its first frame."""
+
+    def write(self, data: bytes) -> Awaitable[None]:
+        """Writes whole frames, and returns once the transport has taken them."""
+
+    def finish(self, data: bytes) -> Awaitable[None]:
+        """Writes the last frames and ends the stream."""
+
+    async def left(self) -> None:
+        """Returns once the reader has left."""
 
 
 async def relay(
     log: StreamLog,
     index: int,
-    receive: Receive,
-    send: Send,
+    sink: Sink,
     *,
-    write: Send | None = None,
-    headers: Headers | None = None,
     marks: HopMarks | None = None,
     translate: Translate | None = None,
-    preface: bytes = b"",
     ping_after_s: float = PING_AFTER_S,
     send_timeout_s: float = SEND_TIMEOUT_S,
 ) -> None:
-    """Writes the log from `index` on, and then its trailer, as the response. Returns at the end, or when the client has left.
+    """Writes the log from `index` on, and then its trailer. Returns at the end, or when the reader has left.
 
-    A body's first step may run within an append, outside of any task, so `write` must not ask for the current one (uvicorn's does not).
-    `send` begins the response, `write` (the server's own `send`, where there are middlewares in between) carries its body.
-    `marks` are told of every departure. `translate` turns whole frames (and the trailer) into another dialect; an empty
-    result is not written. `preface` is written with the headers' first byte, before any frame.
+    `marks` are told of every departure. `translate` turns whole frames (and the trailer) into another dialect; an empty result is not
+    written.
     """
     reader = log.reader(index)
     watch = _Watch(reader, ping_after_s, send_timeout_s)
-    carry = write or send
 
     def deliver() -> bool:
-        """Takes what is there and writes it, within whatever called; whether it has gone."""
+        """Takes what is there and writes it, within whatever called. Answers whether it has gone."""
         frames = reader.take()
         try:
             body = translate(frames) if translate else frames[0] if len(frames) == 1 else b"".join(frames)
@@ -74,16 +76,15 @@ async def relay(
             watch.fail(error)
             return False
         at = now_ns()
-        if body and not watch.send_at_once(carry, _body(body)):
+        if body and not watch.begin(sink.write(body)):
             return False
         if marks is not None:
             marks.departed(reader.index, since, at)
         return True
 
     try:
-        watch.start(receive)
-        await watch.send(send, {"type": "http.response.start", "status": 200, "headers": STREAM_HEADERS + (headers or [])})
-        await watch.send(carry, _body(preface))  # an empty body flushes the headers
+        watch.start(sink)
+        await watch.send(sink.begin())
         since = now_ns()
         while not watch.gone:
             if watch.unfinished is not None:
@@ -95,10 +96,10 @@ async def relay(
                     await asyncio.sleep(0)  # there is more than one write may take: others have their turn
             elif log.ending is not None:
                 trailer = log.ending.trailer
-                await watch.send(carry, _body(translate([trailer]) if translate else trailer, more=False))
+                await watch.send(sink.finish(translate([trailer]) if translate else trailer))
                 return
             elif watch.ping_due:
-                await watch.send(carry, _body(PING))
+                await watch.send(sink.write(PING))
             else:
                 await reader.wait(deliver)
     except asyncio.CancelledError:
@@ -110,15 +111,12 @@ async def relay(
         reader.close()
 
 
-def _body(body: bytes, *, more: bool = True) -> MutableMapping[str, Any]:
-    return {"type": "http.response.body", "body": body, "more_body": more}
-
-
 class _Watch:
-    """What may end or interrupt a relay's waiting: the client left, a ping is due, a send is stuck."""
+    """What may end or interrupt a relay's waiting: the reader left, a ping is due, a write is stuck."""
 
     __slots__ = (
         "_last",
+        "_leaving",
         "_loop",
         "_ping_after",
         "_reader",
@@ -126,7 +124,6 @@ class _Watch:
         "_sending",
         "_task",
         "_timer",
-        "_waiter",
         "gone",
         "ping_due",
         "stuck",
@@ -142,30 +139,32 @@ class _Watch:
         self._sending = False
         self._last = self._loop.time()
         self._timer: asyncio.TimerHandle | None = None
-        self._waiter: asyncio.Task[None] | None = None
+        self._leaving: asyncio.Task[None] | None = None
         self.unfinished: Awaitable[None] | None = None
-        """A send that could not go all the way at once: the server waits for the client to take what it has."""
+        """A write that could not go all the way at once: the transport waits for the reader to take what it has."""
         self.gone = self.ping_due = self.stuck = False
 
-    def start(self, receive: Receive) -> None:
-        self._waiter = self._loop.create_task(self._wait_for_disconnect(receive))
+    def start(self, sink: Sink) -> None:
+        self._leaving = self._loop.create_task(self._until_left(sink))
         self._timer = self._loop.call_later(min(self._ping_after, self._send_timeout), self._look)
 
     def stop(self) -> None:
+        """Lets everything go. The tasks are forgotten too: each refers to this watch, and a cycle would wait for the collector."""
         if self._timer is not None:
             self._timer.cancel()
-        if self._waiter is not None:
-            self._waiter.cancel()
+        if self._leaving is not None:
+            self._leaving.cancel()
+        self._timer = self._leaving = self._task = self.unfinished = None
 
-    async def send(self, send: Send, message: MutableMapping[str, Any]) -> None:
-        """Sends the message, however long that takes."""
-        if not self.send_at_once(send, message):
+    async def send(self, write: Awaitable[None]) -> None:
+        """Writes to the end, however long that takes."""
+        if not self.begin(write):
             await self.finish()
 
-    def send_at_once(self, send: Send, message: MutableMapping[str, Any]) -> bool:
-        """Sends the message as far as that goes without waiting; whether that was all the way. If not, `finish` does the rest."""
+    def begin(self, write: Awaitable[None]) -> bool:
+        """Writes as far as that goes without waiting. Answers whether that was all the way; if not, `finish` does the rest."""
         self._last = self._loop.time()
-        steps = send(message).__await__()
+        steps = write.__await__()
         try:
             awaited = next(steps)
         except StopIteration:
@@ -179,23 +178,22 @@ class _Watch:
         return False
 
     def fail(self, error: Exception) -> None:
-        """Lets `finish` raise this: it is the relay's error, and not of whoever appended the frames."""
+        """Lets `finish` raise this: it is the relay's error, not that of whoever appended the frames."""
         self.unfinished = _raising(error)
 
     async def finish(self) -> None:
-        """Waits until the message that is under way has gone. Raises what its sending raises."""
+        """Waits until the write that is under way has gone. Raises what it raises."""
         if self.unfinished is not None:
             await self.unfinished
         self.unfinished = None
         self._sending = self.ping_due = False
 
     def let_go(self) -> bool:
-        """Whether the cancellation of this task was the watch's own alone; it is then taken back."""
+        """Whether the cancellation of this task was the watch's own alone. It is then taken back."""
         return self.stuck and self._task is not None and self._task.uncancel() == 0
 
-    async def _wait_for_disconnect(self, receive: Receive) -> None:
-        while (await receive())["type"] != "http.disconnect":
-            pass
+    async def _until_left(self, sink: Sink) -> None:
+        await sink.left()
         self.gone = True
         self._reader.wake()
 

@@ -3,26 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 from collections.abc import Coroutine
-from contextlib import suppress
 from enum import Enum, auto
 from typing import Any
 
-import orjson
-
 from llm_providers import ProviderError
 from saas_api.calls import Call
-from wire.accumulate import Accumulator
 from wire.errors import ErrorCode, WireError
-from wire.frames import payload
-from wire.log import LogFull, MemoryLog, Outcome, StreamLog
+from wire.log import LogFull, Outcome, StreamLog
 from wire.timing import HopMarks
 
 logger = logging.getLogger(__name__)
-
-_FOLD_AT_ONCE = 64  # frames parsed between two looks at the event loop
 
 
 class _Phase(Enum):
@@ -38,7 +30,7 @@ class Generation:
         self.call = call
         self.marks = marks
         self.streamed = streamed
-        self.log: StreamLog = MemoryLog()
+        self.log: StreamLog = StreamLog()
         self.completion: dict[str, Any] | None = None
         """A non-streaming call's answer."""
         self.receipt: dict[str, Any] | None = None
@@ -89,26 +81,3 @@ class Generation:
         if self.error is not None:
             return Outcome.FAILED
         return self.stop if isinstance(self.stop, Outcome) else Outcome.FINISHED
-
-
-async def fold(log: StreamLog) -> Accumulator:
-    """What a log's chunks add up to. It parses JSON, so it looks at the event loop between a few frames and the next."""
-    folded = Accumulator()
-    for start in range(0, len(log), _FOLD_AT_ONCE):
-        if start:
-            await asyncio.sleep(0)
-        for chunk in _parsed([payload(frame) for frame in log.frames(start, start + _FOLD_AT_ONCE)]):
-            folded.add(chunk)
-    return folded
-
-
-def _parsed(texts: list[bytes]) -> list[dict[str, Any]]:
-    """The objects that these texts stand for, in one parse. Half a surrogate pair, which the standard parser alone takes, is text."""
-    try:
-        return list(orjson.loads(b"[%b]" % b",".join(texts)))
-    except orjson.JSONDecodeError:
-        if len(texts) > 1:
-            return [chunk for text in texts for chunk in _parsed([text])]
-    with suppress(ValueError):  # a frame that only looked like JSON: its reader has it, the stored text goes on without
-        return [json.loads(texts[0])]
-    return []

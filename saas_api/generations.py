@@ -13,9 +13,10 @@ from typing import Any
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from hop.fold import Fold
 from llm_providers import Transport, complete, open_stream
 from saas_api.calls import LEASE_S, Call, Calls, Settlement, estimate_completion_tokens, trusted_text, trusted_usage
-from saas_api.generation import Generation, fold
+from saas_api.generation import Generation
 from serving.turnstile import ENDS_PER_PASS, Turnstile
 from wire.context import request_id_var
 from wire.errors import ErrorCode, WireError
@@ -174,10 +175,12 @@ class Generations:
             raw_usage, finish_reason, message = completion.get("usage"), choice.get("finish_reason"), choice["message"]
             deltas, text = 0, str(message.get("content") or "")
         else:
-            folded = await fold(generation.log)
-            raw_usage, finish_reason = folded.usage, folded.finish_reason
-            deltas, text = folded.deltas, folded.content + folded.reasoning
-            message = folded.message() if folded.deltas else None
+            fold = Fold()
+            await fold.follow(generation.log)
+            answer = fold.answer
+            raw_usage, finish_reason = answer.usage, answer.finish_reason
+            deltas, text = answer.deltas, answer.content + answer.reasoning
+            message = answer.message() if answer.deltas else None
         usage = trusted_usage(raw_usage)
         estimated = usage is None
         if usage is None:

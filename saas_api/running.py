@@ -8,6 +8,8 @@ import orjson
 from fastapi import Request
 from starlette.responses import Response
 
+from hop.event_stream import EventStream
+from hop.relay import Translate
 from saas_api.auth import Identity
 from saas_api.calls import AlreadyStarted
 from saas_api.generation import Generation
@@ -35,7 +37,7 @@ async def start(
     try:
         opened = await services.calls.open(identity, call, job, streamed=streamed, idempotency_key=key)
     except AlreadyStarted as before:
-        generation = await running(services, identity, before.job_id, before.call_id)
+        generation = await attach(services, identity, before.job_id, before.call_id)
         if generation.streamed != streamed:
             raise WireError(ErrorCode.JOB_STATE, "This Idempotency-Key was used for a call of the other kind.") from None
         return generation
@@ -44,8 +46,11 @@ async def start(
     return generation
 
 
-async def running(services: Services, identity: Identity, job_id: str, call_id: str) -> Generation:
-    """The generation of a call of the caller's. Raises WireError NOT_FOUND, STREAM_EXPIRED, INTERRUPTED or UPSTREAM_UNAVAILABLE."""
+async def attach(services: Services, identity: Identity, job_id: str, call_id: str) -> Generation:
+    """Finds a call of the caller's, wherever its log is.
+
+    Raises WireError NOT_FOUND, STREAM_EXPIRED, INTERRUPTED or UPSTREAM_UNAVAILABLE.
+    """
     generation = services.generations.get(call_id)
     if generation is not None and generation.call.job_id == job_id and generation.call.team_id == identity.team_id:
         return generation
@@ -55,6 +60,20 @@ async def running(services: Services, identity: Identity, job_id: str, call_id: 
     if record.finished_at is not None:
         raise WireError(ErrorCode.STREAM_EXPIRED, f"This stream can be resumed no longer; its answer is stored at /api/jobs/{job_id}.")
     raise WireError(ErrorCode.UPSTREAM_UNAVAILABLE, "The server that runs this call does not answer.", retry_after=1.0)
+
+
+def follow(
+    services: Services, generation: Generation, index: int = 0, *, grace_s: float | None = None, translate: Translate | None = None
+) -> EventStream:
+    """The response that follows a call's log from `index` on. `grace_s`: how long the call outlives its last reader."""
+    return EventStream(
+        generation.log,
+        index,
+        marks=generation.marks,
+        headers={"X-Job-Id": generation.call.job_id, "X-Call-Id": generation.call.call_id},
+        translate=translate,
+        closed=lambda: services.generations.reader_left(generation, grace_s),
+    )
 
 
 async def begun(request: Request, generation: Generation) -> None:

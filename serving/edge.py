@@ -34,8 +34,7 @@ access_log = logging.getLogger("access")
 class Edge:
     """The outermost middleware.
 
-    It sets in the request's state `received_ns` (of `wire.timing.now_ns`), `request_id`, and `write` (the server's own `send`, for bodies
-    that go out in many pieces: every middleware in between would cost each of them), answers 400 for a request to a host that is not
+    It sets `received_ns` (of `wire.timing.now_ns`) and `request_id` in the request's state, answers 400 for a request to a host that is not
     one of `hosts` (GET /health needs to name none) and 413 for a body over `max_body_bytes`, gives every response its `X-Request-Id`, and
     writes one access line per request.
     """
@@ -59,7 +58,6 @@ class Edge:
         state = scope.setdefault("state", {})
         state["received_ns"] = received
         state["request_id"] = request_id
-        state["write"] = send
         status = 499  # nginx's number for a client that left before it was answered
 
         async def send_named(message: MutableMapping[str, Any]) -> None:

@@ -11,14 +11,15 @@ data: [DONE]            terminal
 from __future__ import annotations
 
 import json
-from typing import Any
+from collections.abc import Mapping
 
-from wire.errors import WireError
+from wire.errors import ErrorCode, WireError
 from wire.sse import DONE, encode
 
-__all__ = ["DONE", "failed_frame", "hop_frame", "is_chunk", "is_terminal", "numbered", "payload", "prefix", "receipt_frame"]
+__all__ = ["DONE", "failed_frame", "hop_frame", "index_after", "is_chunk", "is_terminal", "numbered", "payload", "prefix", "receipt_frame"]
 
 _FAILED = b"event: failed\n"
+_MAX_ID_DIGITS = 15
 
 
 def prefix(index: int) -> bytes:
@@ -47,16 +48,25 @@ def payload(frame: bytes) -> bytes:
     return frame[start + 6 : -2]
 
 
-def receipt_frame(receipt: dict[str, Any]) -> bytes:
-    """The `receipt` frame, without an id yet."""
+def receipt_frame(receipt: Mapping[str, object]) -> bytes:
+    """The `receipt` frame (`wire.records.Receipt`), without an id yet."""
     return encode(json.dumps(receipt, separators=(",", ":")), event="receipt")
 
 
-def hop_frame(marks: dict[str, Any]) -> bytes:
-    """The `hop` frame, without an id yet."""
-    return encode(json.dumps(marks, separators=(",", ":")), event="hop")
+def hop_frame(record: Mapping[str, object]) -> bytes:
+    """The `hop` frame (`wire.records.HopRecord`), without an id yet."""
+    return encode(json.dumps(record, separators=(",", ":")), event="hop")
 
 
 def failed_frame(error: WireError) -> bytes:
     """The terminal frame of a stream that went wrong."""
     return encode(error.to_body(), event="failed")
+
+
+def index_after(last_event_id: str | None) -> int:
+    """Where a reader goes on that sends this `Last-Event-ID`; 0 where it has none. Raises WireError INVALID_REQUEST."""
+    if not last_event_id:
+        return 0
+    if not (last_event_id.isascii() and last_event_id.isdecimal() and len(last_event_id) <= _MAX_ID_DIGITS):
+        raise WireError(ErrorCode.INVALID_REQUEST, "Last-Event-ID: it must be the id of a frame, a number from 0.", status=400)
+    return int(last_event_id) + 1

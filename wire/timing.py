@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import time
 from array import array
-from typing import Any
+
+from wire.records import Dwell, HopRecord
 
 MAX_ARRIVALS = 2048
 
@@ -97,10 +98,10 @@ class HopMarks:
     def _us(self, mark: int | None) -> int | None:
         return None if mark is None else (mark - self._received) // 1000
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> HopRecord:
         """The data of the `hop` frame. Marks that never happened are None; percentiles are by nearest rank."""
         arrivals = self._arrivals
-        record: dict[str, Any] = {
+        record: HopRecord = {
             "hop": self.hop,
             "received_at": round(self.received_at, 6),
             "upstream_sent_us": self._us(self.sent_at),
@@ -133,7 +134,7 @@ class HopMarks:
         return ", ".join(parts)
 
 
-def percentiles(nanoseconds: array[int]) -> dict[str, int | None]:
+def percentiles(nanoseconds: array[int]) -> Dwell:
     """p50, p99 (nearest rank) and max of durations in nanoseconds, as microseconds."""
     if not nanoseconds:
         return {"p50": None, "p99": None, "max": None}

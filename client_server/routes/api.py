@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from typing import Any
 
 from starlette.requests import Request
@@ -11,9 +12,9 @@ from starlette.routing import Route
 
 from client_server.asking import ask_alone
 from client_server.bodies import ChatBody, json_body
-from client_server.relay import TurnStream
 from client_server.services import services
 from client_server.turn import Turn
+from hop.event_stream import EventStream
 from wire.log import Reader
 from wire.timing import now_ns
 
@@ -48,11 +49,11 @@ async def chat_stream(request: Request) -> Response:
     except BaseException:
         close()
         raise
-    return TurnStream(turn, 0, close=close, headers=app.sessions.headers(request, session) | {"X-Turn-Id": turn.id})
+    return EventStream(turn.log, marks=turn.marks, closed=close, headers=app.sessions.headers(request, session) | {"X-Turn-Id": turn.id})
 
 
 def _answer(turn: Turn) -> dict[str, Any]:
-    receipt = turn.fold.receipt or {}
+    receipt: Mapping[str, Any] = turn.fold.receipt or {}
     return {
         "turn_id": turn.id,
         "job_id": turn.job_id,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
@@ -11,18 +12,18 @@ from starlette.routing import Route
 
 from client_server.asking import ask_again, ask_in_conversation
 from client_server.bodies import BrowserHop, MessageForm, form_body, json_body
-from client_server.errors import malformed, not_found
-from client_server.relay import TurnStream
+from client_server.errors import not_found
 from client_server.services import services
 from client_server.sessions import Session
 from client_server.store import TurnRow
 from client_server.store.records import STREAMING
 from client_server.views import ended_us, turn_view
+from hop.event_stream import EventStream
 from wire.errors import ErrorCode, WireError
+from wire.frames import index_after
 
 RECONNECT_AFTER = b"retry: 500\n\n"
 """An EventSource that was cut comes back after half a second, instead of its usual three."""
-MAX_ID_DIGITS = 15
 
 
 async def messages(request: Request) -> Response:
@@ -52,12 +53,12 @@ async def events(request: Request) -> Response:
     """The answer's frames, from the start or after the last one the reader has."""
     app = services(request)
     session = app.sessions.of(request)
-    index = _next_index(request.headers.get("last-event-id") or request.query_params.get("last_event_id"))
+    index = index_after(request.headers.get("last-event-id") or request.query_params.get("last_event_id"))
     turn = app.turns.get(request.path_params["turn_id"], session.id)
     if turn is None:
         await _turn(request)  # somebody else's, or none
         raise WireError(ErrorCode.STREAM_EXPIRED, "This stream is over; the answer is in its conversation.")
-    return TurnStream(turn, index, close=app.limits.open_stream(session), preface=RECONNECT_AFTER)
+    return EventStream(turn.log, index, marks=turn.marks, closed=app.limits.open_stream(session), preface=RECONNECT_AFTER)
 
 
 async def stop(request: Request) -> Response:
@@ -82,7 +83,7 @@ async def timing(request: Request) -> Response:
     """Where the time went: one record per hop, upstream first; the end on the clock of this server's own."""
     session, row = await _turn(request)
     turn = services(request).turns.get(row.id, session.id)
-    hops = list(row.hops or ())
+    hops: list[Any] = list(row.hops or ())
     if row.state == STREAMING and turn is not None:
         hops = [turn.marks.to_dict()]
     if row.browser_hop is not None:
@@ -129,15 +130,6 @@ def _from_htmx(request: Request) -> bool:
 
 def _back(row: TurnRow) -> Response:
     return RedirectResponse("/" if row.conversation_id is None else f"/c/{row.conversation_id}", 303)
-
-
-def _next_index(last_event_id: str | None) -> int:
-    """The index after the last frame the reader has. Raises WireError INVALID_REQUEST."""
-    if not last_event_id:
-        return 0
-    if not (last_event_id.isascii() and last_event_id.isdigit() and len(last_event_id) <= MAX_ID_DIGITS):
-        raise malformed("Last-Event-ID: it must be the number of a frame.")
-    return int(last_event_id) + 1
 
 
 routes = [

@@ -11,11 +11,11 @@ from saas_api.answers import CallStatus, Job, JobCompletion, JobCosts, JobCreate
 from saas_api.call_route import CallRoute
 from saas_api.jobs import JobStatus
 from saas_api.openapi import ANSWERING, CALL_HEADERS, EVENT_STREAM, IDEMPOTENCY_KEY, OPENING, REPEATING, TIMED_HEADERS, answers
-from saas_api.relay import EventStream, index_after
-from saas_api.running import running, start, whole_answer
+from saas_api.running import attach, follow, start, whole_answer
 from saas_api.schemas import CallRequest, CompleteRequest, JobCallRequest, JobRequest, MetadataRequest
 from saas_api.services import IdentityDep, ServicesDep
 from wire.errors import ErrorCode
+from wire.frames import index_after
 
 router = APIRouter(prefix="/api/jobs", tags=["jobs"])
 calls = APIRouter(prefix="/api/jobs", tags=["jobs"], route_class=CallRoute)
@@ -49,7 +49,7 @@ async def create_and_call(job: JobCallRequest, request: Request, services: Servi
 )
 async def create_and_call_stream(job: JobCallRequest, request: Request, services: ServicesDep, identity: IdentityDep) -> Response:
     """The same, streamed. With an `Idempotency-Key`, repeating the request leads to the same call's stream, from its beginning."""
-    return EventStream(services.generations, await start(services, identity, request, job, job, streamed=True))
+    return follow(services, await start(services, identity, request, job, job, streamed=True))
 
 
 @calls.post(
@@ -73,7 +73,7 @@ async def llm_call(job_id: str, call: CallRequest, request: Request, services: S
 )
 async def llm_call_stream(job_id: str, call: CallRequest, request: Request, services: ServicesDep, identity: IdentityDep) -> Response:
     """The answer as it is generated. The headers come at once; what goes wrong after them is a `failed` frame."""
-    return EventStream(services.generations, await start(services, identity, request, call, job_id, streamed=True))
+    return follow(services, await start(services, identity, request, call, job_id, streamed=True))
 
 
 @router.get(
@@ -90,7 +90,7 @@ async def llm_call_stream(job_id: str, call: CallRequest, request: Request, serv
 async def resume(job_id: str, call_id: str, services: ServicesDep, identity: IdentityDep, last_event_id: LastEventId = None) -> Response:
     """The stream again, from the frame after `Last-Event-ID`, or from its beginning."""
     index = index_after(last_event_id)
-    return EventStream(services.generations, await running(services, identity, job_id, call_id), index)
+    return follow(services, await attach(services, identity, job_id, call_id), index)
 
 
 @router.post("/{job_id}/calls/{call_id}/cancel", responses=answers(CallStatus, "How the call ended.", NOT_FOUND))

@@ -9,9 +9,9 @@ from starlette.responses import Response
 
 from saas_api.answers import Completion, ModelList
 from saas_api.call_route import CallRoute
+from saas_api.openai_frames import OpenAIFrames
 from saas_api.openapi import ANSWERING, CALL_HEADERS, EVENT_STREAM, IDEMPOTENCY_KEY, OPENING, REPEATING, answers
-from saas_api.relay import EventStream, OpenAIFrames
-from saas_api.running import begun, start, whole_answer
+from saas_api.running import begun, follow, start, whole_answer
 from saas_api.schemas import CompletionRequest, JobRequest
 from saas_api.services import IdentityDep, ServicesDep
 
@@ -36,7 +36,7 @@ async def chat_completions(call: CompletionRequest, request: Request, services: 
         return await whole_answer(request, generation, saas=False)
     await begun(request, generation)
     translate = OpenAIFrames(include_usage=bool((call.stream_options or {}).get("include_usage")))
-    return EventStream(services.generations, generation, grace_s=0.0, translate=translate)
+    return follow(services, generation, grace_s=0.0, translate=translate)
 
 
 @router.get("/models", responses=answers(ModelList, "The model groups."))

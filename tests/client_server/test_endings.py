@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 
 from client_server import endings, turns, upkeep
-from client_server.fold import Fold
 from client_server.store import ConversationBusy, Store, TurnRow, open_store
 from client_server.turn import Turn
 from client_server.turns import Turns
+from hop.fold import Fold
 from saas_client import SaaSLLMClient
 from tests.client_server.fake_gateway import FakeGateway
 from tests.client_server.test_store import ROW

@@ -9,10 +9,10 @@ from typing import Any
 
 from starlette.types import Receive, Scope, Send
 
-from hop.relay import relay
+from hop.event_stream import EventStream
 from tests.support.served import Connection, serving
 from wire.frames import hop_frame
-from wire.log import Ending, MemoryLog, Outcome
+from wire.log import Ending, Outcome, StreamLog
 from wire.sse import DONE
 
 TRAILER = hop_frame({"hop": "client_server"}) + DONE
@@ -21,12 +21,12 @@ MIB = 1024 * 1024
 
 
 class Relays:
-    """An app that relays one log: the path is the index to begin at, the settings are those of `relay`.
+    """An app that relays one log: the path is the index to begin at, the settings are those of `EventStream`.
 
     It keeps the size of every body it wrote, how its relays came back, and after which passes of the event loop it wrote.
     """
 
-    def __init__(self, log: MemoryLog, **settings: Any) -> None:
+    def __init__(self, log: StreamLog, **settings: Any) -> None:
         self.log = log
         self.settings = settings
         self.running = 0
@@ -46,7 +46,7 @@ class Relays:
         loop = asyncio.get_running_loop()
         loop.call_soon(self._count_passes, loop)
         try:
-            await relay(self.log, int(scope["path"][1:] or 0), receive, counting, **self.settings)
+            await EventStream(self.log, int(scope["path"][1:] or 0), **self.settings)(scope, receive, counting)
             task = asyncio.current_task()
             self.endings.append("cancelling" if task is not None and task.cancelling() else "returned")
         except asyncio.CancelledError:

@@ -6,6 +6,7 @@ import asyncio
 import socket
 import time
 from collections.abc import Iterable
+from typing import Any
 
 import pytest
 from starlette.types import Receive, Scope, Send
@@ -15,13 +16,13 @@ from tests.support.served import Connection, serving, until
 from tests.support.streamlogs import frame, frames
 from wire.errors import ErrorCode, WireError
 from wire.frames import failed_frame
-from wire.log import Ending, MemoryLog, Outcome
+from wire.log import Ending, Outcome, StreamLog
 from wire.timing import HopMarks
 
 
 async def test_headers_are_the_specifications_and_come_at_once() -> None:
     """Before there is any frame, the client has the status and just the headers that every event stream has, and the caller's own."""
-    async with Relays(MemoryLog(), headers=[(b"x-job-id", b"j1")]).reader() as client:
+    async with Relays(StreamLog(), headers={"X-Job-Id": "j1"}).reader() as client:
         status, headers = await client.head()
     assert 200 == status
     assert {
@@ -35,22 +36,22 @@ async def test_headers_are_the_specifications_and_come_at_once() -> None:
 
 async def test_one_streams_headers_are_not_anothers() -> None:
     """The headers that a caller adds go to its own response alone."""
-    async with Relays(MemoryLog(), headers=[(b"x-job-id", b"j1")]).reader() as client:
+    async with Relays(StreamLog(), headers={"X-Job-Id": "j1"}).reader() as client:
         await client.head()
-    async with Relays(MemoryLog()).reader() as client:
+    async with Relays(StreamLog()).reader() as client:
         assert "x-job-id" not in (await client.head())[1]
 
 
 async def test_a_preface_comes_before_any_frame() -> None:
     """What opens the stream (the reconnection time) is there with the headers."""
-    async with Relays(MemoryLog(), preface=b"retry: 500\n\n").reader() as client:
+    async with Relays(StreamLog(), preface=b"retry: 500\n\n").reader() as client:
         await client.head()
         assert b"retry: 500\n\n" == await client.chunk()
 
 
 async def test_each_frame_arrives_before_the_next_is_written() -> None:
     """Nothing waits: the client has a frame, alone and whole, while the producer has not yet written the next one."""
-    log = MemoryLog()
+    log = StreamLog()
     async with Relays(log).reader() as client:
         await client.head()
         for index in range(50):
@@ -62,7 +63,7 @@ async def test_each_frame_arrives_before_the_next_is_written() -> None:
 
 async def test_a_frame_arrives_within_milliseconds() -> None:
     """From append to client the median frame takes no more than a few milliseconds: no timer stands in between."""
-    log, gaps = MemoryLog(), []
+    log, gaps = StreamLog(), []
     async with Relays(log).reader() as client:
         await client.head()
         for index in range(40):
@@ -76,7 +77,7 @@ async def test_a_frame_arrives_within_milliseconds() -> None:
 
 async def test_frames_that_are_there_leave_in_one_write() -> None:
     """Who comes late gets all of them together, and who waits gets what one append brings together."""
-    log = MemoryLog()
+    log = StreamLog()
     log.append(frames(0, 5))
     async with Relays(log).reader() as client:
         await client.head()
@@ -88,7 +89,7 @@ async def test_frames_that_are_there_leave_in_one_write() -> None:
 @pytest.mark.parametrize("index", range(5))
 async def test_resumes_from_an_index(index: int) -> None:
     """A reader that has the frames before an index gets the rest, and what comes later, and the trailer."""
-    log = MemoryLog()
+    log = StreamLog()
     log.append(frames(0, 4))
     async with Relays(log).reader(index) as client:
         await client.head()
@@ -102,7 +103,7 @@ async def test_resumes_from_an_index(index: int) -> None:
 @pytest.mark.parametrize("index", [3, 4, 1000])
 async def test_the_trailer_comes_also_to_who_resumes_past_the_end(index: int) -> None:
     """Every reader that gets to the end receives the hop's own frame and the terminal one, once."""
-    log = MemoryLog()
+    log = StreamLog()
     log.append(frames(0, 3))
     log.end(END)
     async with Relays(log).reader(index) as client:
@@ -112,7 +113,7 @@ async def test_the_trailer_comes_also_to_who_resumes_past_the_end(index: int) ->
 
 async def test_a_failed_stream_ends_in_order() -> None:
     """The terminal frame of a failure is a trailer like any other: the body ends whole."""
-    log = MemoryLog()
+    log = StreamLog()
     failed = failed_frame(WireError(ErrorCode.UPSTREAM_ERROR, "It broke."))
     log.append(frames(0, 1))
     log.end(Ending(Outcome.FAILED, failed))
@@ -123,7 +124,7 @@ async def test_a_failed_stream_ends_in_order() -> None:
 
 async def test_all_readers_get_the_same() -> None:
     """Twenty clients that come at different times receive the same bytes, and all are gone from the log at the end."""
-    log = MemoryLog()
+    log = StreamLog()
     app = Relays(log)
 
     async def read(port: int) -> bytes:
@@ -152,7 +153,7 @@ async def test_translates_into_another_dialect() -> None:
         seen.extend(parts)
         return b"".join(part.partition(b"\n")[2] for part in parts if part.startswith(b"id: "))
 
-    log = MemoryLog()
+    log = StreamLog()
     app = Relays(log, translate=data_alone)
     async with app.reader() as client:
         await client.head()
@@ -170,7 +171,7 @@ async def test_translates_into_another_dialect() -> None:
 
 async def test_departures_are_marked() -> None:
     """Each frame's dwell counts from its arrival, or from the moment the reader was there; a second reader changes nothing."""
-    log, marks = MemoryLog(), HopMarks("saas_api")
+    log, marks = StreamLog(), HopMarks("saas_api")
     log.append(frames(0, 3))
     marks.arrived(3, 60)
     await asyncio.sleep(0.3)
@@ -183,7 +184,7 @@ async def test_departures_are_marked() -> None:
             log.append(frames(3, 4))
             await client.chunk()
             await until(lambda: marks.last_out != marks.first_out)
-        record = marks.to_dict()
+        record: Any = marks.to_dict()
         async with Connection(port) as client:
             await client.request()
             await client.head()
@@ -197,7 +198,7 @@ async def test_departures_are_marked() -> None:
 
 async def test_the_log_refuses_an_index_below_zero_before_anything_is_sent() -> None:
     """A mistake of the caller's shows as its error, not as a stream that never begins."""
-    log = MemoryLog()
+    log = StreamLog()
     async with Relays(log).reader(-1) as client:
         assert 500 == (await client.head())[0]
     assert 0 == log.readers
@@ -213,6 +214,6 @@ async def test_small_frames_are_not_held_back_by_the_kernel() -> None:
             options.append(transport.get_extra_info("socket").getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
             await super().__call__(scope, receive, send)
 
-    async with Spy(MemoryLog()).reader() as client:
+    async with Spy(StreamLog()).reader() as client:
         await client.head()
     assert [1] == [bool(option) for option in options]

@@ -11,13 +11,13 @@ import pytest
 from tests.hop.relays import END, MIB, Relays, stuck
 from tests.support.served import Connection, serving, until
 from tests.support.streamlogs import frame, frames
-from wire.log import MAX_TAKE_BYTES, MemoryLog
+from wire.log import MAX_TAKE_BYTES, StreamLog
 from wire.sse import PING
 
 
 async def test_pings_after_silence() -> None:
     """While the model is silent, each silence of `ping_after_s` is broken by a comment; the log knows nothing of it."""
-    log = MemoryLog()
+    log = StreamLog()
     async with Relays(log, ping_after_s=0.2).reader() as client:
         await client.head()
         log.append([frame(0)])
@@ -32,7 +32,7 @@ async def test_pings_after_silence() -> None:
 
 async def test_no_ping_without_silence() -> None:
     """A stream that goes on has no pings between its frames."""
-    log = MemoryLog()
+    log = StreamLog()
     async with Relays(log, ping_after_s=0.8).reader() as client:
         await client.head()
         for index in range(30):
@@ -43,7 +43,7 @@ async def test_no_ping_without_silence() -> None:
 
 async def test_a_client_that_leaves_while_nothing_comes_is_noticed() -> None:
     """The reader leaves the log within a moment, although there is nothing to send to it."""
-    log = MemoryLog()
+    log = StreamLog()
     app = Relays(log)
     async with app.reader() as client:
         await client.head()
@@ -56,7 +56,7 @@ async def test_a_client_that_leaves_while_nothing_comes_is_noticed() -> None:
 
 async def test_a_client_that_closes_politely_is_noticed() -> None:
     """A FIN is as good as a reset."""
-    log = MemoryLog()
+    log = StreamLog()
     async with Relays(log).reader() as client:
         await client.head()
         client.writer.close()
@@ -69,7 +69,7 @@ async def test_a_client_that_leaves_a_full_log_is_noticed() -> None:
     A `send` to a client that has left returns without suspending: this loop must give way by itself.
     """
     block = b"x" * (MAX_TAKE_BYTES // 4)
-    log = MemoryLog(max_bytes=1024 * MIB)
+    log = StreamLog(max_bytes=1024 * MIB)
     log.append([block] * (4 * 800))
     app = Relays(log)
     async with app.reader() as client:
@@ -85,7 +85,7 @@ async def test_catching_up_gives_way_between_two_writes() -> None:
 
     A `send` that the kernel takes at once does not suspend, so this does not come by itself.
     """
-    log = MemoryLog()
+    log = StreamLog()
     log.append([b"x" * MAX_TAKE_BYTES] * 40)
     log.end(END)
     app = Relays(log)
@@ -98,7 +98,7 @@ async def test_catching_up_gives_way_between_two_writes() -> None:
 
 async def test_a_client_that_stops_reading_is_let_go() -> None:
     """After `send_timeout_s` without taking anything it is no reader any more; meanwhile producer and other readers go on."""
-    log = MemoryLog(max_bytes=64 * MIB)
+    log = StreamLog(max_bytes=64 * MIB)
     block = b"x" * MAX_TAKE_BYTES
     app = Relays(log, ping_after_s=0.2, send_timeout_s=0.6)
     async with serving(app) as port, Connection(port, receive_buffer=4096) as client, Connection(port) as other:
@@ -119,7 +119,7 @@ async def test_a_client_that_stops_reading_is_let_go() -> None:
 
 async def test_a_client_that_stops_reading_before_the_end_is_let_go() -> None:
     """The trailer is under the same watch as the frames: a stream that has ended does not hold its last reader for ever."""
-    log = MemoryLog(max_bytes=64 * MIB)
+    log = StreamLog(max_bytes=64 * MIB)
     log.append([b"x" * (32 * MIB)])
     log.end(END)
     app = Relays(log, ping_after_s=0.2, send_timeout_s=0.3)
@@ -133,7 +133,7 @@ async def test_a_client_that_stops_reading_before_the_end_is_let_go() -> None:
 
 async def test_a_short_send_timeout_does_not_wait_for_a_ping() -> None:
     """A stuck client is found in its own time, also where pings are far apart."""
-    log = MemoryLog(max_bytes=64 * MIB)
+    log = StreamLog(max_bytes=64 * MIB)
     app = Relays(log, ping_after_s=60, send_timeout_s=0.3)
     async with serving(app) as port, Connection(port, receive_buffer=4096) as client:
         await client.request()
@@ -145,7 +145,7 @@ async def test_a_short_send_timeout_does_not_wait_for_a_ping() -> None:
 
 async def test_an_idle_client_is_not_taken_for_a_stuck_one() -> None:
     """Silence of the model, however long, is not the reader's fault."""
-    log = MemoryLog()
+    log = StreamLog()
     async with Relays(log, ping_after_s=0.4, send_timeout_s=0.1).reader() as client:
         await client.head()
         assert [PING] * 2 == [await client.chunk() for _ in range(2)]
@@ -157,7 +157,7 @@ async def test_an_idle_client_is_not_taken_for_a_stuck_one() -> None:
 
 async def test_a_server_that_stops_cuts_its_readers() -> None:
     """A relay that is cancelled from outside leaves the log and the client sees a body without an end: it will resume."""
-    log = MemoryLog()
+    log = StreamLog()
     log.append(frames(0, 1))
     app = Relays(log)
     async with contextlib.AsyncExitStack() as stack:

@@ -8,16 +8,17 @@ from typing import Any
 
 import pytest
 
+from hop.event_stream import HttpSink
 from hop.relay import relay
 from tests.hop.relays import END, MIB, TRAILER, Relays, stuck
 from tests.support.served import Connection, serving, until
 from tests.support.streamlogs import frame, frames
-from wire.log import MAX_TAKE_BYTES, MemoryLog
+from wire.log import MAX_TAKE_BYTES, StreamLog
 
 
 async def test_an_append_hands_the_frame_to_the_server() -> None:
     """When `append` returns, every waiting reader's server has written the frame: no task had to wake up for it."""
-    log = MemoryLog()
+    log = StreamLog()
     app = Relays(log)
     async with serving(app) as port, Connection(port) as one, Connection(port) as other:
         for client in (one, other):
@@ -34,7 +35,7 @@ async def test_an_append_hands_the_frame_to_the_server() -> None:
 
 async def test_several_appends_in_one_turn_leave_in_order() -> None:
     """Each as a write of its own, without the relay's task having had a turn in between."""
-    log = MemoryLog()
+    log = StreamLog()
     app = Relays(log)
     async with app.reader() as client:
         await client.head()
@@ -48,7 +49,7 @@ async def test_several_appends_in_one_turn_leave_in_order() -> None:
 async def test_what_the_server_cannot_take_is_not_lost() -> None:
     """While the client does not read, appends return at once; when it reads again it gets everything, once, in order."""
     blocks = [bytes([index]) * MAX_TAKE_BYTES for index in range(120)]
-    log = MemoryLog(max_bytes=64 * MIB)
+    log = StreamLog(max_bytes=64 * MIB)
     app = Relays(log)
     async with app.reader(receive_buffer=4096) as client:
         await client.head()
@@ -100,8 +101,8 @@ class Slow:
 
 async def test_a_send_that_waits_several_times_is_finished_by_the_task() -> None:
     """What was begun within the append goes on in the relay's own task, through all that it waits for; later frames come behind it."""
-    log, server = MemoryLog(), Slow()
-    relaying = asyncio.create_task(relay(log, 0, server.receive, server.send))
+    log, server = StreamLog(), Slow()
+    relaying = asyncio.create_task(relay(log, 0, HttpSink(server.receive, server.send, [])))
     await until(lambda: log.readers == 1)
     await asyncio.sleep(0.01)
     server.free.clear()
@@ -119,8 +120,8 @@ async def test_a_send_that_waits_several_times_is_finished_by_the_task() -> None
 
 async def test_a_relay_that_is_cancelled_in_mid_send_ends() -> None:
     """The send that was begun within the append is cancelled with it, and the reader leaves the log."""
-    log, server = MemoryLog(), Slow()
-    relaying = asyncio.create_task(relay(log, 0, server.receive, server.at_once))
+    log, server = StreamLog(), Slow()
+    relaying = asyncio.create_task(relay(log, 0, HttpSink(server.receive, server.at_once, [])))
     await until(lambda: log.readers == 1)
     await asyncio.sleep(0.01)
     server.free.clear()
@@ -134,8 +135,8 @@ async def test_a_relay_that_is_cancelled_in_mid_send_ends() -> None:
 
 async def test_a_send_that_breaks_is_the_relays_error() -> None:
     """Not the producer's: its append returns, and other readers have the frame."""
-    log, broken, whole = MemoryLog(), Slow(), Slow()
-    relays = [asyncio.create_task(relay(log, 0, server.receive, server.at_once)) for server in (broken, whole)]
+    log, broken, whole = StreamLog(), Slow(), Slow()
+    relays = [asyncio.create_task(relay(log, 0, HttpSink(server.receive, server.at_once, []))) for server in (broken, whole)]
     await until(lambda: log.readers == 2)
     await asyncio.sleep(0.01)
     broken.error = RuntimeError("a bug")
@@ -157,7 +158,7 @@ async def test_a_translation_that_breaks_is_the_relays_error() -> None:
             raise KeyError("choices")
         return b"".join(whole)
 
-    log = MemoryLog()
+    log = StreamLog()
     broken, other = Relays(log, translate=refusing), Relays(log)
     async with broken.reader() as client, other.reader() as beside:
         for connection in (client, beside):

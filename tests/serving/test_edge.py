@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 from starlette.types import Receive, Scope, Send
 
-from hop.relay import relay
+from hop.event_stream import EventStream
 from serving.edge import Edge
 from tests.serving.echo import Echo
 from tests.support.served import Connection, serving, until
 from wire.context import outgoing_headers, request_id_var
 from wire.errors import ErrorCode, WireError
-from wire.log import MemoryLog
+from wire.log import StreamLog
 from wire.timing import now_ns
 
 HEX32 = re.compile(r"[0-9a-f]{32}")
@@ -134,10 +134,10 @@ class TestAccessLog:
 
     async def test_a_stream_is_logged_when_it_is_over(self, access: list[dict[str, Any]]) -> None:
         """The line's duration is that of the whole response."""
-        log = MemoryLog()
+        log = StreamLog()
 
         async def app(scope: Scope, receive: Receive, send: Send) -> None:
-            await relay(log, 0, receive, send)
+            await EventStream(log)(scope, receive, send)
 
         async with serving(Edge(app)) as port, Connection(port) as client:
             await client.request()

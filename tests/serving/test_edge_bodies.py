@@ -12,12 +12,12 @@ import httpx
 import pytest
 from starlette.types import Receive, Scope, Send
 
-from hop.relay import relay
+from hop.event_stream import EventStream
 from serving import edge
 from serving.edge import DEFAULT_MAX_BODY_BYTES, Edge
 from tests.serving.echo import Echo
 from tests.support.served import Connection, serving, until
-from wire.log import MemoryLog
+from wire.log import StreamLog
 
 MIB = 1024 * 1024
 
@@ -122,11 +122,11 @@ class TestBody:
 
     async def test_a_stream_behind_it_notices_its_client_leaving(self) -> None:
         """After the body the server's own messages pass through: a relay learns that its client has left."""
-        log = MemoryLog()
+        log = StreamLog()
 
         async def app(scope: Scope, receive: Receive, send: Send) -> None:
             await receive()
-            await relay(log, 0, receive, send)
+            await EventStream(log)(scope, receive, send)
 
         async with serving(Edge(app)) as port, Connection(port) as client:
             await client.request("POST", "/", body=b"{}")

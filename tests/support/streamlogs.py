@@ -1,20 +1,13 @@
-"""What the tests of stream logs share: the backends, numbered frames, and ways of reading that do not wait for ever."""
+"""What the tests of stream logs share: numbered frames, and ways of reading that do not wait for ever."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
-
-import pytest
+from collections.abc import Awaitable
 
 from wire.frames import numbered
-from wire.log import Ending, MemoryLog, Outcome, Reader, StreamLog
+from wire.log import Ending, Outcome, Reader, StreamLog
 from wire.sse import DONE
-
-MakeLog = Callable[..., StreamLog]
-
-BACKENDS = [pytest.param(MemoryLog, id="memory")]
-"""What makes an empty log, given `max_bytes` or nothing."""
 
 END = Ending(Outcome.FINISHED, DONE)
 

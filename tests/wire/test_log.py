@@ -7,23 +7,21 @@ import time
 
 import pytest
 
-from tests.support.streamlogs import BACKENDS, END, MakeLog, frame, frames, read
-from wire.log import Ending, LogEnded, LogFull, Outcome
-
-pytestmark = pytest.mark.parametrize("make_log", BACKENDS)
+from tests.support.streamlogs import END, frame, frames, read
+from wire.log import Ending, LogEnded, LogFull, Outcome, StreamLog
 
 
 class TestWriting:
     """The producer's side."""
 
-    def test_starts_empty(self, make_log: MakeLog) -> None:
+    def test_starts_empty(self) -> None:
         """A new log has no frames, no bytes, no readers and no ending."""
-        log = make_log()
+        log = StreamLog()
         assert (0, 0, 0, None, []) == (len(log), log.size, log.readers, log.ending, list(log.frames()))
 
-    def test_appends_once_and_in_order(self, make_log: MakeLog) -> None:
+    def test_appends_once_and_in_order(self) -> None:
         """What is appended, alone or together, has the next indices, and can be looked up by them."""
-        log = make_log()
+        log = StreamLog()
         log.append(frames(0, 2))
         log.append(frames(2, 3))
         log.append(frames(3, 6))
@@ -34,17 +32,17 @@ class TestWriting:
         assert frames(2, 4) == list(log.frames(2, 4))
         assert [] == list(log.frames(6))
 
-    def test_a_looked_up_list_is_the_callers_own(self, make_log: MakeLog) -> None:
+    def test_a_looked_up_list_is_the_callers_own(self) -> None:
         """Frames that were looked up do not grow with the log."""
-        log = make_log()
+        log = StreamLog()
         log.append(frames(0, 1))
         seen = log.frames()
         log.append(frames(1, 2))
         assert frames(0, 1) == list(seen)
 
-    def test_a_full_log_takes_none_of_the_frames(self, make_log: MakeLog) -> None:
+    def test_a_full_log_takes_none_of_the_frames(self) -> None:
         """An append that does not fit raises LogFull and changes nothing; one that fits exactly is taken."""
-        log = make_log(max_bytes=3 * len(frame(0)))
+        log = StreamLog(max_bytes=3 * len(frame(0)))
         log.append(frames(0, 2))
         with pytest.raises(LogFull) as raised:
             log.append(frames(2, 4))
@@ -56,26 +54,26 @@ class TestWriting:
             log.append([b"x"])
         assert frames(0, 3) == list(log.frames())
 
-    def test_a_full_log_can_still_end(self, make_log: MakeLog) -> None:
+    def test_a_full_log_can_still_end(self) -> None:
         """The ending needs no room: a stream that was too long says so to its readers."""
-        log = make_log(max_bytes=1)
+        log = StreamLog(max_bytes=1)
         with pytest.raises(LogFull):
             log.append(frames(0, 1))
         log.end(Ending(Outcome.FAILED, b"event: failed\ndata: {}\n\n"))
         assert log.ending is not None
 
-    def test_a_full_log_takes_what_closes_the_stream(self, make_log: MakeLog) -> None:
+    def test_a_full_log_takes_what_closes_the_stream(self) -> None:
         """What a stream cost is told however long it was; what is not part of its end still finds no room."""
-        log = make_log(max_bytes=len(frame(0)))
+        log = StreamLog(max_bytes=len(frame(0)))
         log.append(frames(0, 1))
         log.append(frames(1, 2), closing=True)
         assert frames(0, 2) == list(log.frames())
         with pytest.raises(LogFull):
             log.append(frames(2, 3))
 
-    def test_nothing_comes_after_the_end(self, make_log: MakeLog) -> None:
+    def test_nothing_comes_after_the_end(self) -> None:
         """An append or a second end raises LogEnded; frames and ending stay what they were."""
-        log = make_log()
+        log = StreamLog()
         log.append(frames(0, 1))
         log.end(END)
         with pytest.raises(LogEnded):
@@ -88,9 +86,9 @@ class TestWriting:
 class TestReaders:
     """Who is there, and since when nobody is."""
 
-    def test_counts_them(self, make_log: MakeLog) -> None:
+    def test_counts_them(self) -> None:
         """Readers come and go; the frames do not depend on it."""
-        log = make_log()
+        log = StreamLog()
         first, second = log.reader(), log.reader(7)
         assert 2 == log.readers
         first.close()
@@ -98,9 +96,9 @@ class TestReaders:
         second.close()
         assert 0 == log.readers
 
-    def test_closing_twice_counts_once(self, make_log: MakeLog) -> None:
+    def test_closing_twice_counts_once(self) -> None:
         """A reader that closes again does not close another one, nor restart the time without readers."""
-        log = make_log()
+        log = StreamLog()
         first, second = log.reader(), log.reader()
         first.close()
         first.close()
@@ -111,10 +109,10 @@ class TestReaders:
         second.close()
         assert left == log.unread_since
 
-    def test_says_since_when_nobody_reads(self, make_log: MakeLog) -> None:
+    def test_says_since_when_nobody_reads(self) -> None:
         """From the log's beginning until a reader comes, and again from the moment the last one leaves."""
         before = time.monotonic()
-        log = make_log()
+        log = StreamLog()
         since_begun, begun = log.unread_since, time.monotonic()
         first, second = log.reader(), log.reader()
         while_read = [log.unread_since]
@@ -131,9 +129,9 @@ class TestReaders:
         assert since_left is not None
         assert leaving <= since_left <= left
 
-    async def test_the_log_goes_on_without_them(self, make_log: MakeLog) -> None:
+    async def test_the_log_goes_on_without_them(self) -> None:
         """A closed reader is not woken, and the producer writes on."""
-        log = make_log()
+        log = StreamLog()
         reader = log.reader()
         wait = asyncio.create_task(reader.wait())
         await asyncio.sleep(0)

@@ -8,18 +8,16 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from tests.support.streamlogs import BACKENDS, END, MakeLog, frame, frames, read, read_to_end, returns
+from tests.support.streamlogs import END, frame, frames, read, read_to_end, returns
 from wire.log import MAX_TAKE_BYTES, Reader, StreamLog
-
-pytestmark = pytest.mark.parametrize("make_log", BACKENDS)
 
 
 class TestReading:
     """What a reader gets, and when."""
 
-    async def test_takes_what_is_there_and_steps_past_it(self, make_log: MakeLog) -> None:
+    async def test_takes_what_is_there_and_steps_past_it(self) -> None:
         """Several frames that are there leave in one take, and none of them twice."""
-        log = make_log()
+        log = StreamLog()
         reader = log.reader()
         assert [] == reader.take()
         log.append(frames(0, 2))
@@ -31,9 +29,9 @@ class TestReading:
         log.append(frames(3, 4))
         assert frames(3, 4) == await read(reader, 1)
 
-    async def test_every_reader_gets_every_frame(self, make_log: MakeLog) -> None:
+    async def test_every_reader_gets_every_frame(self) -> None:
         """Readers that are there from the start, come in the middle or after the end all get the same frames."""
-        log = make_log()
+        log = StreamLog()
         early = [log.reader() for _ in range(10)]
         log.append(frames(0, 3))
         late = log.reader()
@@ -43,17 +41,17 @@ class TestReading:
             assert frames(0, 5) == await read(reader, 5)
 
     @pytest.mark.parametrize("index", range(6))
-    async def test_resumes_from_any_index(self, make_log: MakeLog, index: int) -> None:
+    async def test_resumes_from_any_index(self, index: int) -> None:
         """A reader that starts at an index gets the frames from there on, before and after they were written."""
-        log = make_log()
+        log = StreamLog()
         log.append(frames(0, 5))
         reader = log.reader(index)
         log.append(frames(5, 8))
         assert frames(index, 8) == await read(reader, 8 - index)
 
-    async def test_resumes_beyond_what_is_there(self, make_log: MakeLog) -> None:
+    async def test_resumes_beyond_what_is_there(self) -> None:
         """A reader that is ahead of the log waits for its own index; frames before it are not its business."""
-        log = make_log()
+        log = StreamLog()
         log.append(frames(0, 2))
         reader = log.reader(4)
         waiting = asyncio.create_task(reader.wait())
@@ -67,16 +65,16 @@ class TestReading:
             await waiting
         assert [frame(4)] == reader.take()
 
-    def test_an_index_is_not_negative(self, make_log: MakeLog) -> None:
+    def test_an_index_is_not_negative(self) -> None:
         """A negative index is refused, and leaves no reader behind."""
-        log = make_log()
+        log = StreamLog()
         with pytest.raises(ValueError):
             log.reader(-1)
         assert 0 == log.readers
 
-    async def test_a_take_is_bounded(self, make_log: MakeLog) -> None:
+    async def test_a_take_is_bounded(self) -> None:
         """Who catches up on a long log gets it in parts of at most MAX_TAKE_BYTES, in order, with nothing missing."""
-        log = make_log()
+        log = StreamLog()
         written = [bytes([index]) * 100_000 for index in range(6)]
         log.append(written)
         reader = log.reader()
@@ -84,24 +82,24 @@ class TestReading:
         assert [2, 2, 2] == [len(take) for take in takes]
         assert written == [one for take in takes for one in take]
 
-    async def test_a_take_fills_its_bound(self, make_log: MakeLog) -> None:
+    async def test_a_take_fills_its_bound(self) -> None:
         """Frames of just MAX_TAKE_BYTES together leave together."""
-        log = make_log()
+        log = StreamLog()
         log.append([b"x" * (MAX_TAKE_BYTES // 4)] * 5)
         reader = log.reader()
         assert [4, 1] == [len(await read(reader, 1)) for _ in range(2)]
 
-    async def test_a_frame_larger_than_the_bound_leaves_alone(self, make_log: MakeLog) -> None:
+    async def test_a_frame_larger_than_the_bound_leaves_alone(self) -> None:
         """One frame at least is taken, however large."""
-        log = make_log()
+        log = StreamLog()
         large = b"x" * (MAX_TAKE_BYTES + 1)
         log.append([b"a", large, b"b", large])
         reader = log.reader()
         assert [[b"a"], [large], [b"b"], [large]] == [await read(reader, 1) for _ in range(4)]
 
-    async def test_the_ending_is_met_after_the_last_frame(self, make_log: MakeLog) -> None:
+    async def test_the_ending_is_met_after_the_last_frame(self) -> None:
         """A reader behind the end gets the frames first, and then finds that there is an ending and nothing to take."""
-        log = make_log()
+        log = StreamLog()
         reader = log.reader()
         log.append(frames(0, 2))
         log.end(END)
@@ -113,9 +111,9 @@ class TestReading:
         assert [] == reader.take()
 
     @pytest.mark.parametrize("index", [2, 3, 100])
-    async def test_who_resumes_at_or_past_the_end_meets_the_ending(self, make_log: MakeLog, index: int) -> None:
+    async def test_who_resumes_at_or_past_the_end_meets_the_ending(self, index: int) -> None:
         """There is nothing to take and nothing to wait for."""
-        log = make_log()
+        log = StreamLog()
         log.append(frames(0, 2))
         log.end(END)
         reader = log.reader(index)
@@ -136,7 +134,7 @@ STEPS = st.lists(
 
 @given(steps=STEPS)
 @example(steps=[("join", 0), ("turn", 1), ("append", 2), ("turn", 1), ("join", 5), ("append", 4), ("leave", 0), ("wake", 1), ("append", 1)])
-def test_any_interleaving_gives_every_reader_the_same_sequence(make_log: MakeLog, steps: list[tuple[str, int]]) -> None:
+def test_any_interleaving_gives_every_reader_the_same_sequence(steps: list[tuple[str, int]]) -> None:
     """However appends, joining, leaving and waking follow each other, a reader from index N gets the frames from N on, in order, once.
 
     Who leaves early has got a beginning of that.
@@ -155,7 +153,7 @@ def test_any_interleaving_gives_every_reader_the_same_sequence(make_log: MakeLog
             reader.close()
 
     async def run() -> None:
-        log, written = make_log(), 0
+        log, written = StreamLog(), 0
         readers: list[tuple[int, Reader, list[bytes], asyncio.Task[None]]] = []
         for step, number in steps:
             if step == "append":

@@ -6,18 +6,16 @@ import asyncio
 
 import pytest
 
-from tests.support.streamlogs import BACKENDS, END, MakeLog, frame, frames, read, returns
+from tests.support.streamlogs import END, frame, frames, read, returns
 from wire.log import StreamLog
-
-pytestmark = pytest.mark.parametrize("make_log", BACKENDS)
 
 
 class TestWaiting:
     """What ends a wait, and what does not."""
 
-    async def test_an_append_ends_it(self, make_log: MakeLog) -> None:
+    async def test_an_append_ends_it(self) -> None:
         """All waiting readers come back for one append."""
-        log = make_log()
+        log = StreamLog()
         readers = [log.reader() for _ in range(3)]
         waits = [asyncio.create_task(reader.wait()) for reader in readers]
         await asyncio.sleep(0)
@@ -27,18 +25,18 @@ class TestWaiting:
             await asyncio.gather(*waits)
         assert [frames(0, 1)] * 3 == [reader.take() for reader in readers]
 
-    async def test_the_end_ends_it(self, make_log: MakeLog) -> None:
+    async def test_the_end_ends_it(self) -> None:
         """A reader that waits for more comes back when there will be no more."""
-        log = make_log()
+        log = StreamLog()
         wait = asyncio.create_task(log.reader().wait())
         await asyncio.sleep(0)
         log.end(END)
         async with asyncio.timeout(5):
             await wait
 
-    async def test_nothing_else_ends_it(self, make_log: MakeLog) -> None:
+    async def test_nothing_else_ends_it(self) -> None:
         """Without news a wait lasts, also where earlier news has been taken."""
-        log = make_log()
+        log = StreamLog()
         reader = log.reader()
         assert not await returns(reader.wait())
         log.append(frames(0, 1))
@@ -46,9 +44,9 @@ class TestWaiting:
         reader.take()
         assert not await returns(reader.wait())
 
-    async def test_a_wake_ends_the_wait_that_is_under_way(self, make_log: MakeLog) -> None:
+    async def test_a_wake_ends_the_wait_that_is_under_way(self) -> None:
         """The owner calls its reader back, once, and no other reader."""
-        log = make_log()
+        log = StreamLog()
         reader, other = log.reader(), log.reader()
         wait, others = asyncio.create_task(reader.wait()), asyncio.create_task(other.wait())
         await asyncio.sleep(0)
@@ -60,9 +58,9 @@ class TestWaiting:
         other.wake()
         await others
 
-    async def test_a_wake_before_ends_the_next_wait(self, make_log: MakeLog) -> None:
+    async def test_a_wake_before_ends_the_next_wait(self) -> None:
         """A wake between two waits is not lost, also where frames were taken in between, and it counts once."""
-        log = make_log()
+        log = StreamLog()
         reader = log.reader()
         reader.wake()
         reader.wake()
@@ -71,9 +69,9 @@ class TestWaiting:
         assert await returns(reader.wait())
         assert not await returns(reader.wait())
 
-    async def test_a_cancelled_wait_leaves_the_reader_whole(self, make_log: MakeLog) -> None:
+    async def test_a_cancelled_wait_leaves_the_reader_whole(self) -> None:
         """Its place is kept, nothing is lost, and it can wait again."""
-        log = make_log()
+        log = StreamLog()
         reader = log.reader()
         wait = asyncio.create_task(reader.wait())
         await asyncio.sleep(0)
@@ -84,9 +82,9 @@ class TestWaiting:
         log.append(frames(0, 2))
         assert frames(0, 2) == await read(reader, 2)
 
-    async def test_a_wait_cancelled_as_a_frame_comes_loses_nothing(self, make_log: MakeLog) -> None:
+    async def test_a_wait_cancelled_as_a_frame_comes_loses_nothing(self) -> None:
         """An append and a cancellation in the same turn of the loop leave the frame for the next take."""
-        log = make_log()
+        log = StreamLog()
         reader = log.reader()
         wait = asyncio.create_task(reader.wait())
         await asyncio.sleep(0)
@@ -101,9 +99,9 @@ class TestDelivering:
     """A wait with `deliver`: frames are handed on within the append."""
 
     @pytest.fixture
-    async def log(self, make_log: MakeLog) -> StreamLog:
+    async def log(self) -> StreamLog:
         """An empty log."""
-        return make_log()
+        return StreamLog()
 
     async def test_frames_are_handed_on_within_the_append(self, log: StreamLog) -> None:
         """When `append` returns they have been taken, and the wait goes on."""

@@ -1,0 +1,65 @@
+"""What the frames of a log add up to: the answer, its receipt, its hops.
+
+Frames are parsed where text is kept and where a stream ends, never on a chunk's way.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import cast
+
+from hop.json import read_object, read_objects
+from wire.accumulate import Accumulator
+from wire.frames import payload
+from wire.log import StreamLog
+from wire.records import HopRecord, Receipt
+
+FRAMES_AT_ONCE = 50
+"""How many frames are parsed between two looks at the event loop: about 0.2 ms of work."""
+
+_RECEIPT = b"event: receipt\n"
+_HOP = b"event: hop\n"
+
+
+class Fold:
+    """The frames of one log, folded as far as `index`."""
+
+    __slots__ = ("answer", "hops", "index", "receipt")
+
+    def __init__(self) -> None:
+        self.index = 0
+        self.answer = Accumulator()
+        self.receipt: Receipt | None = None
+        self.hops: list[HopRecord] = []
+
+    async def follow(self, log: StreamLog) -> None:
+        """Takes what the log holds beyond `index`, and lets other streams have their turn in between."""
+        while self.index < len(log):
+            self.take(log.frames(self.index, self.index + FRAMES_AT_ONCE))
+            await asyncio.sleep(0)
+
+    def take(self, frames: Sequence[bytes]) -> None:
+        """The next frames of the log. One that is not JSON is passed over: the reader has it, and the text goes on without it."""
+        chunks: list[bytes] = []
+        for frame in frames:
+            start = frame.find(b"\n") + 1
+            if frame.startswith(b"data: ", start):
+                chunks.append(frame[start + 6 : -2])
+            else:
+                self._take_event(frame)
+        for chunk in read_objects(chunks):
+            self.answer.add(chunk)
+        self.index += len(frames)
+
+    def _take_event(self, frame: bytes) -> None:
+        value = read_object(payload(frame))
+        if value is not None and _RECEIPT in frame[:40]:
+            self.receipt = cast(Receipt, value)
+        elif value is not None and _HOP in frame[:40]:
+            self.hops.append(cast(HopRecord, value))
+
+    @property
+    def content(self) -> str:
+        """The answer's text so far."""
+        return self.answer.content
