@@ -25,11 +25,13 @@ _HOP = b"event: hop\n"
 class Fold:
     """The frames of one log, folded as far as `index`."""
 
-    __slots__ = ("answer", "hops", "index", "receipt")
+    __slots__ = ("answer", "first_token", "hops", "index", "receipt")
 
     def __init__(self) -> None:
         self.index = 0
         self.answer = Accumulator()
+        self.first_token: int | None = None
+        """The index of the first chunk that carries text, reasoning, a refusal or a tool call."""
         self.receipt: Receipt | None = None
         self.hops: list[HopRecord] = []
 
@@ -42,14 +44,19 @@ class Fold:
     def take(self, frames: Sequence[bytes]) -> None:
         """The next frames of the log. One that is not JSON is passed over: the reader has it, and the text goes on without it."""
         chunks: list[bytes] = []
-        for frame in frames:
+        places: list[int] = []
+        for place, frame in enumerate(frames, self.index):
             start = frame.find(b"\n") + 1
             if frame.startswith(b"data: ", start):
                 chunks.append(frame[start + 6 : -2])
+                places.append(place)
             else:
                 self._take_event(frame)
-        for chunk in read_objects(chunks):
-            self.answer.add(chunk)
+        for place, chunk in zip(places, read_objects(chunks), strict=True):
+            if chunk is not None:
+                self.answer.add(chunk)
+                if self.first_token is None and self.answer.deltas:
+                    self.first_token = place
         self.index += len(frames)
 
     def _take_event(self, frame: bytes) -> None:

@@ -32,10 +32,12 @@ def read_object(text: bytes | str) -> dict[str, Any] | None:
     return value if isinstance(value, dict) else None
 
 
-def read_objects(texts: Sequence[bytes]) -> list[dict[str, Any]]:
-    """The objects among these texts, in order, in one parse where that works. What is no object is left out."""
+def read_objects(texts: Sequence[bytes]) -> list[dict[str, Any] | None]:
+    """`read_object` for each of these texts, in one parse where that works."""
     try:
         values = orjson.loads(b"[%b]" % b",".join(texts))
     except orjson.JSONDecodeError:
-        values = map(read_object, texts)
-    return [value for value in values if isinstance(value, dict)]
+        return [read_object(text) for text in texts]
+    if len(values) != len(texts):
+        return [read_object(text) for text in texts]  # one of them held two values, or none
+    return [value if isinstance(value, dict) else None for value in values]

@@ -1,5 +1,6 @@
-"""Talking to models: one target in, clean frames or a whole completion out, one tree of errors."""
+"""Talking to models: one target in, OpenAI's frames or a whole completion out, one tree of errors."""
 
+from llm_providers.dialect import Dialect, FrameReader, Request
 from llm_providers.errors import (
     InvalidRequest,
     ModelNotFound,
@@ -12,16 +13,18 @@ from llm_providers.errors import (
     Truncated,
     Unauthorized,
 )
-from llm_providers.openai import CompletionStream, complete, open_stream
+from llm_providers.openai import OpenAI
 from llm_providers.prices import Price
 from llm_providers.registry import PROVIDERS, Target, split_model
 from llm_providers.transport import Transport
 
 __all__ = [
     "PROVIDERS",
-    "CompletionStream",
+    "Dialect",
+    "FrameReader",
     "InvalidRequest",
     "ModelNotFound",
+    "OpenAI",
     "Price",
     "ProtocolViolation",
     "ProviderError",
@@ -29,11 +32,10 @@ __all__ = [
     "ProviderTimeout",
     "ProviderUnavailable",
     "RateLimited",
+    "Request",
     "Target",
     "Transport",
     "Truncated",
     "Unauthorized",
-    "complete",
-    "open_stream",
     "split_model",
 ]

@@ -11,7 +11,9 @@
     ├── Truncated             the body ended without a finish
     └── ProtocolViolation     what came is not the dialect: not HTTP, not JSON, over a limit
 
-`recoverable` means that the same request may succeed later or elsewhere. Messages are ours: a provider's own words never pass.
+Each error answers two questions. `again`: may the same request succeed at this deployment later? `elsewhere`: may it succeed at
+another one? A refused key is the deployment's fault, so asking again is no use, but asking elsewhere is. A request that the provider
+calls invalid is invalid everywhere. Messages are ours: a provider's own words never pass.
 """
 
 from __future__ import annotations
@@ -25,7 +27,8 @@ class ProviderError(Exception):
     """Base of the tree. `retry_after` is in seconds, where the provider gave it."""
 
     code: ClassVar[ErrorCode] = ErrorCode.UPSTREAM_ERROR
-    recoverable: ClassVar[bool] = True
+    again: ClassVar[bool] = True
+    elsewhere: ClassVar[bool] = True
 
     def __init__(self, message: str, *, retry_after: float | None = None) -> None:
         super().__init__(message)
@@ -33,26 +36,27 @@ class ProviderError(Exception):
 
     def to_wire(self) -> WireError:
         """The error as the gateway tells it to its clients."""
-        return WireError(self.code, str(self), retryable=self.recoverable, retry_after=self.retry_after)
+        return WireError(self.code, str(self), retryable=self.again, retry_after=self.retry_after)
 
 
 class InvalidRequest(ProviderError):
     """The provider refused the request as malformed."""
 
     code = ErrorCode.INVALID_REQUEST
-    recoverable = False
+    again = False
+    elsewhere = False
 
 
 class Unauthorized(ProviderError):
     """The provider did not accept our credentials."""
 
-    recoverable = False
+    again = False
 
 
 class ModelNotFound(ProviderError):
     """The provider does not serve this model."""
 
-    recoverable = False
+    again = False
 
 
 class RateLimited(ProviderError):

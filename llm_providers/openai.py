@@ -1,9 +1,9 @@
-"""OpenAI's chat dialect and its many imitators: a request in, clean frames out.
+"""OpenAI's chat dialect and its many imitators: a request out, clean frames in.
 
-Strategy. Most providers write `data: {…}\\n\\n` and nothing else. Such a frame is handed on as the bytes it came as; what is looked
-at is its first and last bytes, that no line end stands inside, and that the key `"error"` does not occur (in a JSON string the quotes
-would be escaped, so the test has no false negatives). Every other frame, and everything after the first CR, goes through the full
-decoder and is written anew. Where no `[DONE]` has come, the finish reason is looked for once, at the end, in the last frames.
+Strategy. Most providers write `data: {…}\\n\\n` and nothing else. Such a frame is handed on as the bytes it came as. Only its
+first and last bytes are looked at, that no line end stands inside, and that the key `"error"` does not occur (in a JSON string the
+quotes would be escaped, so the test misses none). Every other frame, and everything after the first CR, goes through the
+full decoder and is written anew. Where no `[DONE]` has come, the finish reason is looked for once, at the end, in the last frames.
 
 Format: https://platform.openai.com/docs/api-reference/chat-streaming
 """
@@ -12,99 +12,56 @@ from __future__ import annotations
 
 import json
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from hop.json import read, read_object
+from llm_providers.dialect import Request
 from llm_providers.errors import InvalidRequest, ProtocolViolation, ProviderError, ProviderFault, Truncated
-from llm_providers.registry import Target
-from llm_providers.transport import Body, Transport
 from wire.sse import DEFAULT_MAX_FRAME_BYTES, Decoder, FrameSplitter, FrameTooLarge, encode
 
-MAX_ANSWER_BYTES = 32 * 1024 * 1024
+if TYPE_CHECKING:
+    from llm_providers.registry import Target
+
 _TAIL_FRAMES = 8
 
-FrameSink = Callable[[list[bytes], int], None]
 
+class OpenAI:
+    """The dialect (`llm_providers.dialect.Dialect`)."""
 
-async def open_stream(transport: Transport, target: Target, params: Mapping[str, Any]) -> CompletionStream:
-    """Asks for a streamed completion and returns when the provider has accepted. Usage is always asked for. Raises ProviderError."""
-    options = params.get("stream_options")
-    options = {**options, "include_usage": True} if isinstance(options, Mapping) else {"include_usage": True}
-    request = {**params, "model": target.model, "stream": True, "stream_options": options}
-    return CompletionStream(await _post(transport, target, request))
-
-
-async def complete(transport: Transport, target: Target, params: Mapping[str, Any]) -> tuple[dict[str, Any], int]:
-    """Asks for a whole `chat.completion`; with it, how many bytes it was. Raises ProviderError."""
-    request = {**params, "model": target.model}
-    request.pop("stream", None)
-    request.pop("stream_options", None)
-    body = await _post(transport, target, request, patience_s=target.timeout_idle_s)
-    try:
-        raw = await body.read_all(MAX_ANSWER_BYTES)
-    finally:
-        body.close()
-    answer = _parse(raw)
-    if answer.get("error"):
-        raise ProviderFault("The model provider reported an error.")
-    choices = answer.get("choices")
-    choice = choices[0] if isinstance(choices, list) and choices else None
-    if not isinstance(choice, dict) or not isinstance(choice.get("message"), dict):
-        raise ProtocolViolation("The model provider's answer holds no message.")
-    return answer, len(raw)
-
-
-async def _post(transport: Transport, target: Target, request: Mapping[str, Any], *, patience_s: float = 0.0) -> Body:
-    try:
-        body = orjson.dumps(request)
-    except TypeError as error:  # a lone surrogate, an integer beyond 64 bits
-        raise InvalidRequest(f"The request cannot be written as JSON: {error}.") from None
-    return await transport.post(
-        f"{target.api_base}/chat/completions",
-        headers=target.headers(),
-        body=body,
-        first_byte_s=target.timeout_first_byte_s + patience_s,
-        idle_s=target.timeout_idle_s,
-    )
-
-
-class CompletionStream:
-    """A streamed answer as clean frames, each `data: {…}\\n\\n`."""
-
-    def __init__(self, body: Body) -> None:
-        self._body = body
-
-    async def follow(self, sink: FrameSink) -> None:
-        """Hands over the frames as they arrive; returns at the end of an answer that was finished.
-
-        `sink` gets the frames that one read of the socket completed, perhaps none, and how many bytes that read was. It is called in the
-        turn of the event loop in which the bytes came. Raises ProviderError, after all frames before the fault have been handed
-        over, and what the sink raises. The provider's connection is kept for the next request only after an end in order.
-        """
-        frames = CleanFrames()
-
-        def take(data: bytes) -> bool:
-            sink(frames.feed(data), len(data))
-            if frames.failure is not None:
-                raise frames.failure
-            return frames.done
-
+    def request(self, target: Target, params: Mapping[str, Any], *, streamed: bool) -> Request:
+        """Asks for usage in a stream even where the caller did not: without it nobody knows what the answer cost."""
+        body = {**params, "model": target.model}
+        body.pop("stream", None)
+        options = body.pop("stream_options", None)
+        if streamed:
+            body["stream"] = True
+            body["stream_options"] = {**(options if isinstance(options, Mapping) else {}), "include_usage": True}
         try:
-            await self._body.follow(take)
-        except BaseException:
-            self.close()
-            raise
-        frames.check_finished()
+            written = orjson.dumps(body)
+        except TypeError as error:  # a lone surrogate, an integer beyond 64 bits
+            raise InvalidRequest(f"The request cannot be written as JSON: {error}.") from None
+        headers = {"Authorization": f"Bearer {target.api_key}"} if target.api_key else {}
+        return Request(f"{target.api_base}/chat/completions", headers, written)
 
-    def close(self) -> None:
-        """Closes the provider's socket at once."""
-        self._body.close()
+    def reader(self) -> CleanFrames:
+        return CleanFrames()
+
+    def completion(self, body: bytes) -> dict[str, Any]:
+        answer = _parse(body)
+        if answer.get("error"):
+            raise ProviderFault("The model provider reported an error.")
+        choices = answer.get("choices")
+        choice = choices[0] if isinstance(choices, list) and choices else None
+        if not isinstance(choice, dict) or not isinstance(choice.get("message"), dict):
+            raise ProtocolViolation("The model provider's answer holds no message.")
+        return answer
 
 
 class CleanFrames:
-    """Bytes in, clean frames out. `done` after `[DONE]`; `failure` once something came that no frame may follow."""
+    """Reads a stream of this dialect (`llm_providers.dialect.FrameReader`). `[DONE]` ends it in order."""
 
     def __init__(self) -> None:
         self.done = False
@@ -186,12 +143,9 @@ def _is_clean(frame: bytes) -> bool:
 
 def _parse(raw: bytes | str) -> dict[str, Any]:
     try:
-        value = orjson.loads(raw)
-    except orjson.JSONDecodeError:
-        try:
-            value = json.loads(raw)  # takes half a surrogate pair, which is what a chunk may hold
-        except ValueError:
-            raise ProtocolViolation("The model provider sent something that is not JSON.") from None
+        value = read(raw)
+    except ValueError:
+        raise ProtocolViolation("The model provider sent something that is not JSON.") from None
     if not isinstance(value, dict):
         raise ProtocolViolation("The model provider sent JSON that is not an object.")
     return value
@@ -200,13 +154,7 @@ def _parse(raw: bytes | str) -> dict[str, Any]:
 def _is_finished(frames: Iterable[bytes]) -> bool:
     """Whether one of these clean frames tells a finish reason."""
     for frame in frames:
-        try:
-            choices = orjson.loads(frame[len(b"data: ") :]).get("choices")
-        except orjson.JSONDecodeError:
-            continue
+        choices = (read_object(frame[len(b"data: ") :]) or {}).get("choices")
         if isinstance(choices, list) and choices and isinstance(choices[0], dict) and choices[0].get("finish_reason") is not None:
             return True
     return False
-
-
-__all__ = ["CleanFrames", "CompletionStream", "complete", "open_stream"]

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from llm_providers.dialect import Dialect
+from llm_providers.openai import OpenAI
+
 
 @dataclass(frozen=True, slots=True)
 class Provider:
@@ -13,16 +16,19 @@ class Provider:
     name: str
     api_base: str | None
     api_key_env: str | None
+    dialect: Dialect
 
+
+_OPENAI = OpenAI()
 
 PROVIDERS: Mapping[str, Provider] = {
     provider.name: provider
     for provider in (
-        Provider("openai", "https://api.openai.com/v1", "OPENAI_API_KEY"),
-        Provider("openrouter", "https://openrouter.ai/api/v1", "OPENROUTER_API_KEY"),
-        Provider("anthropic", "https://api.anthropic.com/v1", "ANTHROPIC_API_KEY"),  # its OpenAI-compatible endpoint
-        Provider("litellm", None, "LITELLM_API_KEY"),
-        Provider("demo", None, None),
+        Provider("openai", "https://api.openai.com/v1", "OPENAI_API_KEY", _OPENAI),
+        Provider("openrouter", "https://openrouter.ai/api/v1", "OPENROUTER_API_KEY", _OPENAI),
+        Provider("anthropic", "https://api.anthropic.com/v1", "ANTHROPIC_API_KEY", _OPENAI),  # its OpenAI-compatible endpoint
+        Provider("litellm", None, "LITELLM_API_KEY", _OPENAI),
+        Provider("demo", None, None, _OPENAI),
     )
 }
 
@@ -38,9 +44,10 @@ class Target:
     timeout_first_byte_s: float = 30.0
     timeout_idle_s: float = 60.0
 
-    def headers(self) -> dict[str, str]:
-        """The request headers that name and authorise us."""
-        return {"Authorization": f"Bearer {self.api_key}"} if self.api_key else {}
+    @property
+    def dialect(self) -> Dialect:
+        """What the provider speaks."""
+        return PROVIDERS[self.provider].dialect
 
     def __repr__(self) -> str:
         return f"Target({self.provider}/{self.model} at {self.api_base})"

@@ -1,4 +1,4 @@
-"""How a request gets to a provider and its answer back, and what the faults on the way are called here."""
+"""Asking a provider: how a request gets there and its answer back, and what the faults on the way are called here."""
 
 from __future__ import annotations
 
@@ -6,14 +6,21 @@ import asyncio
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from hop.connections import Client
 from hop.response import ConnectFailed, ConnectionLost, PeerSilent, PeerUnintelligible, Response
+from llm_providers.dialect import Request
 from llm_providers.errors import ProtocolViolation, ProviderTimeout, ProviderUnavailable, Truncated, for_status
+from llm_providers.registry import Target
 from wire.context import outgoing_headers
 
+MAX_ANSWER_BYTES = 32 * 1024 * 1024
+
 _HEADERS = {"Content-Type": "application/json", "Accept-Encoding": "identity", "User-Agent": "streaming-chat"}
+
+FrameSink = Callable[[list[bytes], int], None]
+"""Takes the clean frames that one read of the socket completed, perhaps none, and how many bytes that read was."""
 
 
 class Transport:
@@ -28,16 +35,57 @@ class Transport:
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         await self._client.aclose()
 
-    async def post(self, url: str, *, headers: Mapping[str, str], body: bytes, first_byte_s: float, idle_s: float) -> Body:
-        """Sends the request and returns once the headers of a 200 are here. Raises ProviderError for everything else.
+    async def stream(
+        self, target: Target, params: Mapping[str, Any], sink: FrameSink, *, accepted: Callable[[], None] | None = None
+    ) -> None:
+        """Asks for a streamed answer and hands over its frames as they arrive. Returns once the answer was finished in order.
 
-        `first_byte_s` bounds the time to the first byte of the body, `idle_s` every silence after it.
+        `sink` is called in the turn of the event loop in which the bytes came, `accepted` when the response's head is here. Raises
+        ProviderError, after all frames before the fault have been handed over, and what the sink raises. An error or a cancellation
+        closes the provider's socket at once.
+        """
+        dialect = target.dialect
+        response = await self._post(target, dialect.request(target, params, streamed=True), target.timeout_first_byte_s)
+        if accepted is not None:
+            accepted()
+        reader = dialect.reader()
+
+        def take(data: bytes) -> bool:
+            sink(reader.feed(data), len(data))
+            if reader.failure is not None:
+                raise reader.failure
+            return reader.done
+
+        try:
+            with _named_faults():
+                await response.follow(take)
+        except BaseException:
+            response.close()
+            raise
+        reader.check_finished()
+
+    async def complete(self, target: Target, params: Mapping[str, Any]) -> tuple[dict[str, Any], int]:
+        """Asks for a whole `chat.completion`; with it, how many bytes it was. Raises ProviderError."""
+        dialect = target.dialect
+        patience_s = target.timeout_first_byte_s + target.timeout_idle_s
+        response = await self._post(target, dialect.request(target, params, streamed=False), patience_s)
+        try:
+            with _named_faults():
+                body = await response.read_all(MAX_ANSWER_BYTES)
+        finally:
+            response.close()
+        return dialect.completion(body), len(body)
+
+    async def _post(self, target: Target, request: Request, first_byte_s: float) -> Response:
+        """Sends the request and returns once the head of a 200 is here. Raises ProviderError for everything else.
+
+        `first_byte_s` bounds the time to the first byte of the body.
         """
         loop = asyncio.get_running_loop()
         deadline = loop.time() + first_byte_s
-        sent = _HEADERS | outgoing_headers() | dict(headers)
+        headers = {**_HEADERS, **outgoing_headers(), **request.headers}
         try:
-            response = await self._client.request("POST", url, sent, body, patience_s=first_byte_s)
+            response = await self._client.request("POST", request.url, headers, request.body, patience_s=first_byte_s)
         except PeerSilent:
             raise ProviderTimeout(f"The model provider sent nothing within {first_byte_s:g} s.") from None
         except (ConnectFailed, ConnectionLost):
@@ -47,36 +95,13 @@ class Transport:
         if response.status != 200:
             response.close()
             raise for_status(response.status, response.headers.get("retry-after"))
-        response.limit_silence(max(0.0, deadline - loop.time()), idle_s)
-        return Body(response)
-
-
-class Body:
-    """The body of an answer, as it arrives."""
-
-    def __init__(self, response: Response) -> None:
-        self._response = response
-
-    async def follow(self, sink: Callable[[bytes], bool]) -> None:
-        """Hands each piece to `sink` in the turn of the event loop in which it came, until the end or until the sink returns True.
-
-        Raises ProviderError, and what the sink raises.
-        """
-        with _named_faults():
-            await self._response.follow(sink)
-
-    async def read_all(self, limit: int) -> bytes:
-        """The whole body, up to `limit` bytes. Raises ProviderError."""
-        with _named_faults():
-            return await self._response.read_all(limit)
-
-    def close(self) -> None:
-        """Closes the socket now, whatever is still to come; nothing after the end. Closing twice is allowed."""
-        self._response.close()
+        response.limit_silence(max(0.0, deadline - loop.time()), target.timeout_idle_s)
+        return response
 
 
 @contextmanager
 def _named_faults() -> Iterator[None]:
+    """Calls the faults of a body on its way by our own names."""
     try:
         yield
     except PeerSilent as error:

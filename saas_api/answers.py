@@ -87,6 +87,18 @@ class Completion(BaseModel):
     usage: Usage | None = None
 
 
+class Attempt(BaseModel):
+    """One deployment that was asked, and what came of it. Times are microseconds since the call arrived."""
+
+    model: str
+    outcome: Literal["finished", "cancelled", "failed"]
+    error_code: str | None
+    started_us: int
+    first_token_us: int | None
+    ended_us: int
+    usage: Usage | None = Field(description="What the provider said it used.")
+
+
 class Receipt(BaseModel):
     """How a call ended and what it cost, and the data of a `receipt` frame. Dollars and credits are decimal strings, six places."""
 
@@ -101,7 +113,7 @@ class Receipt(BaseModel):
     credits_remaining: str | None
     model_group: str
     resolved_model: str
-    attempts: int
+    attempts: list[Attempt]
 
 
 class Dwell(BaseModel):
@@ -181,7 +193,7 @@ class StoredCall(BaseModel):
     error_code: str | None
     finish_reason: str | None
     estimated: bool
-    attempts: int
+    attempts: list[Attempt]
     usage: Usage
     cost_usd: str
     message: AssistantMessage | None

@@ -65,7 +65,7 @@ def create_app(settings: Settings) -> Gateway:
             calls = Calls(engine, writer, groups)
             await calls.reap(at_start=True)
             transport = await stack.enter_async_context(Transport())
-            generations = Generations(calls, transport, grace_s=settings.resume_grace_s, retention_s=settings.stream_retention_s)
+            generations = Generations(calls, groups, transport, grace_s=settings.resume_grace_s, retention_s=settings.stream_retention_s)
             stack.push_async_callback(generations.drain, 0.0)
             await stack.enter_async_context(_background(generations.keep_leases(), keep_pauses_short(lambda: generations.busy)))
             app.state.services = Services(authenticator, groups, Jobs(engine, writer), calls, generations)

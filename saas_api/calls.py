@@ -14,7 +14,7 @@ import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 from sqlalchemy import Connection, Row, bindparam, select, update
 from sqlalchemy.exc import IntegrityError
@@ -31,6 +31,7 @@ from saas_api.store.tables import calls, jobs
 from saas_api.store.writer import Writer
 from wire.errors import ErrorCode, WireError
 from wire.log import Outcome
+from wire.records import Attempt, Receipt, Usage
 
 logger = logging.getLogger(__name__)
 
@@ -53,13 +54,15 @@ _SETTLE = Prepared(
                 calls.c.completion_tokens,
                 calls.c.estimated,
                 calls.c.cost_micro_usd,
+                calls.c.resolved_model,
+                calls.c.attempts,
                 calls.c.message,
                 calls.c.finished_at,
             )
         }
     )
 )
-_RENEW = _RUNNING.values(lease_until=bindparam("lease_until"), completion_tokens=bindparam("completion_tokens"))
+_RENEW = _RUNNING.values({name: bindparam(f"new_{name}") for name in ("lease_until", "completion_tokens", "resolved_model")})
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +73,6 @@ class Call:
     job_id: str
     team_id: str
     model_group: str
-    deployment: Deployment
     params: Mapping[str, Any]
     prompt_estimate: int
     owns_job: bool
@@ -78,17 +80,28 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Settlement:
-    """How a call ended, and what it used.
+    """How a call ended, what was tried for it, and what it used.
 
-    `usage` has OpenAI's field names, `prompt_tokens` and `completion_tokens` at least; `estimated` says that it is not the provider's own.
+    `deployment` gave the answer; None where none was asked. `estimated` says that the usage is not the provider's own.
     """
 
     outcome: Outcome
-    usage: Mapping[str, Any]
+    deployment: Deployment | None
+    attempts: Sequence[Attempt]
+    usage: Usage
     estimated: bool
     finish_reason: str | None = None
     message: Mapping[str, Any] | None = None
     error: WireError | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """How far a running call has come: the tokens generated so far, and the model that generates them."""
+
+    call_id: str
+    tokens: int
+    model: str
 
 
 class AlreadyStarted(Exception):
@@ -120,7 +133,7 @@ class Calls:
         Raises WireError (NOT_FOUND, MODEL_NOT_ALLOWED, JOB_FINISHED) and AlreadyStarted.
         """
         group = request.model_group
-        deployment = self._model_groups.choose(group)
+        first = self._model_groups.choose(group)
         if not identity.may_use(group):
             raise WireError(ErrorCode.MODEL_NOT_ALLOWED, f"This team may not use the model group {group!r}.")
         params = request.params()
@@ -133,7 +146,7 @@ class Calls:
             "job_id": job if own is None else own["job_id"],
             "key_id": identity.key_id,
             "model_group": group,
-            "resolved_model": deployment.model,
+            "resolved_model": first.model if first else "",
             "purpose": request.purpose,
             "streamed": streamed,
             "owns_job": owns_job,
@@ -142,7 +155,7 @@ class Calls:
             "completion_tokens": 0,
             "estimated": True,
             "cost_micro_usd": 0,
-            "attempts": 1,
+            "attempts": [],
             "created_at": now,
             "lease_until": now + LEASE_S,
         }
@@ -160,11 +173,12 @@ class Calls:
             if idempotency_key is None:
                 raise
             raise await self._started_before(identity, idempotency_key) from None
-        return Call(record["call_id"], record["job_id"], identity.team_id, group, deployment, params, estimate, owns_job)
+        return Call(record["call_id"], record["job_id"], identity.team_id, group, params, estimate, owns_job)
 
-    async def settle(self, call: Call, end: Settlement) -> dict[str, Any]:
+    async def settle(self, call: Call, end: Settlement) -> Receipt:
         """Records the end of a call, once, and answers its receipt. Raises AlreadySettled where somebody else has."""
-        cost = call.deployment.price.cost_micro_usd(end.usage)
+        cost = end.deployment.price.cost_micro_usd(end.usage) if end.deployment else 0
+        model = end.deployment.model if end.deployment else ""
         prompt, completion = end.usage["prompt_tokens"], end.usage["completion_tokens"]
         ended = {
             "of": call.call_id,
@@ -175,6 +189,8 @@ class Calls:
             "completion_tokens": completion,
             "estimated": end.estimated,
             "cost_micro_usd": cost,
+            "resolved_model": model,
+            "attempts": end.attempts,
             "message": end.message,
             "finished_at": time.time(),
         }
@@ -199,18 +215,22 @@ class Calls:
             "credits_charged": None,
             "credits_remaining": None,
             "model_group": call.model_group,
-            "resolved_model": call.deployment.model,
-            "attempts": 1,
+            "resolved_model": model,
+            "attempts": list(end.attempts),
         }
 
-    async def renew(self, checkpoints: Sequence[tuple[str, int]]) -> None:
-        """Renews the leases of running calls, given with the number of tokens each has generated so far."""
+    async def renew(self, checkpoints: Sequence[Checkpoint]) -> None:
+        """Renews the leases of running calls, and keeps how far each has come."""
         if not checkpoints:
             return
         until = time.time() + LEASE_S
         async with self._engine.begin() as connection:
             await connection.execute(
-                _RENEW, [{"of": call_id, "lease_until": until, "completion_tokens": tokens} for call_id, tokens in checkpoints]
+                _RENEW,
+                [
+                    {"of": one.call_id, "new_lease_until": until, "new_completion_tokens": one.tokens, "new_resolved_model": one.model}
+                    for one in checkpoints
+                ],
             )
 
     async def reap(self, running: Collection[str] = (), *, at_start: bool = False) -> None:
@@ -276,14 +296,14 @@ def estimate_completion_tokens(deltas: int, text: str) -> int:
     return by_length if len(text) > 2 * _CHARACTERS_PER_TOKEN * deltas else deltas
 
 
-def trusted_usage(usage: Any) -> dict[str, Any] | None:
+def trusted_usage(usage: Any) -> Usage | None:
     """The provider's usage, if its counts are counts; otherwise None, and it is estimated."""
     if not isinstance(usage, Mapping):
         return None
     counts = (usage.get("prompt_tokens"), usage.get("completion_tokens"))
     if not all(isinstance(count, int) and 0 <= count <= MAX_TOKENS for count in counts):
         return None
-    return dict(usage)
+    return cast(Usage, dict(usage))
 
 
 def trusted_text(value: Any) -> str | None:

@@ -9,9 +9,11 @@ from enum import Enum, auto
 from typing import Any
 
 from llm_providers import ProviderError
+from saas_api.attempts import Attempts
 from saas_api.calls import Call
 from wire.errors import ErrorCode, WireError
 from wire.log import LogFull, Outcome, StreamLog
+from wire.records import Receipt
 from wire.timing import HopMarks
 
 logger = logging.getLogger(__name__)
@@ -33,7 +35,8 @@ class Generation:
         self.log: StreamLog = StreamLog()
         self.completion: dict[str, Any] | None = None
         """A non-streaming call's answer."""
-        self.receipt: dict[str, Any] | None = None
+        self.attempts = Attempts(marks)
+        self.receipt: Receipt | None = None
         self.error: WireError | None = None
         """What went wrong, once it has."""
         self.ended = asyncio.Event()
@@ -63,6 +66,8 @@ class Generation:
             self.task.uncancel()
         except ProviderError as error:
             self.error = error.to_wire()
+        except WireError as error:
+            self.error = error
         except LogFull as error:
             self.error = WireError(ErrorCode.UPSTREAM_PROTOCOL, f"The answer exceeds {error.limit} bytes.", retryable=False)
         except Exception:

@@ -9,25 +9,28 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import Any
 
 from sqlalchemy.exc import SQLAlchemyError
 
 from hop.fold import Fold
-from llm_providers import Transport, complete, open_stream
-from saas_api.calls import LEASE_S, Call, Calls, Settlement, estimate_completion_tokens, trusted_text, trusted_usage
+from llm_providers import ProviderError, Target, Transport
+from saas_api.calls import LEASE_S, Call, Calls, Checkpoint, Settlement, estimate_completion_tokens, trusted_text, trusted_usage
 from saas_api.generation import Generation
+from saas_api.model_groups import ModelGroups
 from serving.turnstile import ENDS_PER_PASS, Turnstile
 from wire.context import request_id_var
 from wire.errors import ErrorCode, WireError
 from wire.frames import DONE, failed_frame, hop_frame, numbered, receipt_frame
-from wire.log import Ending
+from wire.log import Ending, StreamLog
+from wire.records import Receipt
 from wire.timing import HopMarks
 
 logger = logging.getLogger(__name__)
 
 HOP = "saas_api"
 _SETTLE_AGAIN_AFTER_S = (0.1, 0.5, 2.0)
+_FIRST_FRAMES = 32
+"""A provider that has written more than this many frames has begun its answer, whatever stands in them."""
 _FIRST_READER_S = 5.0
 """However short the grace: the response that is being prepared is the first reader."""
 
@@ -38,8 +41,9 @@ class Generations:
     `grace_s`: how long a generation goes on without a reader. `retention_s`: how long a finished stream can be resumed.
     """
 
-    def __init__(self, calls: Calls, transport: Transport, *, grace_s: float, retention_s: float) -> None:
+    def __init__(self, calls: Calls, groups: ModelGroups, transport: Transport, *, grace_s: float, retention_s: float) -> None:
         self._calls = calls
+        self._groups = groups
         self._transport = transport
         self._grace_s = grace_s
         self._retention_s = retention_s
@@ -95,7 +99,7 @@ class Generations:
         while True:
             await asyncio.sleep(LEASE_S / 3)
             try:
-                await self._calls.renew([(generation.call.call_id, len(generation.log)) for generation in self._running])
+                await self._calls.renew([_checkpoint(generation) for generation in self._running])
                 await self._calls.reap({generation.call.call_id for generation in self._running})
             except Exception:
                 logger.exception("the leases could not be renewed")
@@ -104,7 +108,7 @@ class Generations:
 
     async def _live(self, generation: Generation) -> None:
         try:
-            await generation.guarded(self._pump(generation) if generation.streamed else self._ask(generation))
+            await generation.guarded(self._answer(generation))
             trailer = await self._settled(generation)
         except Exception:
             logger.exception("the end of the call %s could not be recorded", generation.call.call_id)
@@ -117,10 +121,28 @@ class Generations:
             self._running.discard(generation)
             asyncio.get_running_loop().call_later(self._retention_s, self._by_call.pop, generation.call.call_id, None)
 
-    async def _pump(self, generation: Generation) -> None:
+    async def _answer(self, generation: Generation) -> None:
+        """Asks one deployment after the other, until one has answered, or has failed where no other may take its place."""
+        attempts, group = generation.attempts, generation.call.model_group
+        ask = self._pump if generation.streamed else self._ask
+        deployment = self._groups.choose(group)
+        while deployment is not None:
+            attempts.begin(deployment)
+            try:
+                await ask(generation, deployment.target)
+                return
+            except ProviderError as error:
+                attempts.failed(error)
+                following = self._groups.choose(group, attempts.tried)
+                if following is None or not error.elsewhere or _has_token(generation.log):
+                    raise
+                logger.warning("the call %s goes on from %s to %s: %s", generation.call.call_id, deployment.model, following.model, error)
+                deployment = following
+
+    async def _pump(self, generation: Generation, target: Target) -> None:
         """The way of a chunk through this hop: `take` is called with what the socket had, and the append sends it on."""
-        log, marks, call = generation.log, generation.marks, generation.call
-        index = 0
+        log, marks = generation.log, generation.marks
+        index = len(log)
 
         def take(frames: list[bytes], size: int) -> None:
             nonlocal index
@@ -132,16 +154,13 @@ class Generations:
             index += len(frames)
 
         marks.sent()
-        stream = await open_stream(self._transport, call.deployment.target, call.params)
-        marks.headers()
-        await stream.follow(take)
+        await self._transport.stream(target, generation.call.params, take, accepted=marks.headers)
 
-    async def _ask(self, generation: Generation) -> None:
+    async def _ask(self, generation: Generation, target: Target) -> None:
         """The same for a call that wants its answer whole."""
-        marks, call = generation.marks, generation.call
-        marks.sent()
-        generation.completion, size = await complete(self._transport, call.deployment.target, call.params)
-        marks.arrived(1, size)
+        generation.marks.sent()
+        generation.completion, size = await self._transport.complete(target, generation.call.params)
+        generation.marks.arrived(1, size)
 
     async def _settled(self, generation: Generation) -> bytes:
         """Settles the call, writes what belongs to the end into the log, and answers the terminal frame."""
@@ -155,7 +174,7 @@ class Generations:
             log.append([numbered(len(log), hop_frame(generation.marks.to_dict()))], closing=True)
         return DONE if error is None else failed_frame(error)
 
-    async def _recorded(self, generation: Generation, end: Settlement) -> dict[str, Any]:
+    async def _recorded(self, generation: Generation, end: Settlement) -> Receipt:
         """Settles the call, with some patience for a database that is not there for a moment."""
         for pause in (*_SETTLE_AGAIN_AFTER_S, None):
             try:
@@ -169,7 +188,8 @@ class Generations:
 
     async def _settlement(self, generation: Generation) -> Settlement:
         """What the call has come to. Nothing in it that the provider said is taken for what it should be."""
-        completion, error = generation.completion, generation.error
+        completion, error, attempts = generation.completion, generation.error, generation.attempts
+        first_token: int | None = 0  # a whole answer is its own first token
         if completion is not None:
             choice = completion["choices"][0]
             raw_usage, finish_reason, message = completion.get("usage"), choice.get("finish_reason"), choice["message"]
@@ -180,14 +200,23 @@ class Generations:
             answer = fold.answer
             raw_usage, finish_reason = answer.usage, answer.finish_reason
             deltas, text = answer.deltas, answer.content + answer.reasoning
-            message = answer.message() if answer.deltas else None
-        usage = trusted_usage(raw_usage)
-        estimated = usage is None
+            message, first_token = answer.message() if answer.deltas else None, fold.first_token
+        told = trusted_usage(raw_usage)
+        usage = told
         if usage is None:
-            began = error is None or bool(deltas)  # a provider that refused has used nothing
+            began = attempts.deployment is not None and (error is None or bool(deltas))  # a provider that refused has used nothing
             prompt = generation.call.prompt_estimate if began else 0
             usage = {"prompt_tokens": prompt, "completion_tokens": estimate_completion_tokens(deltas, text)}
-        return Settlement(generation.outcome, usage, estimated, trusted_text(finish_reason), message, error)
+        return Settlement(
+            outcome=generation.outcome,
+            deployment=attempts.deployment,
+            attempts=attempts.records(generation.outcome, told, first_token),
+            usage=usage,
+            estimated=told is None,
+            finish_reason=trusted_text(finish_reason),
+            message=message,
+            error=error,
+        )
 
     def _watch(self, generation: Generation, grace_s: float) -> None:
         """Cancels the generation once it has had no reader for the grace; every reader that leaves sets it anew."""
@@ -202,6 +231,18 @@ class Generations:
             loop.call_later(grace_s, look)
         else:
             look()
+
+
+def _has_token(log: StreamLog) -> bool:
+    """Whether the reader has got something of an answer: a role, or an empty chunk, is nothing."""
+    fold = Fold()
+    fold.take(log.frames(0, _FIRST_FRAMES))
+    return fold.first_token is not None or len(log) > _FIRST_FRAMES
+
+
+def _checkpoint(generation: Generation) -> Checkpoint:
+    deployment = generation.attempts.deployment
+    return Checkpoint(generation.call.call_id, len(generation.log), deployment.model if deployment else "")
 
 
 def _shutting_down() -> WireError:

@@ -115,12 +115,12 @@ class ModelGroups:
     def names(self) -> list[str]:
         return list(self._groups)
 
-    def choose(self, name: str) -> Deployment:
-        """The deployment that a new call to this group goes to. Raises WireError NOT_FOUND."""
+    def choose(self, name: str, tried: Sequence[Deployment] = ()) -> Deployment | None:
+        """The deployment that a call to this group asks next; None once all have been tried. Raises WireError NOT_FOUND."""
         group = self._groups.get(name)
         if group is None:
             raise WireError(ErrorCode.NOT_FOUND, f"There is no model group named {name[:100]!r}.")
-        return group.deployments[0]
+        return next((deployment for deployment in group.deployments if deployment not in tried), None)
 
     def price(self, resolved_model: str) -> Price:
         """The price of a deployment's model, also of one that has left the groups since."""

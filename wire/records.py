@@ -6,7 +6,7 @@ with six places, durations are microseconds on the monotonic clock of the hop th
 
 from __future__ import annotations
 
-from typing import Any, Literal, NotRequired, TypedDict
+from typing import Any, NotRequired, TypedDict
 
 
 class Usage(TypedDict):
@@ -24,7 +24,8 @@ class Attempt(TypedDict):
 
     model: str
     """PROVIDER/MODEL."""
-    outcome: Literal["finished", "cancelled", "failed"]
+    outcome: str
+    """finished, cancelled or failed."""
     error_code: str | None
     started_us: int
     first_token_us: int | None

@@ -121,6 +121,15 @@ class HopMarks:
         return record
 
     @property
+    def elapsed_us(self) -> int:
+        """How long ago the request arrived."""
+        return (now_ns() - self._received) // 1000
+
+    def arrival_us(self, index: int) -> int | None:
+        """When the chunk of this index arrived; None for one that has not."""
+        return self._us(self._arrivals[index]) if index < len(self._arrivals) else None
+
+    @property
     def first_in_us(self) -> int | None:
         """When the first chunk arrived; None before that."""
         return self._us(self._arrivals[0]) if self._arrivals else None

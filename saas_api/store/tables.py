@@ -84,7 +84,7 @@ calls = Table(
     Column("completion_tokens", Integer, nullable=False),  # the last checkpoint until the call is settled
     Column("estimated", Boolean, nullable=False),
     Column("cost_micro_usd", BigInteger, nullable=False),
-    Column("attempts", Integer, nullable=False),
+    Column("attempts", JSON, nullable=False),  # a list of `wire.records.Attempt`, empty until the call is settled
     Column("message", JSON),  # the answer, kept for those who come after the stream has expired
     Column("created_at", Double, nullable=False),
     Column("finished_at", Double),

@@ -20,8 +20,6 @@ from llm_providers import (
     Transport,
     Truncated,
     Unauthorized,
-    complete,
-    open_stream,
 )
 from tests.support.ports import free_port
 from tests.support.provider import Provider
@@ -45,8 +43,7 @@ async def read_all(transport: Transport, where: Target) -> tuple[list[bytes], Pr
     """The frames of an answer, and how it failed, if it did."""
     frames: list[bytes] = []
     try:
-        stream = await open_stream(transport, where, MESSAGES)
-        await stream.follow(lambda some, size: frames.extend(some))
+        await transport.stream(where, MESSAGES, lambda some, size: frames.extend(some))
     except ProviderError as error:
         return frames, error
     return frames, None
@@ -78,7 +75,7 @@ async def test_tool_arguments_are_the_raw_fragments(provider: Provider, transpor
 
 
 @pytest.mark.parametrize(
-    ("behaviour", "kind", "recoverable", "chunks"),
+    ("behaviour", "kind", "again", "chunks"),
     [
         ("status-401", Unauthorized, False, 0),
         ("status-429", RateLimited, True, 0),
@@ -93,12 +90,12 @@ async def test_tool_arguments_are_the_raw_fragments(provider: Provider, transpor
     ],
 )
 async def test_each_misbehaviour_has_its_error(
-    provider: Provider, transport: Transport, behaviour: str, kind: type[ProviderError], recoverable: bool, chunks: int
+    provider: Provider, transport: Transport, behaviour: str, kind: type[ProviderError], again: bool, chunks: int
 ) -> None:
     """What came before the fault is kept, the error tells its kind, and the provider's own words are in none of it."""
     frames, error = await read_all(transport, target(provider.api_base, behaviour))
     assert type(error) is kind
-    assert error.recoverable is recoverable
+    assert error.again is again
     assert PROVIDER_DETAIL not in str(error)
     assert folded(frames).content == expected_text(chunks)
     if behaviour == "status-429":
@@ -114,8 +111,7 @@ async def test_a_refused_connection_is_unavailable(transport: Transport) -> None
 async def test_usage_is_asked_for_whatever_the_caller_said(provider: Provider, transport: Transport) -> None:
     """The provider sees include_usage, the model's own name, the key, and the caller's other parameters untouched."""
     params = MESSAGES | {"stream_options": {"include_usage": False}, "temperature": 0.3, "unheard_of": [1]}
-    stream = await open_stream(transport, target(provider.api_base), params)
-    stream.close()
+    await transport.stream(target(provider.api_base), params, lambda frames, size: None)
     last = provider.stats()["last"]
     assert last["headers"]["authorization"] == "Bearer sk-provider"
     expected = params | {"model": "bench+text", "stream": True, "stream_options": {"include_usage": True}}
@@ -124,9 +120,8 @@ async def test_usage_is_asked_for_whatever_the_caller_said(provider: Provider, t
 
 async def test_cancelling_closes_the_socket_at_once(provider: Provider, transport: Transport) -> None:
     """The provider sees its reader leave within a fraction of a second, in the middle of an answer."""
-    stream = await open_stream(transport, target(provider.api_base, "stall"), MESSAGES)
     came = asyncio.Event()
-    following = asyncio.create_task(stream.follow(lambda frames, size: came.set()))
+    following = asyncio.create_task(transport.stream(target(provider.api_base, "stall"), MESSAGES, lambda frames, size: came.set()))
     await came.wait()
     following.cancel()
     await asyncio.to_thread(provider.wait_for, lambda stats: stats["cancelled"] == 1, 0.2)
@@ -138,15 +133,14 @@ async def test_a_sink_that_raises_ends_the_stream(provider: Provider, transport:
     def refuse(frames: list[bytes], size: int) -> None:
         raise LookupError("enough of this")
 
-    stream = await open_stream(transport, target(provider.api_base, "stall"), MESSAGES)
     with pytest.raises(LookupError):
-        await stream.follow(refuse)
+        await transport.stream(target(provider.api_base, "stall"), MESSAGES, refuse)
     await asyncio.to_thread(provider.wait_for, lambda stats: stats["cancelled"] == 1, 0.2)
 
 
 async def test_cancelling_the_request_closes_the_socket(provider: Provider, transport: Transport) -> None:
     """A call that is cancelled while it waits for the first byte leaves no connection behind."""
-    waiting = asyncio.create_task(open_stream(transport, target(provider.api_base, "hang"), MESSAGES))
+    waiting = asyncio.create_task(transport.stream(target(provider.api_base, "hang"), MESSAGES, lambda frames, size: None))
     await asyncio.to_thread(provider.wait_for, lambda stats: stats["open"] == 1)
     waiting.cancel()
     await asyncio.to_thread(provider.wait_for, lambda stats: stats["open"] == 0, 0.5)
@@ -154,7 +148,7 @@ async def test_cancelling_the_request_closes_the_socket(provider: Provider, tran
 
 async def test_a_whole_completion(provider: Provider, transport: Transport) -> None:
     """The non-streaming form is the provider's own object."""
-    answer, size = await complete(transport, target(provider.api_base), MESSAGES)
+    answer, size = await transport.complete(target(provider.api_base), MESSAGES)
     assert answer["choices"][0]["message"]["content"] == expected_text(25)
     assert size > len(expected_text(25))
     assert "stream_options" not in provider.stats()["last"]["body"]

@@ -39,6 +39,7 @@ class Records:
         target = Target("openai", "model", f"http://127.0.0.1:{free_port()}/v1", None)
         groups = ModelGroups([ModelGroup("group", [Deployment("openai/model", target, Price("openai", "model"))])])
         writer = Writer(self.transact)
+        self.groups = groups
         self.calls = Calls(engine, writer, groups)
         self.jobs = Jobs(engine, writer)
         self.identity = Identity("team", "", None)
@@ -69,7 +70,7 @@ async def status(records: Records, job_id: str) -> tuple[str, str]:
 
 
 def finished(tokens: int = 9) -> Settlement:
-    return Settlement(Outcome.FINISHED, {"prompt_tokens": 1, "completion_tokens": tokens}, False, "stop")
+    return Settlement(Outcome.FINISHED, None, [], {"prompt_tokens": 1, "completion_tokens": tokens}, False, "stop")
 
 
 async def test_a_call_is_settled_once(records: Records) -> None:
@@ -78,7 +79,7 @@ async def test_a_call_is_settled_once(records: Records) -> None:
     receipt = await records.calls.settle(call, finished())
     assert receipt["usage"]["total_tokens"] == 10
     with pytest.raises(AlreadySettled):
-        await records.calls.settle(call, Settlement(Outcome.FAILED, {"prompt_tokens": 0, "completion_tokens": 0}, True))
+        await records.calls.settle(call, Settlement(Outcome.FAILED, None, [], {"prompt_tokens": 0, "completion_tokens": 0}, True))
     assert await status(records, call.job_id) == ("completed", "finished")
 
 
@@ -86,7 +87,7 @@ async def test_a_database_that_fails_for_a_moment(records: Records) -> None:
     """The settlement is tried again, and the call ends as it ended."""
     call = await records.calls.open(records.identity, REQUEST, JOB, streamed=True)
     async with Transport() as transport:
-        generations = Generations(records.calls, transport, grace_s=5, retention_s=5)
+        generations = Generations(records.calls, records.groups, transport, grace_s=5, retention_s=5)
         records.failures = 2
         generation = generations.start(call, received_ns=now_ns(), streamed=True)
         await generation.ended.wait()

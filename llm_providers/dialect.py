@@ -1,0 +1,53 @@
+"""What a provider speaks: how a request is written and how its answer is read. A dialect is a value; it does no I/O.
+
+Whatever the dialect, what comes out is OpenAI's: clean frames, each `data: {chat.completion.chunk}\\n\\n`, or a whole
+`chat.completion`. So everything above knows one format, and another dialect is another module like `llm_providers.openai`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+from llm_providers.errors import ProviderError
+
+if TYPE_CHECKING:
+    from llm_providers.registry import Target
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A POST request, ready to be sent. The headers hold the provider's key."""
+
+    url: str
+    headers: Mapping[str, str]
+    body: bytes
+
+
+class FrameReader(Protocol):
+    """Reads one streamed answer: bytes in, clean frames out."""
+
+    done: bool
+    """The answer has ended in order; what follows does not matter."""
+    failure: ProviderError | None
+    """What came that no frame may follow."""
+
+    def feed(self, data: bytes) -> list[bytes]:
+        """The frames that these bytes complete, up to the end or the failure."""
+
+    def check_finished(self) -> None:
+        """To be called at the end of the body. Raises Truncated where the answer was not finished."""
+
+
+class Dialect(Protocol):
+    """One way of talking to models."""
+
+    def request(self, target: Target, params: Mapping[str, Any], *, streamed: bool) -> Request:
+        """The request for an answer; `params` are OpenAI's. Raises InvalidRequest where they cannot be written."""
+
+    def reader(self) -> FrameReader:
+        """A reader for one streamed answer."""
+
+    def completion(self, body: bytes) -> dict[str, Any]:
+        """A whole answer as a `chat.completion`. Raises ProviderError."""

@@ -1,0 +1,71 @@
+"""What was tried for one call: which deployment was asked, when, and what came of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from llm_providers import ProviderError
+from saas_api.model_groups import Deployment
+from wire.log import Outcome
+from wire.records import Attempt, Usage
+from wire.timing import HopMarks
+
+
+@dataclass(slots=True)
+class Trial:
+    """One deployment that is being asked, or has been. Times are microseconds since the call arrived."""
+
+    deployment: Deployment
+    started_us: int
+    ended_us: int | None = None
+    error_code: str | None = None
+
+
+class Attempts:
+    """The trials of one call, in order. At most the last one has given a token: after that nothing is tried again."""
+
+    def __init__(self, marks: HopMarks) -> None:
+        self._marks = marks
+        self._trials: list[Trial] = []
+
+    @property
+    def tried(self) -> list[Deployment]:
+        """The deployments that have been asked so far."""
+        return [trial.deployment for trial in self._trials]
+
+    @property
+    def deployment(self) -> Deployment | None:
+        """The one that was asked last; None before the first."""
+        return self._trials[-1].deployment if self._trials else None
+
+    def begin(self, deployment: Deployment) -> None:
+        """This deployment is about to be asked."""
+        self._trials.append(Trial(deployment, self._marks.elapsed_us))
+
+    def failed(self, error: ProviderError) -> None:
+        """The deployment that was asked last has failed."""
+        trial = self._trials[-1]
+        trial.ended_us, trial.error_code = self._marks.elapsed_us, error.code.code
+
+    def records(self, outcome: Outcome, usage: Usage | None, first_token: int | None) -> list[Attempt]:
+        """What stands in the receipt.
+
+        `outcome` and `usage` (the provider's own) are the last trial's. `first_token` is the index of the chunk that brought it.
+        """
+        now = self._marks.elapsed_us
+        records: list[Attempt] = []
+        for trial in self._trials:
+            last = trial is self._trials[-1]
+            failed = trial.error_code is not None
+            records.append(
+                {
+                    "model": trial.deployment.model,
+                    "outcome": Outcome.FAILED.value if failed else outcome.value if last else Outcome.CANCELLED.value,
+                    "error_code": trial.error_code,
+                    "started_us": trial.started_us,
+                    "first_token_us": self._marks.arrival_us(first_token) if last and first_token is not None else None,
+                    "ended_us": now if trial.ended_us is None else trial.ended_us,
+                    "usage": usage if last else None,
+                }
+            )
+        return records
