@@ -2,29 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from types import TracebackType
 from typing import Any, Self
-from urllib.parse import quote
-
-import orjson
 
 from hop.connections import Client
 from hop.response import ConnectFailed, ExchangeFailed, Response
+from saas_client import _requests as requests
+from saas_client._answers import read_answer
 from saas_client._errors import GatewayCut, GatewayRefused, SaaSClientError, error_from_response
+from saas_client._requests import Job, Messages, Patience, Request
 from saas_client._stream import Stream
 from wire.context import outgoing_headers
 
 KEEPALIVE_S = 30.0
 MAX_ANSWER_BYTES = 64 * 1024 * 1024
 PATIENCE_S = 30.0
-"""How long the gateway may be silent where it has nothing to wait for."""
 CHAT_PATIENCE_S = 600.0
-"""The same for a whole answer, before whose end it says nothing: a gateway that vanished without a word must not be waited for for ever."""
+"""A gateway that has vanished without a word is not waited for for ever."""
 DEFAULT_MODEL_GROUP = "chat-fast"
-
-Messages = Sequence[Mapping[str, Any]]
 
 
 class SaaSLLMClient:
@@ -56,7 +53,7 @@ class SaaSLLMClient:
 
     async def create_job(self, job_type: str, *, user_id: str | None = None, metadata: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Opens a job: `job_id`, `status`, `created_at`."""
-        return await self._json("POST", "/api/jobs/create", self._job(job_type, user_id, metadata))
+        return await self._json(requests.create_job(Job(self.team_id, job_type, user_id, metadata)))
 
     async def complete_job(
         self,
@@ -67,12 +64,11 @@ class SaaSLLMClient:
         error_message: str | None = None,
     ) -> dict[str, Any]:
         """Ends a job as `completed` or `failed`; the answer holds its costs."""
-        body = _given(status=status, metadata=metadata, error_message=error_message)
-        return await self._json("POST", f"{_job(job_id)}/complete", body)
+        return await self._json(requests.complete_job(job_id, status, metadata, error_message))
 
     async def get_job(self, job_id: str) -> dict[str, Any]:
         """The job's record; under `calls` each call's `status`, `usage`, `cost_usd`, and its answer as `message`."""
-        return await self._json("GET", _job(job_id))
+        return await self._json(requests.get_job(job_id))
 
     async def chat(
         self,
@@ -90,8 +86,8 @@ class SaaSLLMClient:
 
         `params` are OpenAI's own (`temperature`, `max_tokens`, `tools` …), passed on as they are.
         """
-        body = params | self._job(job_type, user_id, metadata) | {"model_group": model_group, "messages": messages}
-        return await self._json("POST", "/api/jobs/create-and-call", body, idempotency_key=idempotency_key, patience_s=CHAT_PATIENCE_S)
+        job = Job(self.team_id, job_type, user_id, metadata)
+        return await self._json(requests.chat(job, model_group, messages, params, idempotency_key, streamed=False))
 
     @asynccontextmanager
     async def chat_stream(
@@ -107,64 +103,41 @@ class SaaSLLMClient:
         **params: Any,
     ) -> AsyncIterator[Stream]:
         """The same as a stream. With the same `idempotency_key` a second request follows the first one's call from its start."""
-        body = params | self._job(job_type, user_id, metadata) | {"model_group": model_group, "messages": messages}
-        async with self._request("POST", "/api/jobs/create-and-call-stream", body, idempotency_key=idempotency_key) as response:
+        job = Job(self.team_id, job_type, user_id, metadata)
+        async with self._sent(requests.chat(job, model_group, messages, params, idempotency_key, streamed=True)) as response:
             yield Stream(response)
 
     @asynccontextmanager
     async def resume_stream(self, job_id: str, call_id: str, last_event_id: int | None = None) -> AsyncIterator[Stream]:
         """The frames of a call after the one with this id, or all of them; what is still to come included."""
-        headers = None if last_event_id is None else {"Last-Event-ID": str(last_event_id)}
-        async with self._request("GET", f"{_call(job_id, call_id)}/stream", headers=headers) as response:
+        async with self._sent(requests.resume_stream(job_id, call_id, last_event_id)) as response:
             stream = Stream(response)
             stream.job_id, stream.call_id = job_id, call_id
             yield stream
 
     async def cancel(self, job_id: str, call_id: str) -> dict[str, Any]:
         """Stops the provider now and settles what was generated: `job_id`, `call_id`, `status`."""
-        return await self._json("POST", f"{_call(job_id, call_id)}/cancel")
+        return await self._json(requests.cancel(job_id, call_id))
 
     async def model_groups(self) -> list[str]:
         """The names of the model groups that the team may use."""
-        answer = await self._json("GET", "/v1/models")
+        answer = await self._json(requests.models())
         return [model["id"] for model in answer.get("data", ())]
 
-    def _job(self, job_type: str, user_id: str | None, metadata: Mapping[str, Any] | None) -> dict[str, Any]:
-        return {"team_id": self.team_id, "job_type": job_type} | _given(user_id=user_id, metadata=metadata)
-
-    async def _json(
-        self, method: str, path: str, body: Any = None, *, idempotency_key: str | None = None, patience_s: float | None = None
-    ) -> dict[str, Any]:
-        patience_s = PATIENCE_S if patience_s is None else patience_s
-        async with self._request(method, path, body, idempotency_key=idempotency_key, patience_s=patience_s) as response:
-            try:
-                answer = orjson.loads(await _whole(response))
-            except orjson.JSONDecodeError as error:
-                raise GatewayCut("the answer is not JSON") from error
-        if not isinstance(answer, dict):
-            raise GatewayCut("the answer is not a JSON object")
-        return answer
+    async def _json(self, request: Request) -> dict[str, Any]:
+        async with self._sent(request) as response:
+            return read_answer(await _whole(response))
 
     @asynccontextmanager
-    async def _request(
-        self,
-        method: str,
-        path: str,
-        body: Any = None,
-        *,
-        idempotency_key: str | None = None,
-        headers: dict[str, str] | None = None,
-        patience_s: float | None = None,
-    ) -> AsyncIterator[Response]:
+    async def _sent(self, request: Request) -> AsyncIterator[Response]:
         """A successful response. Whoever leaves before its end closes the connection; a whole one goes back to the pool."""
         if self._client is None:
             raise SaaSClientError("the client is not open: use it as an async context manager")
-        sent = self._headers | outgoing_headers() | (headers or {})
-        if idempotency_key is not None:
-            sent["Idempotency-Key"] = idempotency_key
-        data = b"" if body is None else orjson.dumps(body)
+        headers = {**self._headers, **outgoing_headers(), **request.headers}
+        url = self.api_url + request.path
+        patience_s = {Patience.SHORT: PATIENCE_S, Patience.LONG: CHAT_PATIENCE_S}.get(request.patience)
         try:
-            response = await self._client.request(method, self.api_url + path, sent, data, patience_s=patience_s)
+            response = await self._client.request(request.method, url, headers, request.body, patience_s=patience_s)
         except ConnectFailed as error:
             raise GatewayRefused(f"the gateway cannot be reached: {error}") from error
         except ExchangeFailed as error:
@@ -183,16 +156,3 @@ async def _whole(response: Response) -> bytes:
         return await response.read_all(MAX_ANSWER_BYTES)
     except ExchangeFailed as error:
         raise GatewayCut(f"the answer was cut: {type(error).__name__}") from error
-
-
-def _job(job_id: str) -> str:
-    return f"/api/jobs/{quote(job_id, safe='')}"
-
-
-def _call(job_id: str, call_id: str) -> str:
-    return f"{_job(job_id)}/calls/{quote(call_id, safe='')}"
-
-
-def _given(**fields: Any) -> dict[str, Any]:
-    """The fields that were given: the gateway's own defaults stand for the others."""
-    return {name: value for name, value in fields.items() if value is not None}

@@ -23,8 +23,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import orjson
-
+from hop.json import read_object
 from wire.errors import ErrorCode, WireError
 
 
@@ -138,8 +137,4 @@ def error_from_response(status: int, body: bytes, retry_after: str | None) -> Sa
 
 
 def _envelope(body: bytes) -> Any:
-    try:
-        answer = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        return None
-    return answer.get("error") if isinstance(answer, dict) else None
+    return (read_object(body) or {}).get("error")

@@ -2,22 +2,19 @@
 
 Strategy. `follow` and `read` are the bottom: what one read of the socket completed, cut into frames and not looked at, pushed or
 pulled. A relay needs no more. `frames`, `events` and `text` stand on it, each a step nearer to a person. A stream belongs to one
-consumer; leaving its context closes the connection at once, since what is left of an event stream cannot be read to its end first.
+consumer. Leaving its context closes the connection at once.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import AsyncIterator, Callable
-from typing import Any
-
-import orjson
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
 
 from hop.response import ExchangeFailed, Response
-from saas_client._errors import GatewayCut, error_from
-from wire.errors import WireError
-from wire.frames import DONE
-from wire.sse import Decoder, Event, FrameSplitter, FrameTooLarge
+from saas_client._answers import EventReader, texts
+from saas_client._errors import GatewayCut
+from wire.records import Receipt
+from wire.sse import Event, FrameSplitter, FrameTooLarge
 
 
 class Stream:
@@ -32,37 +29,29 @@ class Stream:
     def __init__(self, response: Response) -> None:
         self.job_id = response.headers.get("x-job-id", "")
         self.call_id = response.headers.get("x-call-id", "")
-        self.receipt: dict[str, Any] | None = None
+        self.receipt: Receipt | None = None
         self._response = response
         self._splitter = FrameSplitter()
 
     async def follow(self, sink: Callable[[list[bytes], int], bool]) -> None:
         """Hands over the frames that each read completes, untouched, and the number of bytes of that read.
 
-        `sink` is called in the turn of the event loop in which the bytes came; the stream is followed until the body ends, in order or
-        not, or until the sink returns True. Raises GatewayCut where the connection breaks, and where the gateway sends what is not a
-        stream of ours, and what the sink raises.
+        `sink` is called in the turn of the event loop in which the bytes came. The stream is followed until the body ends, in order or
+        not, or until the sink returns True. Raises GatewayCut where the connection breaks, or what comes is not a stream of ours, and
+        what the sink raises.
         """
         splitter = self._splitter
-        try:
+        with _named_cuts():
             await self._response.follow(lambda data: sink(splitter.feed(data), len(data)))
-        except ExchangeFailed as error:
-            raise GatewayCut(f"the stream was cut: {type(error).__name__}") from error
-        except FrameTooLarge as error:
-            raise GatewayCut(str(error)) from error
 
     async def read(self) -> list[bytes] | None:
         """The frames that the next read completes, untouched (often one, possibly none); None at the end of the body.
 
         Raises GatewayCut as `follow` does.
         """
-        try:
+        with _named_cuts():
             data = await self._response.read()
             return self._splitter.feed(data) if data else None
-        except ExchangeFailed as error:
-            raise GatewayCut(f"the stream was cut: {type(error).__name__}") from error
-        except FrameTooLarge as error:
-            raise GatewayCut(str(error)) from error
 
     def close(self) -> None:
         """Closes the connection now. What has not been read is gone; the call itself goes on."""
@@ -76,46 +65,31 @@ class Stream:
 
     async def events(self) -> AsyncIterator[Event]:
         """Each event up to `[DONE]`. Raises SaaSError where the call failed, GatewayCut where the stream ended without an end."""
-        decoder = Decoder()
+        reader = EventReader()
         async for frame in self.frames():
-            if frame == DONE:
+            events = reader.feed(frame)
+            self.receipt = reader.receipt
+            if reader.ended:
                 return
-            for event in decoder.feed(frame):
-                if event.event == "failed":
-                    raise error_from(WireError.from_dict(_object(event.data).get("error")))
-                if event.event == "receipt":
-                    self.receipt = _object(event.data)
+            for event in events:
                 yield event
-        raise GatewayCut("the stream ended without its terminal frame")
+        reader.check_ended()
 
     async def text(self) -> AsyncIterator[str]:
         """The answer's text, delta by delta. Raises as `events` does.
 
-        A provider may cut a character in two: its halves then come as they are, each a surrogate at the edge of a delta.
+        A provider may cut a character in two. Its halves then come as they are, each a surrogate at the edge of a delta.
         """
         async for event in self.events():
-            if event.event == "message":
-                for text in _texts(_object(event.data)):
-                    yield text
+            for text in texts(event):
+                yield text
 
 
-def _texts(chunk: dict[str, Any]) -> list[str]:
-    """The text of each choice of a chunk that has some."""
-    choices = chunk.get("choices")
-    deltas = [choice.get("delta") for choice in choices if isinstance(choice, dict)] if isinstance(choices, list) else []
-    texts = [delta.get("content") for delta in deltas if isinstance(delta, dict)]
-    return [text for text in texts if isinstance(text, str) and text]
-
-
-def _object(data: str) -> dict[str, Any]:
-    """An event's JSON object. Raises GatewayCut: what is none is not a stream of ours."""
+@contextmanager
+def _named_cuts() -> Iterator[None]:
     try:
-        value = orjson.loads(data)
-    except orjson.JSONDecodeError:
-        try:
-            value = json.loads(data)  # takes half a surrogate pair, which is what a chunk may hold
-        except ValueError as error:
-            raise GatewayCut("the stream holds what is not JSON") from error
-    if not isinstance(value, dict):
-        raise GatewayCut("the stream holds what is not a JSON object")
-    return value
+        yield
+    except ExchangeFailed as error:
+        raise GatewayCut(f"the stream was cut: {type(error).__name__}") from error
+    except FrameTooLarge as error:
+        raise GatewayCut(str(error)) from error
