@@ -156,8 +156,14 @@ class Response:
                 await self._waiter
             finally:
                 self._waiter = None
-        if self._error is not None and not self._enough:
-            raise self._error
+        error = self._error
+        if error is not None and not self._enough:
+            # The traceback will refer to this response. If the response kept the error too, the cycle would wait for the collector.
+            self._error = type(error)(*error.args) if isinstance(error, ExchangeFailed) else ConnectionLost("the response was given up")
+            try:
+                raise error
+            finally:
+                del error
 
     def _wake(self) -> None:
         waiter = self._waiter

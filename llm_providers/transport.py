@@ -52,8 +52,12 @@ class Transport:
 
         def take(data: bytes) -> bool:
             sink(reader.feed(data), len(data))
-            if reader.failure is not None:
-                raise reader.failure
+            failure, reader.failure = reader.failure, None
+            if failure is not None:
+                try:
+                    raise failure
+                finally:
+                    del failure  # its traceback refers to this frame: a cycle would wait for the collector
             return reader.done
 
         try:

@@ -32,7 +32,7 @@ WHOLES = [
     Whole("chunked", CHUNKED + b"5\r\nhello\r\n1\r\n \r\n5\r\nworld\r\n0\r\n\r\n", b"hello world"),
     Whole("sizes in lower case", CHUNKED + b"1a\r\n" + b"x" * 26 + b"\r\n0\r\n\r\n", b"x" * 26),
     Whole("sizes in upper case, with zeros before", CHUNKED + b"001A\r\n" + b"x" * 26 + b"\r\n000\r\n\r\n", b"x" * 26),
-    Whole("extensions", CHUNKED + b'5;a=b;c="d"\r\nhello\r\n3 ; x\r\nyou\r\n0;last\r\n\r\n', b"helloyou"),
+    Whole("extensions", CHUNKED + b'5;a=b;c="d"\r\nhello\r\n3;x\r\nyou\r\n0;last\r\n\r\n', b"helloyou"),
     Whole("trailers", CHUNKED + b"5\r\nhello\r\n0\r\nX-Sum: 5\r\nX-More: 6\r\n\r\n", b"hello"),
     Whole("chunks that look like framing", CHUNKED + b"7\r\n\r\n0\r\n\r\n\r\n4\r\n\r\n\r\n\r\n0\r\n\r\n", b"\r\n0\r\n\r\n\r\n\r\n"),
     Whole("chunked, empty", CHUNKED + b"0\r\n\r\n", b""),
@@ -52,7 +52,6 @@ WHOLES = [
         Whole(f"an encoding that is none: {name.decode()!r}", OK + b"Content-Encoding: %b\r\nContent-Length: 2\r\n\r\nok" % name, b"ok")
         for name in (b"", b"none", b"utf-8", b"UTF-8, identity")
     ),
-    Whole("a size with blanks behind it", CHUNKED + b"5  \r\nhello\r\n0 \r\n\r\n", b"hello"),
     Whole("a body that looks like a response", CHUNKED + b"11\r\nHTTP/1.1 200 OK\r\n\r\n0\r\n\r\n", OK),
     Whole(
         "interim responses",
@@ -93,8 +92,9 @@ BAD = {
     "a size with a prefix": CHUNKED + b"0x5\r\nhello\r\n",
     "a size with a sign": CHUNKED + b"-5\r\nhello\r\n",
     "an empty size": CHUNKED + b"\r\nhello\r\n",
-    "a size beyond all measure": CHUNKED + b"f" * 16 + b"\r\n",
-    "an endless line of a size": CHUNKED + b"5;" + b"x" * 2000,
+    "a size with blanks behind it": CHUNKED + b"5  \r\nhello\r\n0 \r\n\r\n",
+    "a size beyond all measure": CHUNKED + b"f" * 17 + b"\r\n",
+    "an endless line of a size": CHUNKED + b"5;" + b"x" * (MAX_HEAD_BYTES + 1),
     "a chunk longer than it says": CHUNKED + b"5\r\nhello!\r\n0\r\n\r\n",
     "a chunk that ends with another line end": CHUNKED + b"5\r\nhello\n\r0\r\n\r\n",
     "a chunk shorter than it says": CHUNKED + b"6\r\nhello\r\n0\r\n\r\n",
