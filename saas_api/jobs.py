@@ -132,7 +132,7 @@ def _costs(connection: Connection, job: Row[Any]) -> dict[str, Any]:
         func.coalesce(func.sum(calls.c.completion_tokens), 0),
         func.coalesce(func.sum(calls.c.cost_micro_usd), 0),
     ).where(calls.c.job_id == job.job_id, calls.c.status != STREAMING)
-    count, prompt, completion, cost = connection.execute(settled).one()
+    count, prompt, completion, cost = map(int, connection.execute(settled).one())  # PostgreSQL's sums of integers are numeric
     return {
         "job_id": job.job_id,
         "status": job.status,

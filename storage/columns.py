@@ -13,7 +13,7 @@ class _WithoutNul(TypeDecorator[str]):
     """PostgreSQL's text cannot hold U+0000: there it becomes U+FFFD, the replacement character."""
 
     impl: type[String] = String
-    cache_ok = True
+    cache_ok = True  # which SQLAlchemy wants to hear of each class
 
     def bind_processor(self, dialect: Dialect) -> Callable[[str | None], Any] | None:
         return _replace_nul if dialect.name == "postgresql" else None
@@ -22,11 +22,14 @@ class _WithoutNul(TypeDecorator[str]):
 class Line(_WithoutNul):
     """Text of a bounded length."""
 
+    cache_ok = True
+
 
 class Words(_WithoutNul):
     """Text of any length."""
 
     impl = Text
+    cache_ok = True
 
 
 def _replace_nul(text: str | None) -> str | None:

@@ -77,8 +77,7 @@ async def open_database(url: str | URL, migrations: Path, admit: Callable[[], Aw
     """The database at this URL, its tables brought up to date.
 
     `migrations` is the folder of the `versions`. `admit` is awaited by each caller of `write` before it goes on (`storage.batching`).
-    Raises ValueError for a URL that is none, StorageError for a database that cannot be brought up to date, SQLAlchemyError and OSError
-    for one that cannot be opened.
+    Raises ValueError for a URL that is none, and StorageError for a database that cannot be opened or brought up to date.
     """
     async with open_engine(url, migrations) as engine:
         database = Database(engine, admit)

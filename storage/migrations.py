@@ -8,17 +8,25 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from alembic.config import Config
 from alembic.runtime.environment import EnvironmentContext
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection
+from sqlalchemy import URL, Connection
+
+_OPTIONS: dict[str, Any] = {"transactional_ddl": True}
 
 
 class StorageError(Exception):
-    """The database cannot be used as it is; the message is one sentence for the operator."""
+    """The database cannot be used as it is; the message tells the operator why, in a sentence or two."""
+
+    @classmethod
+    def because(cls, url: URL, error: Exception) -> Self:
+        """For what the driver said. The URL is told without its password."""
+        reason = str(getattr(error, "orig", error)).partition("\n")[0].strip(" .")
+        return cls(f"The database {url.render_as_string()} cannot be used: {reason}.")
 
 
 def migrate(connection: Connection, migrations: Path, before_upgrade: Callable[[str], None] | None = None) -> bool:
@@ -28,7 +36,7 @@ def migrate(connection: Connection, migrations: Path, before_upgrade: Callable[[
     a version that is not among these.
     """
     scripts = ScriptDirectory(str(migrations))
-    current, newest = MigrationContext.configure(connection).get_current_revision(), scripts.get_current_head()
+    current, newest = MigrationContext.configure(connection, opts=_OPTIONS).get_current_revision(), scripts.get_current_head()
     if current == newest:
         return False
     if current is not None:
@@ -44,6 +52,6 @@ def migrate(connection: Connection, migrations: Path, before_upgrade: Callable[[
         return scripts._upgrade_revs("head", heads)
 
     with EnvironmentContext(Config(), scripts, fn=upgrade, destination_rev="head") as environment:
-        environment.configure(connection=connection)
+        environment.configure(connection=connection, **_OPTIONS)
         environment.run_migrations()
     return True

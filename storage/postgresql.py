@@ -7,12 +7,13 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+from asyncpg import PostgresError
 from sqlalchemy import URL, Connection
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from storage.engines import JSON, Engine
-from storage.migrations import migrate
+from storage.migrations import StorageError, migrate
 from storage.works import Work, call, call_each
 
 _MIGRATION_LOCK = 0x73746F72  # an advisory lock's number: any that nobody else takes in this database
@@ -20,7 +21,7 @@ _MIGRATION_LOCK = 0x73746F72  # an advisory lock's number: any that nobody else 
 
 @asynccontextmanager
 async def open_postgresql(url: URL, migrations: Path) -> AsyncIterator[Engine]:
-    """The database at this URL. Raises StorageError, SQLAlchemyError, and OSError where nobody answers there."""
+    """The database at this URL. Raises StorageError."""
     engine = create_async_engine(url, pool_pre_ping=True, **JSON)
     reader = engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
 
@@ -33,8 +34,11 @@ async def open_postgresql(url: URL, migrations: Path) -> AsyncIterator[Engine]:
             return await connection.run_sync(call, work)
 
     try:
-        async with engine.begin() as connection:
-            await connection.run_sync(_migrate, migrations)
+        try:
+            async with engine.begin() as connection:
+                await connection.run_sync(_migrate, migrations)
+        except (OSError, SQLAlchemyError, PostgresError) as error:
+            raise StorageError.because(url, error) from error
         yield Engine(False, transact, read)
     finally:
         await engine.dispose()

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import URL, Connection, NullPool, create_engine, event
+from sqlalchemy.exc import SQLAlchemyError
 
 from storage.engines import JSON, Engine
 from storage.migrations import StorageError, migrate
@@ -35,9 +36,12 @@ _READER = ("query_only=ON",)
 
 @asynccontextmanager
 async def open_sqlite(url: URL, migrations: Path) -> AsyncIterator[Engine]:
-    """The database at this URL, made for this user alone. Raises StorageError and SQLAlchemyError."""
+    """The database at this URL, made for this user alone. Raises StorageError."""
     keep_private(url.database)
-    await asyncio.to_thread(_migrate, url, migrations)
+    try:
+        await asyncio.to_thread(_migrate, url, migrations)
+    except (SQLAlchemyError, sqlite3.Error) as error:
+        raise StorageError.because(url, error) from error
     with (
         _connected(url, "BEGIN IMMEDIATE", *_WRITER) as writer,
         _connected(url, "BEGIN", *_READER) as reader,
@@ -118,8 +122,8 @@ def _switch_to_wal(driver: Any) -> None:
     while True:
         try:
             driver.execute("PRAGMA journal_mode=WAL")
-        except sqlite3.OperationalError:
-            if time.monotonic() > deadline:
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
                 raise
             time.sleep(0.005)
         else:

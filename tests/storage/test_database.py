@@ -16,6 +16,7 @@ from sqlalchemy import Engine as SqlEngine
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 
 from storage.database import Database, database_url, open_database, open_engine
+from storage.migrations import StorageError
 
 things = table("things", column("id"), column("text"))
 
@@ -255,3 +256,29 @@ def test_urls_that_will_not_do(url: str) -> None:
     """What is no address, what is another kind of database, and what would keep nothing."""
     with pytest.raises(ValueError, match="it "):
         database_url(url)
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("sqlite:////nowhere/x.db", "sqlite:////nowhere/x.db cannot be used: unable to open database file."),
+        ("postgresql://me:secret@127.0.0.1:1/x", "//me:***@127.0.0.1:1/x cannot be used: "),
+    ],
+)
+async def test_a_database_that_cannot_be_opened(url: str, said: str, migrations: Path) -> None:
+    """One sentence says which and why, without the password."""
+    with pytest.raises(StorageError) as raised:
+        async with open_database(url, migrations):
+            pass
+    assert said in str(raised.value)
+    assert "\n" not in str(raised.value)
+
+
+async def test_a_file_that_is_no_database(tmp_path: Path, migrations: Path) -> None:
+    """It is told, and left as it is."""
+    path = tmp_path / "notes.txt"
+    path.write_text("no database " * 100)
+    with pytest.raises(StorageError, match=r"notes\.txt cannot be used: file is not a database\."):
+        async with open_database(f"sqlite:///{path}", migrations):
+            pass
+    assert "no database " * 100 == path.read_text()

@@ -145,7 +145,7 @@ async def test_a_copy_is_kept_before_an_upgrade(tmp_path: Path, migrations: Path
 @pytest.mark.parametrize("second", [False, True], ids=["first start", "upgrade"])
 def test_a_start_that_is_killed(tmp_path: Path, migrations: Path, second: bool) -> None:
     """After kill -9 at any moment of a start the database has the old version or the new one, and the next start succeeds."""
-    paths = [tmp_path / f"{number}.db" for number in range(12)]
+    paths = [tmp_path / f"{number}.db" for number in range(8)]
     whole = [{"id", "text"}, {"id", "text", "size"}] if second else [set[str](), {"id", "text"}]
     took = _took_to_open(tmp_path / "measured.db", migrations)
     if second:
