@@ -7,13 +7,11 @@ from typing import Annotated, Self
 
 from pydantic import AnyHttpUrl, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
-from sqlalchemy import make_url
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy import URL
 
 from serving import credentials
 from serving.hosts import Hosts, named, served
-
-_DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg"}
+from storage.database import database_url
 
 
 class BadSetting(Exception):
@@ -56,23 +54,16 @@ class Settings(_DataDir):
     @field_validator("client_server_database_url")
     @classmethod
     def _known_database(cls, url: str | None) -> str | None:
-        if url is None:
-            return None
-        try:
-            parsed = make_url(url)
-        except ArgumentError:
-            raise ValueError("it is not a database URL") from None
-        if parsed.get_backend_name() not in _DRIVERS:
-            raise ValueError("it must be a URL of SQLite or PostgreSQL")
-        if parsed.database in (None, "", ":memory:"):
-            raise ValueError("it must name a database that outlives the process")
+        if url is not None:
+            database_url(url)
         return url
 
     @property
-    def database_url(self) -> str:
-        """The URL of the database, with the asynchronous driver in it."""
-        url = make_url(self.client_server_database_url or f"sqlite:///{self.data_dir / 'client_server.db'}")
-        return url.set(drivername=_DRIVERS[url.get_backend_name()]).render_as_string(hide_password=False)
+    def database_url(self) -> URL:
+        """Where the database is."""
+        if self.client_server_database_url is not None:
+            return database_url(self.client_server_database_url)
+        return URL.create("sqlite", database=str(self.data_dir / "client_server.db"))
 
     @property
     def hosts(self) -> Hosts:

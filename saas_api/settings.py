@@ -7,13 +7,11 @@ from typing import Annotated, Self
 
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
-from sqlalchemy import make_url
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy import URL
 
 from serving import credentials
 from serving.hosts import Hosts, named, served
-
-_DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg"}
+from storage.database import database_url
 
 Port = Annotated[int, Field(ge=1, le=65535)]
 
@@ -68,16 +66,8 @@ class Settings(Paths):
     @field_validator("saas_api_database_url")
     @classmethod
     def _known_database(cls, url: str | None) -> str | None:
-        if url is None:
-            return None
-        try:
-            parsed = make_url(url)
-        except ArgumentError:
-            raise ValueError("it is not a database URL") from None
-        if parsed.get_backend_name() not in _DRIVERS:
-            raise ValueError("it must be a URL of SQLite or PostgreSQL")
-        if parsed.database in (None, "", ":memory:"):
-            raise ValueError("it must name a database that outlives the process")
+        if url is not None:
+            database_url(url)
         return url
 
     @property
@@ -86,7 +76,8 @@ class Settings(Paths):
         return served(self.allowed_hosts, self.host)
 
     @property
-    def database_url(self) -> str:
-        """The SQLAlchemy URL of the gateway's database, with an asynchronous driver."""
-        url = make_url(self.saas_api_database_url or f"sqlite:///{self.data_dir / 'saas_api.db'}")
-        return url.set(drivername=_DRIVERS[url.get_backend_name()]).render_as_string(hide_password=False)
+    def database_url(self) -> URL:
+        """Where the database is."""
+        if self.saas_api_database_url is not None:
+            return database_url(self.saas_api_database_url)
+        return URL.create("sqlite", database=str(self.data_dir / "saas_api.db"))

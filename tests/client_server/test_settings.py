@@ -61,10 +61,14 @@ def test_secrets_do_not_show(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 @pytest.mark.parametrize(
     ("url", "driver"),
-    [("postgresql://u:p@h/d", "postgresql+asyncpg://u:p@h/d"), ("sqlite:////tmp/x.db", "sqlite+aiosqlite:////tmp/x.db")],
+    [
+        ("postgresql://u:p@h/d", "postgresql+asyncpg://u:p@h/d"),
+        ("postgresql+psycopg://h/d", "postgresql+asyncpg://h/d"),
+        ("sqlite:////tmp/x.db", "sqlite:////tmp/x.db"),
+    ],
 )
-def test_plain_database_urls_get_the_asynchronous_driver(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, url: str, driver: str) -> None:
+def test_plain_database_urls_get_our_driver(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, url: str, driver: str) -> None:
     """An operator writes the URL without a driver."""
     monkeypatch.setenv("DATA_DIR", str(tmp_path))
     monkeypatch.setenv("CLIENT_SERVER_DATABASE_URL", url)
-    assert Settings.load().database_url == driver
+    assert Settings.load().database_url.render_as_string(hide_password=False) == driver
