@@ -25,7 +25,9 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from storage.engines import JSON, Engine
 from storage.migrations import StorageError, migrate
+from storage.prepared import execute_directly
 from storage.private import keep_private
+from storage.threads import run_in
 from storage.works import Work, call, call_each
 
 _BUSY_S = 10.0
@@ -49,13 +51,13 @@ async def open_sqlite(url: URL, migrations: Path) -> AsyncIterator[Engine]:
         ThreadPoolExecutor(1, "sqlite-writer") as writing,
         ThreadPoolExecutor(2, "sqlite-reader") as reading,
     ):
-        loop, idle = asyncio.get_running_loop(), [reader, second_reader]
+        idle = [reader, second_reader]
 
         async def transact(works: Sequence[Work]) -> Sequence[Any]:
-            return await loop.run_in_executor(writing, _transact, writer, works)
+            return await run_in(writing, _transact, writer, works)
 
         async def read(work: Work) -> Any:
-            return await loop.run_in_executor(reading, _read, idle, work)
+            return await run_in(reading, _read, idle, work)
 
         yield Engine(True, transact, read)
 
@@ -98,7 +100,7 @@ def _connected(url: URL, begin: str, *pragmas: str) -> Iterator[Connection]:
             driver.execute(f"PRAGMA {pragma}")
 
     event.listen(engine, "connect", configure)
-    event.listen(engine, "begin", lambda connection: connection.exec_driver_sql(begin))
+    event.listen(engine, "begin", lambda connection: execute_directly(connection, begin, [()]))
     with engine.connect() as connection:
         yield connection
 

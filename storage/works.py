@@ -35,18 +35,24 @@ def call_each(connection: Connection, works: Sequence[Work]) -> list[Any]:
     """
     if len(works) == 1:
         return [call(connection, works[0])]
-    return [_call_in_savepoint(connection, work) for work in works]
-
-
-def _call_in_savepoint(connection: Connection, work: Work) -> Any:
+    outcomes: list[Any] = []
     _execute(connection, "SAVEPOINT work")
-    try:
-        result = call(connection, work)
-    except Exception as error:
-        _execute(connection, "ROLLBACK TO SAVEPOINT work")
-        result = Refused(error)
-    _execute(connection, "RELEASE SAVEPOINT work")
-    return result
+    for work in works:
+        try:
+            outcomes.append(call(connection, work))
+        except Exception as error:
+            outcomes.append(Refused(error))
+            _execute(connection, "ROLLBACK TO SAVEPOINT work")  # where the next one may begin
+        else:
+            _renew_savepoint(connection)
+    return outcomes
+
+
+def _renew_savepoint(connection: Connection) -> None:
+    """On SQLite in place of the last one; elsewhere within it, since each statement is a way to the server and back."""
+    if is_direct(connection):
+        _execute(connection, "RELEASE SAVEPOINT work")
+    _execute(connection, "SAVEPOINT work")
 
 
 def _execute(connection: Connection, sql: str) -> None:
