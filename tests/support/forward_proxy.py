@@ -54,7 +54,7 @@ class ForwardProxy:
         else:
             kept = [line for line in lines if not line.lower().startswith("proxy-")]
             up_writer.write("\r\n".join([f"{method} {url.path or '/'} {version}", *kept, "", ""]).encode("latin-1"))
-        await _both_ways(reader, writer, up_reader, up_writer)
+        await both_ways(reader, writer, up_reader, up_writer)
 
 
 @contextlib.asynccontextmanager
@@ -95,7 +95,7 @@ async def accepting(serve: Callable[[asyncio.StreamReader, asyncio.StreamWriter]
             await server.wait_closed()
 
 
-async def _both_ways(
+async def both_ways(
     reader: asyncio.StreamReader, writer: asyncio.StreamWriter, up_reader: asyncio.StreamReader, up_writer: asyncio.StreamWriter
 ) -> None:
     """Until either side ends. Then both are cut, with what was still to be said from the one that ended."""
