@@ -2,41 +2,22 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, ClassVar
 
-from pydantic import AnyHttpUrl, Field, SecretStr, ValidationError, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
-from sqlalchemy import make_url
-from sqlalchemy.exc import ArgumentError
+from pydantic import AnyHttpUrl, Field, SecretStr
 
-from serving import credentials
-from serving.hosts import Hosts, named, served
-
-_DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg"}
+from serving.data import DatabaseUrl, DataSettings
+from serving.settings import Port
 
 
-class BadSetting(Exception):
-    """One sentence that names the variable and says what is wrong with it."""
-
-
-class _DataDir(BaseSettings):
-    """Known before everything else, because the credentials file lies in it."""
-
-    model_config = SettingsConfigDict(extra="ignore", env_ignore_empty=True)
-
-    data_dir: Path = Path("data")
-
-
-class Settings(_DataDir):
+class Settings(DataSettings):
     """What an operator may set; each field is the environment variable of its name in capitals."""
 
-    host: str = "127.0.0.1"
-    allowed_hosts: str | None = None
-    client_server_port: Annotated[int, Field(ge=1, le=65535)] = 8001
-    client_server_database_url: str | None = None
+    port_variable: ClassVar = "CLIENT_SERVER_PORT"
+
+    client_server_port: Port = 8001
+    client_server_database_url: DatabaseUrl | None = None
     saas_api_url: AnyHttpUrl = AnyHttpUrl("http://127.0.0.1:8003")
-    log_level: Annotated[str, Field(pattern="(?i)^(debug|info|warning|error|critical)$")] = "INFO"
 
     saas_team_id: Annotated[str, Field(min_length=1)]
     saas_virtual_key: Annotated[SecretStr, Field(min_length=1)]
@@ -47,48 +28,7 @@ class Settings(_DataDir):
     session_turns_per_minute: Annotated[int, Field(ge=1)] = 600
     session_open_streams: Annotated[int, Field(ge=1)] = 64
 
-    @field_validator("allowed_hosts")
-    @classmethod
-    def _known_names(cls, names: str | None) -> str | None:
-        named(names)
-        return names
-
-    @field_validator("client_server_database_url")
-    @classmethod
-    def _known_database(cls, url: str | None) -> str | None:
-        if url is None:
-            return None
-        try:
-            parsed = make_url(url)
-        except ArgumentError:
-            raise ValueError("it is not a database URL") from None
-        if parsed.get_backend_name() not in _DRIVERS:
-            raise ValueError("it must be a URL of SQLite or PostgreSQL")
-        if parsed.database in (None, "", ":memory:"):
-            raise ValueError("it must name a database that outlives the process")
-        return url
-
     @property
     def database_url(self) -> str:
         """The URL of the database, with the asynchronous driver in it."""
-        url = make_url(self.client_server_database_url or f"sqlite:///{self.data_dir / 'client_server.db'}")
-        return url.set(drivername=_DRIVERS[url.get_backend_name()]).render_as_string(hide_password=False)
-
-    @property
-    def hosts(self) -> Hosts:
-        """The names that this server answers to."""
-        return served(self.allowed_hosts, self.host)
-
-    @classmethod
-    def load(cls) -> Self:
-        """The settings of this process; writes the credentials that are missing. Raises BadSetting."""
-        try:
-            data_dir = _DataDir().data_dir
-            path = credentials.ensure(data_dir)
-            return cls(_env_file=path)
-        except OSError as error:
-            raise BadSetting(f"DATA_DIR: {data_dir} cannot be written ({error.strerror}).") from error
-        except ValidationError as error:
-            first = error.errors(include_input=False, include_url=False)[0]
-            said = "it must have at least 16 characters" if first["type"] == "too_short" else first["msg"].removeprefix("Value error, ")
-            raise BadSetting(f"{str(first['loc'][0]).upper()}: {said}.") from None
+        return self.database(self.client_server_database_url, "client_server.db")
