@@ -22,8 +22,8 @@ from fastapi.responses import HTMLResponse, JSONResponse, Response, StreamingRes
 from fastapi.staticfiles import StaticFiles
 from markupsafe import Markup
 
-from client_server.markdown import Renderer
-from client_server.templating import SECURITY_HEADERS, WEB, Templates
+from client_server.rendering.markdown import Renderer
+from client_server.rendering.templates import SECURITY_HEADERS, WEB, Templates
 
 CHAIN = ["browser", "client_server", "saas_api", "model"]
 GROUPS = ["chat-fast", "chat-balanced", "chat-quality"]

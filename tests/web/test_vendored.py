@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from client_server.templating import WEB
+from client_server.rendering.templates import WEB
 from serving.docs import STATIC
 
 FOLDERS = (WEB / "static" / "vendor", STATIC / "vendor")
