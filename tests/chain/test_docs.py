@@ -13,7 +13,7 @@ from tests.support.chain import Chain
 from tests.support.server import Server
 from tests.web.conftest import ARGUMENTS
 
-HEADERS = {"saas_api": ("/create-and-call-stream", "Idempotency-Key")}
+HEADERS = {"saas_api": ("/create-and-call-stream", "Idempotency-Key"), "client_server": ("/events", "Last-Event-ID")}
 """A route of each server that has such a page, and a header that it takes."""
 
 
