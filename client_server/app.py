@@ -8,19 +8,20 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 from starlette.types import ASGIApp
 
-from client_server.errors import HANDLERS
+from client_server import openapi
 from client_server.limits import SessionLimits
-from client_server.markdown import Renderer
 from client_server.model_groups import ModelGroups
-from client_server.recovery import recover
-from client_server.routes import api, chat, health, pages
+from client_server.rendering.markdown import Renderer
+from client_server.rendering.templates import Templates
+from client_server.routes import api, health, page, turns
+from client_server.routes.errors import answer
 from client_server.services import Services
 from client_server.sessions import Sessions
 from client_server.settings import Settings
 from client_server.store import open_store
-from client_server.templating import Templates
 from client_server.turns import Turns
 from saas_client import SaaSLLMClient
+from serving import docs, errors
 from serving.edge import Edge
 from serving.turnstile import ENDS_PER_PASS, Turnstile
 
@@ -34,22 +35,31 @@ def create_app(settings: Settings) -> ASGIApp:
         async with (
             open_store(settings.database_url, Turnstile(ENDS_PER_PASS).enter) as store,
             client,
-            Turns(client, store, retention_s=settings.stream_retention_s, grace_s=settings.resume_grace_s) as turns,
+            Turns(client, store, retention_s=settings.stream_retention_s, grace_s=settings.resume_grace_s) as running,
         ):
             app.state.services = Services(
                 sessions=Sessions(settings.session_secret.get_secret_value()),
                 limits=SessionLimits(turns_per_minute=settings.session_turns_per_minute, open_streams=settings.session_open_streams),
                 store=store,
-                turns=turns,
+                turns=running,
                 model_groups=ModelGroups(client),
                 renderer=Renderer(),
                 templates=Templates(),
             )
-            await recover(store, turns)
+            await running.recover()
             yield
 
-    routes = [*api.routes, *chat.routes, *pages.routes, *health.routes]  # looked through in this order, for every request
+    routes = [*api.router.routes, *turns.router.routes, *page.routes, *health.router.routes]  # looked through in this order
     app = FastAPI(
-        title="client_server", routes=routes, exception_handlers=dict(HANDLERS), lifespan=lifespan, redirect_slashes=False, openapi_url=None
+        title="client_server",
+        summary="The middle tier: sessions, conversations and turns between a page, or any other program, and the gateway.",
+        version="0.1.0",
+        lifespan=lifespan,
+        routes=[*routes, *docs.routes],
+        redirect_slashes=False,
+        docs_url=None,
+        redoc_url=None,
     )
+    errors.install(app, answer)
+    openapi.complete(app)
     return Edge(app, hosts=settings.hosts)

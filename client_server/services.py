@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import cast
+from dataclasses import dataclass, replace
+from typing import Annotated, cast
 
-from starlette.requests import Request
+from fastapi import Depends, Request
 
+from client_server.errors import not_found
 from client_server.limits import SessionLimits
-from client_server.markdown import Renderer
 from client_server.model_groups import ModelGroups
-from client_server.sessions import Sessions
-from client_server.store import Store
-from client_server.templating import Templates
+from client_server.rendering.markdown import Renderer
+from client_server.rendering.templates import Templates
+from client_server.sessions import Session, Sessions
+from client_server.store import ConversationRow, Store, TurnRow
 from client_server.turns import Turns
 
 
@@ -28,7 +29,38 @@ class Services:
     renderer: Renderer
     templates: Templates
 
+    async def turn(self, turn_id: str, session: Session) -> TurnRow:
+        """The turn's record as it stands. Raises WireError NOT_FOUND where it is not this session's."""
+        row = await self.store.turn(turn_id, session.id)
+        if row is None:
+            raise not_found("turn")
+        return replace(row, **self.turns.unsaved(row.id))
+
+    async def conversation(self, conversation_id: str, session: Session) -> ConversationRow:
+        """The conversation. Raises WireError NOT_FOUND where it is not this session's."""
+        row = await self.store.conversation(conversation_id, session.id)
+        if row is None:
+            raise not_found("conversation")
+        return row
+
 
 def services(request: Request) -> Services:
     """The services of the app that serves this request."""
     return cast(Services, request.app.state.services)
+
+
+async def _session(request: Request) -> Session:
+    return services(request).sessions.of(request)
+
+
+async def _changing_session(request: Request) -> Session:
+    sessions = services(request).sessions
+    session = sessions.of(request)
+    await sessions.check_change(request, session)
+    return session
+
+
+SessionDep = Annotated[Session, Depends(_session)]
+"""Whose request it is."""
+ChangeDep = Annotated[Session, Depends(_changing_session)]
+"""The same where something is changed; WireError CSRF unless that comes from our own page, or from a program that no browser sent."""

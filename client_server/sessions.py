@@ -45,10 +45,10 @@ class Sessions:
         return Session(secrets.token_urlsafe(18), fresh=True)
 
     def headers(self, request: Request, session: Session) -> dict[str, str]:
-        """The cookie to set, where the session is new. `Secure` where the request came over TLS."""
+        """The cookie to set, where the session is new. `Secure` where the browser used TLS, if only as far as a proxy."""
         if not session.fresh:
             return {}
-        secure = "; Secure" if request.scope["scheme"] == "https" else ""
+        secure = "; Secure" if _over_tls(request) else ""
         value = self._signer.sign(session.id).decode()
         return {"Set-Cookie": f"{COOKIE}={value}; Path=/; Max-Age={_YEAR_S}; HttpOnly; SameSite=Lax{secure}"}
 
@@ -61,7 +61,7 @@ class Sessions:
         """What a page of this session sends back with every change."""
         return hmac.new(self._csrf_key, session.id.encode(), hashlib.sha256).hexdigest()
 
-    def check_change(self, request: Request, session: Session, form_token: object = None) -> None:
+    async def check_change(self, request: Request, session: Session) -> None:
         """Raises WireError CSRF unless the change comes from our own page, or from a program that no browser sent.
 
         Our page sends its origin and the session's token. JSON needs no token, since no other site's page can send it without asking
@@ -74,9 +74,15 @@ class Sessions:
             return
         if origin is None:
             raise WireError(ErrorCode.CSRF, "The request does not say which site it comes from.")
-        token = request.headers.get("x-csrf-token") or form_token
+        token = request.headers.get("x-csrf-token") or (await request.form()).get("csrf_token")
         if not isinstance(token, str) or not hmac.compare_digest(token.encode(), self.csrf_token(session).encode()):
             raise WireError(ErrorCode.CSRF, "The page's token is missing or out of date: reload the page.")
+
+
+def _over_tls(request: Request) -> bool:
+    """A proxy says so in a header, and is believed wherever it stands: whoever lies keeps his own browser from sending the cookie."""
+    said = request.headers.get("x-forwarded-proto", "").partition(",")[0].strip().lower()
+    return request.scope["scheme"] == "https" or said == "https"
 
 
 def _is_own(origin: str, host: str) -> bool:

@@ -8,22 +8,23 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Self
 
-from client_server.endings import Endings, failure
-from client_server.inward import FIRST_PAUSE_S, Terminal, follow
-from client_server.outright import ask
+from client_server.completion import ask
+from client_server.ending import Endings
+from client_server.errors import mistake
 from client_server.store import Store, TurnRow
-from client_server.turn import Turn
-from client_server.upkeep import Upkeep
+from client_server.turn import Terminal, Turn
+from client_server.upstream import FIRST_PAUSE_S, follow
+from client_server.watch import Watch
 from saas_client import GatewayUnreachable, SaaSClientError, SaaSLLMClient
 from serving.pauses import keep_pauses_short
 from wire.errors import ErrorCode, WireError
 from wire.frames import DONE
 from wire.log import Ending, Outcome
-from wire.timing import HopMarks
 
 logger = logging.getLogger(__name__)
 
@@ -45,24 +46,23 @@ class Turns:
         self._starting = asyncio.Semaphore(STARTING_AT_ONCE)
         self._tasks = asyncio.TaskGroup()
         self._endings = Endings(store)
-        self._upkeep = Upkeep(store, self._endings, grace_s=grace_s, abandon=self._abandon)
+        self._watch = Watch(store, self._endings, grace_s=grace_s, abandon=self._abandon)
 
     async def __aenter__(self) -> Self:
         await self._tasks.__aenter__()
-        self._upkeeping = [
-            self._tasks.create_task(self._upkeep.run(self._live)),
+        self._background = [
+            self._tasks.create_task(self._watch.run(self._live)),
             self._tasks.create_task(keep_pauses_short(lambda: any(not turn.ended for turn in self._live.values()))),
         ]
         return self
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        for task in self._upkeeping:
+        for task in self._background:
             task.cancel()
         for turn in self._live.values():
-            if turn.task is not None:
-                turn.task.cancel()
+            turn.cut_off()
         await self._tasks.__aexit__(kind, error, trace)
-        await self._upkeep.checkpoint(list(self._live.values()))
+        await self._watch.checkpoint(list(self._live.values()))
         await self._endings.save_rest()
 
     def get(self, turn_id: str, session_id: str) -> Turn | None:
@@ -84,17 +84,8 @@ class Turns:
         replaces: str | None = None,
     ) -> Turn:
         """Records a turn and asks the gateway. `title` begins a conversation with it. Raises ConversationBusy, SQLAlchemyError."""
-        await self._starting.acquire()
-        turn = Turn(
-            id=row.id,
-            session_id=row.session_id,
-            conversation_id=row.conversation_id,
-            streaming=row.streaming,
-            request=row.request or {},
-            marks=HopMarks("client_server", received_ns=received_ns),
-            request_id=request_id,
-            release_start=_once(self._starting.release),
-        )
+        turn = Turn.of(row, received_ns=received_ns, request_id=request_id)
+        await self._take_place(turn)
         try:
             await self._store.add_turn(row, title=title, replaces=replaces)
         except BaseException:
@@ -104,77 +95,78 @@ class Turns:
         await asyncio.sleep(0)  # the gateway is asked before the reader's response is prepared: the two then happen at once
         return turn
 
+    async def recover(self) -> None:
+        """Makes every turn live again that a former process has left; before the first request is served, so that a reader finds it.
+
+        A turn that was not a stream cannot be had again, since the gateway cancelled it when its client died: it is marked interrupted.
+        """
+        rows = await self._store.streaming_turns()
+        for row in rows:
+            if row.streaming:
+                self.adopt(row)
+            else:
+                await self._store.end_turn(row.id, state="interrupted", content=row.content, error=_RESTARTED, ended_at=time.time())
+        if rows:
+            logger.info("went on with %d turns of a former process", len(rows))
+
     def adopt(self, row: TurnRow) -> None:
-        """Goes on with a turn that a former process has left: its stream is read again from the start, into a fresh log."""
-        turn = Turn(
-            id=row.id,
-            session_id=row.session_id,
-            conversation_id=row.conversation_id,
-            streaming=True,
-            request=row.request or {},
-            marks=HopMarks("client_server", resumed=True),
-            recovered=True,
-            saved_content=row.content,
-            job_id=row.job_id,
-            call_id=row.call_id,
-        )
-        self._begin(turn)
+        """Goes on with a stream that a former process has left: it is read again from the start, into a fresh log."""
+        self._begin(Turn.left_behind(row))
 
     def _begin(self, turn: Turn) -> None:
         self._live[turn.id] = turn
-        turn.task = self._tasks.create_task(self._run(turn))
+        turn.begin(self._tasks.create_task(self._run(turn)))
+
+    async def _take_place(self, turn: Turn) -> None:
+        await self._starting.acquire()
+        turn.hold_start(_once(self._starting.release))
 
     async def _run(self, turn: Turn) -> None:
         """One turn, from the request to the gateway to the end that its readers get. A mistake of ours ends this turn, and no other."""
         try:
             terminal = await self._answered(turn)
-            turn.task, turn.stream = None, None  # from here on there is nothing to cut off
+            turn.stop_reading()
             await self._endings.conclude(turn, terminal)
         except Exception:
             logger.exception("turn %s could not be ended in order", turn.id)
             if not turn.ended:
-                error = WireError(ErrorCode.INTERNAL_ERROR, "The server made a mistake; it has been logged.")
-                turn.log.end(Ending(Outcome.FAILED, failure(turn, error).frame))
-        turn.accepted.set()
+                turn.end(Ending(Outcome.FAILED, turn.fail(mistake()).frame))
         asyncio.get_running_loop().call_later(self._retention, self._live.pop, turn.id, None)
 
     async def _answered(self, turn: Turn) -> Terminal:
         """Brings the answer into the turn's log; how it ended."""
         try:
             if turn.recovered:
-                await self._starting.acquire()
-                turn.release_start = _once(self._starting.release)
+                await self._take_place(turn)
             asyncio.get_running_loop().call_later(START_SLOT_S, turn.release_start)
             return await (follow if turn.streaming else ask)(turn, self._client)
         except asyncio.CancelledError:
-            if not turn.aborted:
+            if not turn.was_aborted():
                 raise
-            if turn.task is not None:
-                turn.task.uncancel()
-            return Terminal(DONE, b"")
+            return Terminal(DONE)
         except WireError as error:
-            return failure(turn, error)
+            return turn.fail(error)
         except Exception:
             logger.exception("turn %s failed", turn.id)
-            return failure(turn, WireError(ErrorCode.INTERNAL_ERROR, "The server made a mistake; it has been logged."))
+            return turn.fail(mistake())
         finally:
             turn.release_start()
 
     async def stop(self, turn: Turn) -> None:
         """Stops the answer, at the provider too. What has come so far stays; the turn ends as cancelled. Asking again is allowed."""
-        turn.stopping = True
+        turn.ask_to_stop()
         if turn.ended:
             return
         if not turn.streaming:
-            self._abort(turn)
+            turn.abort()
             return
         try:
             async with asyncio.timeout(STOP_PATIENCE_S):
-                await turn.accepted.wait()
+                await turn.accepted()
                 await self._cancel_call(turn)
         except (TimeoutError, SaaSClientError) as error:
             logger.warning("turn %s is stopped here alone: %s", turn.id, type(error).__name__)
-            self._abort(turn)
+            turn.abort()
 
     async def _cancel_call(self, turn: Turn) -> None:
         """Asks the gateway until it has heard; the turn then ends by its own stream. Raises SaaSError."""
@@ -185,15 +177,10 @@ class Turns:
             except GatewayUnreachable:
                 await asyncio.sleep(FIRST_PAUSE_S)
 
-    def _abort(self, turn: Turn) -> None:
-        if turn.task is not None and not turn.aborted:
-            turn.aborted = True
-            turn.task.cancel()
-
     def _abandon(self, turn: Turn) -> None:
         """Nobody reads the turn and nobody can come back to it."""
         if not turn.stopping:
-            turn.stopping = True
+            turn.ask_to_stop()
             self._tasks.create_task(self._stop_unread(turn))
 
     async def _stop_unread(self, turn: Turn) -> None:
@@ -201,7 +188,15 @@ class Turns:
             await self.stop(turn)
         except Exception:
             logger.exception("turn %s, which nobody reads, could not be stopped", turn.id)
-            self._abort(turn)
+            turn.abort()
+
+
+_RESTARTED = {
+    "code": ErrorCode.INTERRUPTED.code,
+    "message": "The server was restarted before the answer was there.",
+    "retryable": True,
+    "hop": "client_server",
+}
 
 
 def _once(release: Callable[[], None]) -> Callable[[], None]:

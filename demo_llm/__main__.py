@@ -2,64 +2,14 @@
 
 from __future__ import annotations
 
-import logging
-import socket
 import sys
 
-import uvicorn
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
-
 from demo_llm.app import create_app
-from demo_llm.settings import SettingError, Settings, load
-from serving import logs
-from serving.heads import BoundedHeads
-from serving.hosts import advice
+from demo_llm.settings import Settings
+from serving.serve import serve
 
-_KEEP_ALIVE_S = 75
-"""Longer than the gateway's pool keeps an idle connection, so that it is never the server that closes one just as it is used."""
-_GRACE_S = 3
+GRACE_S = 3
 """A hanging fault never ends by itself, and must not hold up the end of the process."""
 
-
-class Protocol(BoundedHeads, HttpToolsProtocol):
-    """uvicorn's, which takes a head of any length for ever."""
-
-
-def main() -> int:
-    """Serves until SIGTERM or SIGINT. Returns 2 where a setting is wrong, after one sentence that says which."""
-    try:
-        settings = load()
-        listener = _bind(settings)
-    except SettingError as wrong:
-        sys.stderr.write(f"{wrong}\n")
-        return 2
-    logs.configure("demo_llm", settings.log_level)
-    if (unknown := advice(settings.allowed_hosts, settings.host)) is not None:
-        logging.getLogger("demo_llm").warning(unknown)
-    config = uvicorn.Config(
-        create_app(settings.hosts),
-        loop="uvloop",
-        http=Protocol,
-        ws="none",
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        timeout_keep_alive=_KEEP_ALIVE_S,
-        timeout_graceful_shutdown=_GRACE_S,
-    )
-    with listener:
-        uvicorn.Server(config).run(sockets=[listener])
-    return 0
-
-
-def _bind(settings: Settings) -> socket.socket:
-    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    try:
-        return socket.create_server((settings.host, settings.port), family=family, backlog=2048)
-    except OSError as error:
-        reason = (error.strerror or "not an address").partition(" (")[0].lower()
-        raise SettingError(f"HOST and DEMO_LLM_PORT cannot be {settings.host!r} and {settings.port}: {reason}.") from None
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(serve("demo_llm", Settings, lambda settings: create_app(settings.hosts), readers_leave_within_s=GRACE_S))

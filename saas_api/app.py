@@ -12,15 +12,16 @@ from fastapi import APIRouter, FastAPI
 from starlette.routing import BaseRoute
 
 from llm_providers import Transport
-from saas_api import errors, model_groups, openapi
+from saas_api import model_groups, openapi
 from saas_api.auth import Authenticator
 from saas_api.calls import Calls
 from saas_api.generations import Generations
 from saas_api.jobs import Jobs
-from saas_api.routes import docs, health, jobs, openai
+from saas_api.routes import health, jobs, openai
 from saas_api.services import Services
 from saas_api.settings import Settings
 from saas_api.store import MIGRATIONS
+from serving import docs, errors
 from serving.edge import Edge
 from serving.pauses import keep_pauses_short
 from serving.turnstile import ENDS_PER_PASS, Turnstile
@@ -73,12 +74,12 @@ def create_app(settings: Settings) -> Gateway:
         summary="The gateway: virtual keys, jobs, model groups and cost in front of any model provider.",
         version="0.1.0",
         lifespan=lifespan,
-        routes=[*_routes(jobs.calls, openai.calls, jobs.router, openai.router, health.router), *docs.routes],
+        routes=[*_routes(jobs.router, openai.router, health.router), *docs.routes],
         redirect_slashes=False,
         docs_url=None,
         redoc_url=None,
     )
-    errors.install(app)
+    errors.install(app, openai.refusal)
     openapi.complete(app)
     return Gateway(app, settings)
 

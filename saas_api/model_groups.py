@@ -21,6 +21,8 @@ from hop.door import Transport
 from hop.tls import check_ca_file
 from llm_providers import Price, Target, split_model
 from saas_api.settings import Settings
+from serving.hosts import reachable
+from serving.settings import StartRefused
 from wire.errors import ErrorCode, WireError
 
 logger = logging.getLogger(__name__)
@@ -55,8 +57,11 @@ _DEMO_PRICES: Mapping[str, tuple[str, str]] = {
 }
 
 
-class ModelsFileError(ValueError):
+class ModelsFileError(StartRefused):
     """The models file cannot be used; the message is one sentence that says what is wrong and where."""
+
+    def __init__(self, said: str) -> None:
+        super().__init__("SAAS_API_MODELS_FILE", said)
 
 
 class DeploymentEntry(BaseModel):
@@ -139,7 +144,7 @@ class ModelGroups:
 def load(settings: Settings, environ: Mapping[str, str] = os.environ) -> ModelGroups:
     """The model groups that the settings name. Raises ModelsFileError."""
     entries = _read(settings.saas_api_models_file) if settings.saas_api_models_file else _built_in(settings)
-    bases = {"litellm": settings.litellm_base_url, "demo": f"http://{_reachable(settings.host)}:{settings.demo_llm_port}/v1"}
+    bases = {"litellm": settings.litellm_base_url, "demo": f"http://{reachable(settings.host)}:{settings.demo_llm_port}/v1"}
     groups: list[ModelGroup] = []
     for group in entries.model_group:
         if any(group.name == known.name for known in groups):
@@ -215,8 +220,3 @@ def _deployment(entry: DeploymentEntry, bases: Mapping[str, str | None], environ
         ca_file=str(entry.ca_file) if entry.ca_file else None,
     )
     return Deployment(entry.model, target, price)
-
-
-def _reachable(host: str) -> str:
-    """The address under which this machine reaches a server bound to `host`."""
-    return {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)  # noqa: S104  # compared, not bound

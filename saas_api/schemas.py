@@ -4,22 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-import orjson
-from pydantic import AfterValidator, AliasChoices, BaseModel, ConfigDict, Field
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 
-NOT_PORTABLE = "it must hold no half of a surrogate pair, no integer beyond 64 bits, and at most 250 levels"
-
-
-def portable(value: Any) -> Any:
-    """The value, which every hop can write as JSON again. Raises ValueError for what only a lenient parser takes."""
-    try:
-        orjson.dumps([value])
-    except TypeError:
-        raise ValueError(NOT_PORTABLE) from None
-    return value
-
-
-Metadata = Annotated[dict[str, Any], Field(max_length=64), AfterValidator(portable)]
+Metadata = Annotated[dict[str, Any], Field(max_length=64)]
 Name = Annotated[str, Field(min_length=1, max_length=200)]
 
 

@@ -33,11 +33,6 @@ async def services(request: Request) -> Services:
     return found
 
 
-async def identity_of(request: Request) -> Identity:
-    """The caller, by the virtual key. Raises WireError INVALID_KEY."""
-    return await (await services(request)).authenticator.identify(request.headers.get("authorization"))
-
-
 class VirtualKey(SecurityBase):
     """The caller, by the virtual key; a dependency, which the OpenAPI document shows with each route that has it."""
 
@@ -47,7 +42,7 @@ class VirtualKey(SecurityBase):
 
     async def __call__(self, request: Request) -> Identity:
         """Raises WireError INVALID_KEY."""
-        return await identity_of(request)
+        return await (await services(request)).authenticator.identify(request.headers.get("authorization"))
 
 
 ServicesDep = Annotated[Services, Depends(services)]

@@ -25,7 +25,7 @@ from honcho.environ import parse_procfile
 from honcho.manager import SYSTEM_PRINTER_NAME, Manager
 from honcho.printer import Message, Printer
 
-from serving.hosts import LOOPBACK, advice, named
+from serving.hosts import LOOPBACK, advice, named, reachable
 
 ROOT = Path(__file__).resolve().parents[1]
 PORTS = {"demo_llm": ("DEMO_LLM_PORT", "8002"), "saas_api": ("SAAS_API_PORT", "8003"), "client_server": ("CLIENT_SERVER_PORT", "8001")}
@@ -85,18 +85,16 @@ class Chain(Manager):  # type: ignore[misc]  # honcho has no type information
 
 
 def environment() -> dict[str, str]:
-    """What the servers are started with: the environment, then `.env`, then what suits a person in front of a terminal."""
-    values = {name: value for name, value in dotenv_values(ROOT / ".env").items() if value is not None}
-    env = {"LOG_LEVEL": "WARNING", "HOST": "127.0.0.1"} | dict(PORTS.values()) | values | dict(os.environ)
+    """What the servers are started with: the environment, then `.env`, then what suits a person in front of a terminal.
+
+    A variable that is set to nothing counts as not set, here as in the servers.
+    """
+    values = {name: value for name, value in (dotenv_values(ROOT / ".env") | os.environ).items() if value}
+    env = {"LOG_LEVEL": "WARNING", "HOST": "127.0.0.1"} | dict(PORTS.values()) | values
     env.setdefault("SAAS_API_URL", f"http://{reachable(env['HOST'])}:{env['SAAS_API_PORT']}")
     env["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{env.get('PATH', os.defpath)}"  # `python` in the Procfile is this one
     env["PYTHONUNBUFFERED"] = "1"
     return env
-
-
-def reachable(host: str) -> str:
-    """The address under which a server that binds `host` is reached from this machine."""
-    return {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)  # noqa: S104  # compared, not bound
 
 
 def obstacle(env: dict[str, str]) -> str | None:

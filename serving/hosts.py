@@ -69,6 +69,11 @@ def advice(allowed: str | None, bound: str) -> str | None:
     )
 
 
+def reachable(bound: str) -> str:
+    """The host to write into a URL in order to reach, from this machine, a server that binds this address."""
+    return {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(bound, _bracketed(bound))  # noqa: S104  # compared, not bound
+
+
 def _bracketed(name: str) -> str:
     bare = name[1:-1] if name.startswith("[") and name.endswith("]") else name
     try:

@@ -34,7 +34,7 @@ def declared() -> dict[str, tuple[set[str], set[str]]]:
     found: dict[str, tuple[set[str], set[str]]] = {}
     for server, settings in SERVERS.items():
         for name, field in settings.model_fields.items():
-            defaults, readers = found.setdefault(field.alias or name.upper(), (set(), set()))
+            defaults, readers = found.setdefault(name.upper(), (set(), set()))
             defaults.add(_written(field.default, required=field.is_required()))
             readers.add(server)
     return found
@@ -45,7 +45,7 @@ def _written(value: Any, *, required: bool) -> str:
         return "generated"
     if isinstance(value, float) and value.is_integer():
         value = int(value)
-    return str(value).rstrip("/").upper() if isinstance(value, str) and value.lower() == "info" else str(value).rstrip("/")
+    return str(value).rstrip("/")
 
 
 def test_every_setting_is_documented_and_nothing_else() -> None:

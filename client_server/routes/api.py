@@ -1,4 +1,4 @@
-"""The same without a page: one request, one answer, as JSON or as its frames."""
+"""Chat without a page: one request, one answer, as JSON or as its frames."""
 
 from __future__ import annotations
 
@@ -6,25 +6,28 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any
 
-from starlette.requests import Request
+from fastapi import APIRouter, Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
 
-from client_server.asking import ask_alone
-from client_server.bodies import ChatBody, json_body
-from client_server.services import services
+from client_server.answers import ChatAnswer
+from client_server.conversation import ask_alone
+from client_server.openapi import ASKING, FRAMES, TURN_HEADERS, WHOLE, WHOLE_HEADERS
+from client_server.requests import ChatBody
+from client_server.services import ChangeDep, services
 from client_server.turn import Turn
 from hop.event_stream import EventStream
+from serving.bodies import Json
+from serving.openapi import EVENT_STREAM, answers
 from wire.log import Reader
 from wire.timing import now_ns
 
+router = APIRouter(prefix="/api", tags=["chat"])
 
-async def chat(request: Request) -> Response:
+
+@router.post("/chat", responses=answers(ChatAnswer, "The whole answer.", *ASKING, *WHOLE, headers=WHOLE_HEADERS))
+async def chat(request: Request, session: ChangeDep, body: Json[ChatBody]) -> Response:
     """The whole answer. A client that leaves cancels it."""
     app = services(request)
-    session = app.sessions.of(request)
-    app.sessions.check_change(request, session)
-    body = await json_body(request, ChatBody)
     await app.limits.count_turn(session)
     turn = await ask_alone(request, session, body, streaming=False)
     if not await _ended(request, turn):
@@ -36,12 +39,14 @@ async def chat(request: Request) -> Response:
     return JSONResponse(_answer(turn), headers=headers)
 
 
-async def chat_stream(request: Request) -> Response:
-    """The answer's frames, in the response itself. With the cookie that comes with it, the events route resumes it."""
+@router.post(
+    "/chat/stream",
+    responses=answers(None, FRAMES, *ASKING, content=EVENT_STREAM, headers=TURN_HEADERS),
+    response_class=Response,
+)
+async def chat_stream(request: Request, session: ChangeDep, body: Json[ChatBody]) -> Response:
+    """The answer's frames as they come. With the cookie that comes with them, `/chat/turns/{turn_id}/events` resumes it."""
     app = services(request)
-    session = app.sessions.of(request)
-    app.sessions.check_change(request, session)
-    body = await json_body(request, ChatBody)
     await app.limits.count_turn(session)
     close = app.limits.open_stream(session)
     try:
@@ -62,7 +67,7 @@ def _answer(turn: Turn) -> dict[str, Any]:
         "finish_reason": receipt.get("finish_reason"),
         "usage": receipt.get("usage"),
         "cost_usd": receipt.get("cost_usd"),
-        "model_group": turn.request.get("model_group"),
+        "model_group": turn.request["model_group"],
         "timing": turn.hops,
     }
 
@@ -88,9 +93,3 @@ async def _until_gone(request: Request, reader: Reader) -> None:
     while (await request.receive())["type"] != "http.disconnect":
         pass
     reader.wake()
-
-
-routes = [
-    Route("/api/chat", chat, methods=["POST"]),
-    Route("/api/chat/stream", chat_stream, methods=["POST"]),
-]

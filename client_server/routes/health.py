@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
+from fastapi import APIRouter
+
+from serving.answers import Health
+from serving.openapi import answers
+
+router = APIRouter(tags=["health"])
 
 
-async def health(_request: Request) -> Response:
+@router.get("/health", responses=answers(Health, "The server serves."))
+async def health() -> dict[str, str]:
     """Answers as soon as the server takes requests."""
-    return JSONResponse({"status": "ok", "service": "client_server"})
-
-
-routes = [Route("/health", health)]
+    return {"status": "ok", "service": "client_server"}

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from saas_api.answers import Health
-from saas_api.openapi import answers
+from serving.answers import Health
+from serving.openapi import answers
 
 router = APIRouter(tags=["health"])
 

@@ -8,17 +8,17 @@ from fastapi import APIRouter, Header, Request
 from starlette.responses import Response
 
 from saas_api.answers import CallStatus, Job, JobCompletion, JobCosts, JobCreated, JobMetadata
-from saas_api.call_route import CallRoute
 from saas_api.jobs import JobStatus
-from saas_api.openapi import ANSWERING, CALL_HEADERS, EVENT_STREAM, IDEMPOTENCY_KEY, OPENING, REPEATING, TIMED_HEADERS, answers
+from saas_api.openapi import ANSWERING, CALL_HEADERS, IDEMPOTENCY_KEY, OPENING, REPEATING, TIMED_HEADERS
 from saas_api.running import attach, follow, start, whole_answer
 from saas_api.schemas import CallRequest, CompleteRequest, JobCallRequest, JobRequest, MetadataRequest
 from saas_api.services import IdentityDep, ServicesDep
+from serving.bodies import Json
+from serving.openapi import EVENT_STREAM, answers
 from wire.errors import ErrorCode
 from wire.frames import index_after
 
 router = APIRouter(prefix="/api/jobs", tags=["jobs"])
-calls = APIRouter(prefix="/api/jobs", tags=["jobs"], route_class=CallRoute)
 
 LastEventId = Annotated[str | None, Header(alias="Last-Event-ID", description="The id of the last frame that has come, a number from 0.")]
 FRAMES = "Chunks with ids from 0, `receipt`, `hop`, then `[DONE]` or `failed`. The headers come before the first chunk."
@@ -26,33 +26,33 @@ NOT_FOUND = ErrorCode.NOT_FOUND
 
 
 @router.post("/create", status_code=201, responses=answers(JobCreated, "The job, pending.", NOT_FOUND, status=201))
-async def create(job: JobRequest, services: ServicesDep, identity: IdentityDep) -> dict[str, Any]:
+async def create(identity: IdentityDep, job: Json[JobRequest], services: ServicesDep) -> dict[str, Any]:
     """Creates a job, which groups the calls made for one purpose."""
     return await services.jobs.create(identity, job)
 
 
-@calls.post(
+@router.post(
     "/create-and-call",
     responses=answers(JobCompletion, "The completion.", *OPENING, *ANSWERING, *REPEATING, headers=TIMED_HEADERS),
     openapi_extra=IDEMPOTENCY_KEY,
 )
-async def create_and_call(job: JobCallRequest, request: Request, services: ServicesDep, identity: IdentityDep) -> Response:
+async def create_and_call(identity: IdentityDep, job: Json[JobCallRequest], request: Request, services: ServicesDep) -> Response:
     """One call's whole life in one request: a job is created, called, and ended with the call."""
     return await whole_answer(request, await start(services, identity, request, job, job, streamed=False))
 
 
-@calls.post(
+@router.post(
     "/create-and-call-stream",
     responses=answers(None, FRAMES, *OPENING, *REPEATING, content=EVENT_STREAM, headers=CALL_HEADERS),
     response_class=Response,
     openapi_extra=IDEMPOTENCY_KEY,
 )
-async def create_and_call_stream(job: JobCallRequest, request: Request, services: ServicesDep, identity: IdentityDep) -> Response:
+async def create_and_call_stream(identity: IdentityDep, job: Json[JobCallRequest], request: Request, services: ServicesDep) -> Response:
     """The same, streamed. With an `Idempotency-Key`, repeating the request leads to the same call's stream, from its beginning."""
     return follow(services, await start(services, identity, request, job, job, streamed=True))
 
 
-@calls.post(
+@router.post(
     "/{job_id}/llm-call",
     responses=answers(
         JobCompletion,
@@ -61,17 +61,17 @@ async def create_and_call_stream(job: JobCallRequest, request: Request, services
         headers=TIMED_HEADERS,
     ),
 )
-async def llm_call(job_id: str, call: CallRequest, request: Request, services: ServicesDep, identity: IdentityDep) -> Response:
+async def llm_call(job_id: str, identity: IdentityDep, call: Json[CallRequest], request: Request, services: ServicesDep) -> Response:
     """A whole `chat.completion`, with `saas` beside it: the receipt and the hop's timings."""
     return await whole_answer(request, await start(services, identity, request, call, job_id, streamed=False))
 
 
-@calls.post(
+@router.post(
     "/{job_id}/llm-call-stream",
     responses=answers(None, FRAMES, *OPENING, ErrorCode.JOB_FINISHED, content=EVENT_STREAM, headers=CALL_HEADERS),
     response_class=Response,
 )
-async def llm_call_stream(job_id: str, call: CallRequest, request: Request, services: ServicesDep, identity: IdentityDep) -> Response:
+async def llm_call_stream(job_id: str, identity: IdentityDep, call: Json[CallRequest], request: Request, services: ServicesDep) -> Response:
     """The answer as it is generated. The headers come at once; what goes wrong after them is a `failed` frame."""
     return follow(services, await start(services, identity, request, call, job_id, streamed=True))
 
@@ -109,7 +109,7 @@ async def cancel(job_id: str, call_id: str, services: ServicesDep, identity: Ide
     "/{job_id}/complete",
     responses=answers(JobCosts, "The job has ended.", NOT_FOUND, ErrorCode.JOB_FINISHED, ErrorCode.JOB_STATE),
 )
-async def complete(job_id: str, end: CompleteRequest, services: ServicesDep, identity: IdentityDep) -> dict[str, Any]:
+async def complete(job_id: str, identity: IdentityDep, end: Json[CompleteRequest], services: ServicesDep) -> dict[str, Any]:
     """Ends the job and answers its costs."""
     return await services.jobs.complete(identity, job_id, JobStatus(end.status), end.metadata, end.error_message)
 
@@ -127,6 +127,6 @@ async def costs(job_id: str, services: ServicesDep, identity: IdentityDep) -> di
 
 
 @router.patch("/{job_id}/metadata", responses=answers(JobMetadata, "All of the metadata.", NOT_FOUND))
-async def metadata(job_id: str, change: MetadataRequest, services: ServicesDep, identity: IdentityDep) -> dict[str, Any]:
+async def metadata(job_id: str, identity: IdentityDep, change: Json[MetadataRequest], services: ServicesDep) -> dict[str, Any]:
     """Merges into the job's metadata; null removes a key."""
     return await services.jobs.merge_metadata(identity, job_id, change.metadata)

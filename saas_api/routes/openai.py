@@ -8,26 +8,27 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from saas_api.answers import Completion, ModelList
-from saas_api.call_route import CallRoute
 from saas_api.openai_frames import OpenAIFrames
-from saas_api.openapi import ANSWERING, CALL_HEADERS, EVENT_STREAM, IDEMPOTENCY_KEY, OPENING, REPEATING, answers
+from saas_api.openapi import ANSWERING, CALL_HEADERS, IDEMPOTENCY_KEY, OPENING, REPEATING
 from saas_api.running import begun, follow, start, whole_answer
 from saas_api.schemas import CompletionRequest, JobRequest
 from saas_api.services import IdentityDep, ServicesDep
+from serving import errors
+from serving.bodies import Json
+from serving.openapi import EVENT_STREAM, answers
+from wire.errors import WireError
 
 router = APIRouter(prefix="/v1", tags=["openai"])
-calls = APIRouter(prefix="/v1", tags=["openai"], route_class=CallRoute)
-
 
 ANSWER = "The completion; with `stream`, its chunks and `[DONE]` (or an error) as events without ids or names."
 
 
-@calls.post(
+@router.post(
     "/chat/completions",
     responses=answers(Completion, ANSWER, *OPENING, *ANSWERING, *REPEATING, content=EVENT_STREAM, headers=CALL_HEADERS),
     openapi_extra=IDEMPOTENCY_KEY,
 )
-async def chat_completions(call: CompletionRequest, request: Request, services: ServicesDep, identity: IdentityDep) -> Response:
+async def chat_completions(identity: IdentityDep, call: Json[CompletionRequest], request: Request, services: ServicesDep) -> Response:
     """A chat completion, whole or streamed. Each is a job of its own. A client that leaves cancels its call at once."""
     job = JobRequest(team_id=identity.team_id, job_type="openai", user_id=None)
     streamed = bool(call.stream)
@@ -50,3 +51,10 @@ async def models(services: ServicesDep, identity: IdentityDep) -> dict[str, Any]
             if identity.may_use(name)
         ],
     }
+
+
+def refusal(request: Request, error: WireError) -> Response:
+    """The response that says an error. OpenAI's surface knows no 422."""
+    if error.status == 422 and request.url.path.startswith("/v1/"):
+        error.status = 400
+    return errors.envelope(request, error)

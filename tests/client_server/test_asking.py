@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from client_server.asking import HISTORY_CHARACTERS, _request
+from client_server.conversation import HISTORY_CHARACTERS, gateway_request
 from tests.client_server.test_store import ROW
 
 
 def test_a_long_conversation_forgets_its_beginning() -> None:
     """The newest turns that fit are sent along, whole and in order, and the message always."""
     turns = [replace(ROW, state="finished", user_message=f"q{index}", content="x" * (HISTORY_CHARACTERS // 3)) for index in range(6)]
-    told = [message["content"] for message in _request("now", turns, "chat-fast", None)["messages"]]
+    told = [message["content"] for message in gateway_request("now", turns, "chat-fast", None)["messages"]]
     assert [text for text in told if text.startswith("q")] == ["q4", "q5"]
     assert told[-1] == "now"
 
@@ -19,4 +19,4 @@ def test_a_long_conversation_forgets_its_beginning() -> None:
 def test_what_failed_was_not_said() -> None:
     """An answer that failed is no part of what was said."""
     turns = [replace(ROW, state="failed", content="half"), replace(ROW, state="finished", content="whole")]
-    assert [message["content"] for message in _request("now", turns, "chat-fast", 0.5)["messages"]] == ["hello", "whole", "now"]
+    assert [message["content"] for message in gateway_request("now", turns, "chat-fast", 0.5)["messages"]] == ["hello", "whole", "now"]

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from client_server import endings, turns, upkeep
+from client_server import ending, turns, watch
 from client_server.store import ConversationBusy, Store, TurnRow, open_store
 from client_server.turn import Turn
 from client_server.turns import Turns
@@ -27,8 +27,8 @@ REQUEST: dict[str, Any] = {"messages": [{"role": "user", "content": "hello"}], "
 @pytest.fixture(autouse=True)
 def _impatience(monkeypatch: pytest.MonkeyPatch) -> None:
     """Everything that is done again is done again soon."""
-    monkeypatch.setattr(endings, "SAVE_PAUSES_S", (0.01, 0.01))
-    monkeypatch.setattr(upkeep, "EVERY_S", 0.05)
+    monkeypatch.setattr(ending, "SAVE_PAUSES_S", (0.01, 0.01))
+    monkeypatch.setattr(watch, "EVERY_S", 0.05)
     monkeypatch.setattr(turns, "STOP_PATIENCE_S", 0.05)
 
 
@@ -154,7 +154,7 @@ async def test_readers_get_an_end_whatever_goes_wrong(gateway: FakeGateway, data
     async def fail(*_: object) -> None:
         raise RuntimeError("unexpected")
 
-    monkeypatch.setattr(endings.Endings, "conclude", fail)
+    monkeypatch.setattr(ending.Endings, "conclude", fail)
     async with serving(gateway, database_url) as (running, _store):
         turn = await running.start(row(1))
         await (await gateway.call()).finish()

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from client_server.markdown import MAX_RENDERED, Renderer
+from client_server.rendering.markdown import MAX_RENDERED, Renderer
 
 HOSTILE = [
     "<script>alert(1)</script>",

@@ -20,7 +20,6 @@ from tests.support.server import ROOT, Server
         ("DEMO_LLM_PORT", "many"),
         ("DEMO_LLM_PORT", "70000"),
         ("LOG_LEVEL", "loud"),
-        ("HOST", ""),
         ("HOST", "999.1.1.1"),
         ("ALLOWED_HOSTS", "chat.example.com:443"),
     ],

@@ -88,7 +88,7 @@ async def test_what_no_hop_could_write_again(client: httpx.AsyncClient, gateway:
         assert "surrogate" in response.json()["error"]["message"]
     for method, path in (("POST", "/api/jobs/create"), ("PATCH", f"/api/jobs/{made}/metadata"), ("POST", f"/api/jobs/{made}/complete")):
         body = b'{"team_id": "%b", "job_type": "chat", "status": "completed", "metadata": {"a": %b}}' % (gateway.team_id.encode(), value)
-        assert error(await client.request(method, path, content=body, headers=headers)) == (422, "invalid_request")
+        assert error(await client.request(method, path, content=body, headers=headers)) == (400, "invalid_request")
     job = (await client.get(f"/api/jobs/{made}")).json()
     assert (job["status"], job["calls"]) == ("pending", [])
 
@@ -122,7 +122,7 @@ async def test_a_slash_too_many(client: httpx.AsyncClient) -> None:
 async def test_a_broken_body_without_a_key(gateway: Gateway) -> None:
     """The key comes first: a stranger learns nothing else."""
     async with httpx.AsyncClient(base_url=gateway.url) as nobody:
-        for path in ("/api/jobs/create-and-call", "/api/jobs/create-and-call-stream", "/v1/chat/completions"):
+        for path in ("/api/jobs/create", "/api/jobs/create-and-call", "/api/jobs/create-and-call-stream", "/v1/chat/completions"):
             assert error(await nobody.post(path, content=b"{", headers={"Content-Type": "application/json"})) == (401, "invalid_key")
 
 

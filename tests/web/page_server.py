@@ -22,8 +22,9 @@ from fastapi.responses import HTMLResponse, JSONResponse, Response, StreamingRes
 from fastapi.staticfiles import StaticFiles
 from markupsafe import Markup
 
-from client_server.markdown import Renderer
-from client_server.templating import SECURITY_HEADERS, WEB, Templates
+from client_server.figures import Figures
+from client_server.rendering.markdown import Renderer
+from client_server.rendering.templates import SECURITY_HEADERS, WEB, Templates
 
 CHAIN = ["browser", "client_server", "saas_api", "model"]
 GROUPS = ["chat-fast", "chat-balanced", "chat-quality"]
@@ -47,7 +48,7 @@ class Turn:
     state: str = "streaming"
     sent: int = 0
     error: dict[str, Any] | None = None
-    summary: dict[str, Any] | None = None
+    figures: Figures | None = None
     browser: dict[str, Any] | None = None
     connections: list[str] = field(default_factory=list)
     arrivals: list[int] = field(default_factory=list)
@@ -109,16 +110,15 @@ class Turn:
             return
         first, last = self.arrivals[0] / 1000, self.arrivals[-1] / 1000
         rate = len(self.arrivals) / max(0.001, (last - first) / 1000) if len(self.arrivals) > 1 else None
-        self.summary = {
-            "first_token_ms": first,
-            "total_ms": self.ended_us / 1000,
-            "tokens": self.sent,
-            "tokens_per_second": rate,
-            "cost_usd": "0.000123",
-            "finish_reason": "stop" if state == "finished" else None,
-            "waited_ms": None,
-            "on_screen": False,
-        }
+        self.figures = Figures(
+            first_token_ms=first,
+            total_ms=self.ended_us / 1000,
+            tokens=self.sent,
+            tokens_per_second=rate,
+            cost_usd="0.000123",
+            finish_reason="stop" if state == "finished" else None,
+            on_screen=False,
+        )
 
 
 class PageServer:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page
 
-from client_server.markdown import Renderer
+from client_server.rendering.markdown import Renderer
 from tests.web.page_server import PageServer
 
 pytestmark = pytest.mark.browser

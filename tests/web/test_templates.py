@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from client_server.templating import WEB
+from client_server.rendering.templates import WEB
 from scripts import highlight_css
 
 TEMPLATES = sorted((WEB / "templates").glob("*.html"))

@@ -1,4 +1,4 @@
-"""The description of the routes for people: a page that loads nothing from anywhere else, and works without a network."""
+"""The description of a server's routes for people: a page that loads nothing from anywhere else, and works without a network."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from starlette.responses import FileResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
-STATIC = Path(__file__).parent.parent / "static"
+STATIC = Path(__file__).parent / "static"
 
 SECURITY_HEADERS: Mapping[str, str] = {
     "Content-Security-Policy": (
@@ -24,8 +24,8 @@ SECURITY_HEADERS: Mapping[str, str] = {
 
 
 async def page(_request: Request) -> Response:
-    """Swagger UI, which reads the OpenAPI document."""
+    """Swagger UI, which reads the server's OpenAPI document."""
     return FileResponse(STATIC / "docs.html", headers=dict(SECURITY_HEADERS))
 
 
-routes: list[BaseRoute] = [Route("/docs", page), Mount("/static", StaticFiles(directory=STATIC, check_dir=False))]
+routes: list[BaseRoute] = [Route("/docs", page), Mount("/docs/static", StaticFiles(directory=STATIC, check_dir=False))]

@@ -24,7 +24,7 @@ from pygments.formatters import HtmlFormatter
 from pygments.lexers import get_lexer_by_name
 from pygments.util import ClassNotFound
 
-from client_server.addresses import link_addresses
+from client_server.rendering.addresses import link_addresses
 
 LINK_SCHEMES = frozenset({"http", "https", "mailto"})
 MAX_RENDERED = 400_000

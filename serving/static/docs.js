@@ -1,4 +1,4 @@
-// Shows the gateway's own description of its routes, and asks nobody else about it.
+// Shows the server's own description of its routes, and asks nobody else about it.
 window.SwaggerUIBundle({
   dom_id: "#docs",
   url: "openapi.json",

@@ -1,11 +1,11 @@
-"""The hop, inward: from the gateway's stream into the turn's log, frame by frame and untouched.
+"""The way of a chunk in this tier: from the gateway's stream into the turn's log, frame by frame and untouched.
 
-Strategy. `read_into` is the way of a chunk: `take` is called with the frames of one read, compares each with the id that must come
+Strategy. In `read_into`, `take` is called with the frames of one read, compares each with the id that must come
 next, and appends them, which sends them on; no task, no timer and no JSON per chunk. `follow` goes round it, through as many
 connections as it takes: a stream that ends without its terminal frame was cut, and the next connection goes on after the last id the
 log holds, so a frame is neither lost nor doubled. Where no call id is known yet, the same request goes out again under the same
 idempotency key, and the gateway answers with the call it has begun already. Where the gateway has dropped the stream of a call that
-has ended meanwhile, the answer comes from its record (`client_server.stored`).
+has ended meanwhile, the answer comes from its record (`client_server.completion`).
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from __future__ import annotations
 import asyncio
 import random
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
 
-from client_server.stored import stored_answer
-from client_server.turn import Turn
-from saas_client import GatewayCut, GatewayRefused, GatewayUnreachable, NotFound, SaaSError, SaaSLLMClient, Stream, StreamExpired
-from wire.errors import ErrorCode, WireError
+from client_server.completion import stored_answer
+from client_server.errors import as_seen_from_here, unavailable
+from client_server.turn import Terminal, Turn
+from saas_client import GatewayCut, GatewayRefused, GatewayUnreachable, SaaSError, SaaSLLMClient, Stream, StreamExpired
+from wire.errors import ErrorCode
 from wire.frames import is_chunk, is_terminal, prefix
 
 FIRST_PAUSE_S = 0.1
@@ -31,14 +31,6 @@ OPEN_TIMEOUT_S = 30.0
 """The gateway sends a stream's headers as soon as it has accepted the call: silence for longer is a connection that leads nowhere."""
 
 
-@dataclass(frozen=True, slots=True)
-class Terminal:
-    """The end as it came: the terminal frame, and the frames without an id directly before it."""
-
-    frame: bytes
-    before: bytes
-
-
 async def follow(turn: Turn, client: SaaSLLMClient) -> Terminal:
     """Fills the turn's log up to the stream's end. Raises WireError where no end can be had."""
     patience = _Patience(PATIENCE_AT_START_S if turn.recovered else PATIENCE_S)
@@ -48,7 +40,7 @@ async def follow(turn: Turn, client: SaaSLLMClient) -> Terminal:
         there = len(turn.log)
         try:
             if expired:
-                return Terminal(await stored_answer(turn, client), b"")
+                return await stored_answer(turn, client)
             async with asyncio.timeout(OPEN_TIMEOUT_S) as opening, _open(turn, client) as stream:
                 opening.reschedule(None)
                 reached = True
@@ -132,21 +124,6 @@ def _open(turn: Turn, client: SaaSLLMClient) -> AbstractAsyncContextManager[Stre
 def _worth_another_try(error: SaaSError, *, reached: bool) -> bool:
     """A call that runs already, or may run, can be reached again in a moment; a new one that was turned away is the reader's to repeat."""
     return reached and error.retryable and error.code != ErrorCode.INTERRUPTED.code
-
-
-def as_seen_from_here(turn: Turn, error: SaaSError) -> WireError:
-    """A call of ours that the gateway no longer knows, or no longer has the frames of, was interrupted, whatever the gateway calls it."""
-    if (turn.call_id is not None or turn.recovered) and isinstance(error, NotFound | StreamExpired):
-        return WireError(ErrorCode.INTERRUPTED, "The rest of this answer could not be had from the gateway any more.")
-    if error.code == ErrorCode.INVALID_KEY.code:
-        return WireError(ErrorCode.UPSTREAM_ERROR, "The gateway does not accept this server's credentials.", retryable=False)
-    error.error.hop = error.error.hop or "saas_api"
-    return error.error
-
-
-def unavailable() -> WireError:
-    """What a reader is told when nobody answers above."""
-    return WireError(ErrorCode.UPSTREAM_UNAVAILABLE, "The gateway cannot be reached at the moment.", retry_after=2)
 
 
 class _Patience:

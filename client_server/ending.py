@@ -13,12 +13,12 @@ from typing import Any
 
 import orjson
 
-from client_server.inward import Terminal
+from client_server.errors import mistake
 from client_server.store import Store
-from client_server.turn import Turn
+from client_server.turn import Terminal, Turn
 from serving.turnstile import ENDS_PER_PASS, Turnstile
 from wire.errors import ErrorCode, WireError
-from wire.frames import DONE, failed_frame, hop_frame, payload
+from wire.frames import DONE, hop_frame, payload
 from wire.log import Ending, Outcome
 
 logger = logging.getLogger(__name__)
@@ -48,10 +48,9 @@ class Endings:
             outcome, error = _outcome(turn, terminal)
         except Exception:
             logger.exception("turn %s could not be read to its end", turn.id)
-            terminal = failure(turn, WireError(ErrorCode.INTERNAL_ERROR, "The server made a mistake; it has been logged."))
+            terminal = turn.fail(mistake())
             outcome, error = _outcome(turn, terminal)
-        own = turn.marks.to_dict()
-        turn.hops = [*turn.fold.hops, own]
+        own = turn.sum_up()
         ending = {
             "state": outcome.value,
             "content": turn.content(),
@@ -65,8 +64,8 @@ class Endings:
         if not await self._save(turn.id, ending):
             self._unsaved[turn.id] = ending
             lost = WireError(ErrorCode.INTERNAL_ERROR, "The answer could not be saved yet.")
-            outcome, terminal = Outcome.FAILED, Terminal(failure(turn, lost).frame, terminal.before)
-        turn.log.end(Ending(outcome, terminal.before + hop_frame(own) + terminal.frame))
+            outcome, terminal = Outcome.FAILED, Terminal(turn.fail(lost).frame, terminal.before)
+        turn.end(Ending(outcome, terminal.before + hop_frame(own) + terminal.frame))
 
     async def save_rest(self) -> None:
         """Saves what could not be saved before, as far as the database is back."""
@@ -92,14 +91,6 @@ class Endings:
         return False
 
 
-def failure(turn: Turn, error: WireError) -> Terminal:
-    """The terminal frame of what went wrong on this side of the gateway, or before its stream began."""
-    error.request_id = error.request_id or turn.request_id
-    error.hop = error.hop or "client_server"
-    turn.failure = error
-    return Terminal(failed_frame(error), b"")
-
-
 def _outcome(turn: Turn, terminal: Terminal) -> tuple[Outcome, dict[str, Any] | None]:
     """How the turn ended, and the error to keep with it. A cancelled call ends in order: its receipt says so."""
     if terminal.frame == DONE:
@@ -111,6 +102,6 @@ def _outcome(turn: Turn, terminal: Terminal) -> tuple[Outcome, dict[str, Any] | 
     except (orjson.JSONDecodeError, AttributeError):
         error = None
     known = WireError.from_dict(error)
-    turn.failure = turn.failure or known
+    turn.failed_above(known)
     outcome = Outcome.INTERRUPTED if known.code is ErrorCode.INTERRUPTED else Outcome.FAILED
     return outcome, {"code": known.code.code, "message": known.message, "retryable": known.retryable, "hop": known.hop}

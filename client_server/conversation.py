@@ -1,4 +1,4 @@
-"""Asking: from what a person sent to a turn that runs, with the conversation's history before it."""
+"""From what a person sent to a turn that runs, with the conversation's history before it."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ from typing import Any
 
 from starlette.requests import Request
 
-from client_server.bodies import ChatBody, MessageForm
-from client_server.errors import not_found
+from client_server.requests import ChatBody, MessageForm
 from client_server.services import services
 from client_server.sessions import Session
 from client_server.store import ConversationBusy, ConversationRow, TurnRow
@@ -30,7 +29,7 @@ async def ask_in_conversation(request: Request, session: Session, form: MessageF
     if not form.conversation_id:
         conversation, title = ConversationRow(f"conv_{secrets.token_hex(12)}", session.id, title_of(form.message), now, now), True
     else:
-        conversation, title = await _conversation(request, session, form.conversation_id), False
+        conversation, title = await services(request).conversation(form.conversation_id, session), False
         earlier = await services(request).store.turns(conversation.id)
     row = _row(
         session,
@@ -40,7 +39,7 @@ async def ask_in_conversation(request: Request, session: Session, form: MessageF
         user_message=form.message,
         model_group=form.model_group,
         temperature=form.temperature,
-        request=_request(form.message, earlier, form.model_group, form.temperature),
+        request=gateway_request(form.message, earlier, form.model_group, form.temperature),
     )
     await _start(request, row, title=conversation.title if title else None)
     return row, conversation
@@ -60,7 +59,7 @@ async def ask_again(request: Request, session: Session, old: TurnRow) -> TurnRow
         user_message=old.user_message,
         model_group=old.model_group,
         temperature=old.temperature,
-        request=_request(old.user_message, earlier, old.model_group, old.temperature),
+        request=gateway_request(old.user_message, earlier, old.model_group, old.temperature),
     )
     await _start(request, row, replaces=old.id)
     return row
@@ -87,14 +86,7 @@ def title_of(message: str) -> str:
     return line if len(line) <= TITLE_CHARACTERS else line[: TITLE_CHARACTERS - 1].rstrip() + "…"
 
 
-async def _conversation(request: Request, session: Session, conversation_id: str) -> ConversationRow:
-    conversation = await services(request).store.conversation(conversation_id, session.id)
-    if conversation is None:
-        raise not_found("conversation")
-    return conversation
-
-
-def _request(message: str, earlier: Sequence[TurnRow], model_group: str, temperature: float | None) -> dict[str, Any]:
+def gateway_request(message: str, earlier: Sequence[TurnRow], model_group: str, temperature: float | None) -> dict[str, Any]:
     """What the gateway is asked: what was said so far (answers that failed said nothing), and then the message."""
     remembered: list[TurnRow] = []
     room = HISTORY_CHARACTERS

@@ -1,7 +1,8 @@
-"""The page, and its static files."""
+"""The page and its fragments, what its forms do, and its static files."""
 
 from __future__ import annotations
 
+import json
 import os
 from typing import Any
 
@@ -11,13 +12,15 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
-from client_server.bodies import DEFAULT_TEMPERATURE
-from client_server.errors import not_found
+from client_server.conversation import ask_again, ask_in_conversation
 from client_server.model_groups import DEFAULT
+from client_server.presentation import CHAIN, ConversationView, conversation_view, turn_view
+from client_server.rendering.templates import WEB
+from client_server.requests import DEFAULT_TEMPERATURE, MessageForm, form_body
+from client_server.routes.turns import back
 from client_server.services import services
+from client_server.sessions import Session
 from client_server.store import ConversationRow, TurnRow
-from client_server.templating import WEB
-from client_server.views import CHAIN, ConversationView, conversation_view, turn_view
 
 
 async def chat(request: Request) -> Response:
@@ -27,9 +30,7 @@ async def chat(request: Request) -> Response:
     conversation, turns = None, []
     conversation_id = request.path_params.get("conversation_id")
     if conversation_id is not None:
-        conversation = await app.store.conversation(conversation_id, session.id)
-        if conversation is None:
-            raise not_found("conversation")
+        conversation = await app.conversation(conversation_id, session)
         turns = await app.store.turns(conversation.id)
     conversations = [] if session.fresh else await app.store.conversations(session.id)
     context = {
@@ -42,6 +43,51 @@ async def chat(request: Request) -> Response:
     }
     response = app.templates.page("chat.html", context | _controls(turns))
     return app.sessions.stamp(request, session, response)
+
+
+async def messages(request: Request) -> Response:
+    """A message from the form: the two bubbles, or, without script, the conversation's page."""
+    app = services(request)
+    session = app.sessions.of(request)
+    await app.sessions.check_change(request, session)
+    form = await form_body(request, MessageForm)
+    await app.limits.count_turn(session)
+    turn, conversation = await ask_in_conversation(request, session, form)
+    if not _from_htmx(request):
+        return app.sessions.stamp(request, session, back(turn))
+    response = await _fragment(request, session, "turn.html", turn)
+    response.headers["HX-Trigger"] = json.dumps({"conversation": {"id": conversation.id, "title": conversation.title}})
+    if not form.conversation_id:
+        response.headers["HX-Push-Url"] = f"/c/{conversation.id}"
+    return app.sessions.stamp(request, session, response)
+
+
+async def fragment(request: Request) -> Response:
+    """The answer alone, as it stands: the page puts it in its own rendering's place at the end."""
+    app = services(request)
+    session = app.sessions.of(request)
+    return await _fragment(request, session, "answer.html", await app.turn(request.path_params["turn_id"], session))
+
+
+async def regenerate(request: Request) -> Response:
+    """The same message again; the new answer takes the old one's place."""
+    app = services(request)
+    session = app.sessions.of(request)
+    await app.sessions.check_change(request, session)
+    old = await app.turn(request.path_params["turn_id"], session)
+    await app.limits.count_turn(session)
+    turn = await ask_again(request, session, old)
+    return await _fragment(request, session, "answer.html", turn) if _from_htmx(request) else back(turn)
+
+
+async def _fragment(request: Request, session: Session, template: str, row: TurnRow) -> Response:
+    app = services(request)
+    context = {"turn": await turn_view(row, app.renderer), "csrf_token": app.sessions.csrf_token(session)}
+    return app.templates.page(template, context)
+
+
+def _from_htmx(request: Request) -> bool:
+    return request.headers.get("hx-request") == "true"
 
 
 def _side_bar(conversations: list[ConversationRow], open_one: ConversationRow | None) -> list[ConversationView]:
@@ -73,5 +119,8 @@ class _Assets(StaticFiles):
 routes: list[BaseRoute] = [
     Route("/", chat),
     Route("/c/{conversation_id}", chat),
+    Route("/chat/messages", messages, methods=["POST"]),
+    Route("/chat/turns/{turn_id}", fragment),
+    Route("/chat/turns/{turn_id}/regenerate", regenerate, methods=["POST"]),
     Mount("/static", _Assets(directory=WEB / "static", check_dir=False)),
 ]

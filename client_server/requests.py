@@ -1,4 +1,4 @@
-"""What the routes take: forms and JSON, checked, with the field that is wrong named in the error."""
+"""What the routes take, as models: the page's form, and the JSON of programs and of the page's script."""
 
 from __future__ import annotations
 
@@ -8,9 +8,8 @@ import orjson
 from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 from starlette.requests import Request
 
-from client_server.errors import invalid_field, malformed
 from client_server.model_groups import DEFAULT
-from serving.media import is_json
+from serving.errors import invalid
 
 MAX_MESSAGE_CHARACTERS = 100_000
 DEFAULT_TEMPERATURE = 0.7
@@ -52,10 +51,16 @@ class Message(BaseModel):
     role: Annotated[str, Field(min_length=1, max_length=40)]
 
 
-class ChatBody(BaseModel):
-    """The body of the API's chat routes: one message or several, and any parameter of OpenAI's."""
+def _either_name(schema: dict[str, Any]) -> None:
+    """Says in the OpenAPI document what the fields alone do not: the group's other name, and that it is one message or several."""
+    schema["properties"] = schema["properties"] | {"model": schema["properties"]["model_group"] | {"title": "Model"}}
+    schema["oneOf"] = [{"required": ["message"]}, {"required": ["messages"]}]
 
-    model_config = ConfigDict(extra="allow", protected_namespaces=())
+
+class ChatBody(BaseModel):
+    """What is asked: one `message`, or several `messages`, and any parameter of OpenAI's, which is passed on."""
+
+    model_config = ConfigDict(extra="allow", protected_namespaces=(), json_schema_extra=_either_name)
 
     message: Text | None = None
     messages: Annotated[list[Message], Field(min_length=1)] | None = None
@@ -91,7 +96,7 @@ class ChatBody(BaseModel):
         return extra if self.temperature is None else extra | {"temperature": self.temperature}
 
 
-class Dwell(BaseModel):
+class BrowserDwell(BaseModel):
     """How long chunks stayed, from arrival to departure."""
 
     p50: Microseconds | None = None
@@ -113,32 +118,14 @@ class BrowserHop(BaseModel):
     frames: Microseconds = 0
     bytes: Microseconds = 0
     reads: Microseconds = 0
-    dwell_us: Dwell = Dwell()
+    dwell_us: BrowserDwell = BrowserDwell()
     arrivals_us: Annotated[list[Microseconds], Field(max_length=2048)] = []
-
-
-async def json_body(request: Request, model: type[Model]) -> Model:
-    """The request's JSON as this model. Raises WireError INVALID_REQUEST: 400 where it is not JSON, 422 where a field is wrong."""
-    if not is_json(request.headers.get("content-type")):
-        raise malformed("The body must be JSON, and Content-Type must say application/json.")
-    try:
-        value = orjson.loads(await request.body())
-    except orjson.JSONDecodeError:
-        raise malformed("The request's body is not valid JSON.") from None
-    try:
-        orjson.dumps([value])
-    except TypeError:  # it reads more levels than it writes, and whatever is taken here is written again: to the gateway, to the database
-        raise malformed("The request's body has more than 250 levels.") from None
-    return _validated(model, value)
 
 
 async def form_body(request: Request, model: type[Model]) -> Model:
     """The request's form fields as this model. Raises WireError INVALID_REQUEST."""
-    return _validated(model, {name: value for name, value in (await request.form()).items() if isinstance(value, str)})
-
-
-def _validated(model: type[Model], value: Any) -> Model:
+    fields = {name: value for name, value in (await request.form()).items() if isinstance(value, str)}
     try:
-        return model.model_validate(value)
+        return model.model_validate(fields)
     except ValidationError as error:
-        raise invalid_field(error) from None
+        raise invalid(error.errors(include_url=False, include_input=False, include_context=False)) from None

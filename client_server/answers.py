@@ -1,0 +1,31 @@
+"""What the JSON routes answer, as models for the OpenAPI document. Nothing is checked against them while the server runs; a test does."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, Field
+
+from serving.answers import CallState, Hop, Receipt, Usage
+
+
+class ChatAnswer(BaseModel):
+    """A whole answer, what it cost, and where the time went."""
+
+    turn_id: str
+    job_id: str | None
+    call_id: str | None
+    content: str
+    finish_reason: str | None
+    usage: Usage | None
+    cost_usd: str | None = Field(description="Dollars, as a decimal string with six places.")
+    model_group: str
+    timing: list[Hop] = Field(description="One record per hop, upstream first.")
+
+
+class TurnTiming(BaseModel):
+    """How an answer stands, and where the time went."""
+
+    state: CallState
+    streaming: bool
+    ended_us: int | None = Field(description="When it ended, in microseconds since client_server's own record begins.")
+    hops: list[Hop] = Field(description="One record per hop, upstream first; `browser` last, where a browser has sent its own.")
+    receipt: Receipt | None

@@ -1,0 +1,102 @@
+"""A whole answer, put on the wire of streams, so that every reader reads alike.
+
+It comes from the request for it (`ask`), where streaming is off, or from the gateway's record of the call (`stored_answer`), where the
+gateway has dropped the stream of a call that has ended meanwhile.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+
+from client_server.errors import as_seen_from_here, out_of_reach, unavailable
+from client_server.turn import Terminal, Turn
+from saas_client import GatewayRefused, GatewayUnreachable, SaaSError, SaaSLLMClient
+from wire.errors import ErrorCode, WireError
+from wire.frames import DONE, failed_frame, hop_frame, numbered, receipt_frame
+from wire.log import Outcome
+from wire.sse import encode
+
+_ENDED = {outcome.value for outcome in Outcome} - {Outcome.INTERRUPTED.value}
+_OF_RECEIPT = ("call_id", "status", "finish_reason", "usage", "estimated", "cost_usd", "model_group", "resolved_model", "attempts")
+
+
+async def ask(turn: Turn, client: SaaSLLMClient) -> Terminal:
+    """Asks the gateway for all of it and fills the turn's log with its frames. Raises WireError.
+
+    Cancelling it closes the connection, and the gateway then cancels the call.
+    """
+    turn.release_start()  # it runs as long as the answer takes
+    turn.marks.sent()
+    try:
+        answer = await client.chat(idempotency_key=turn.id, **turn.request)
+    except GatewayRefused:
+        raise unavailable() from None
+    except GatewayUnreachable:
+        raise WireError(ErrorCode.INTERRUPTED, "The connection to the gateway was lost before the answer was there.") from None
+    except SaaSError as error:
+        raise as_seen_from_here(turn, error) from None
+    receipt = (answer.get("saas") or {}).get("receipt") or {}
+    turn.take_whole(as_frames(answer), receipt.get("job_id"), receipt.get("call_id"))
+    return Terminal(DONE)
+
+
+async def stored_answer(turn: Turn, client: SaaSLLMClient) -> Terminal:
+    """Fills the turn's empty log from the record of its call.
+
+    Raises SaaSClientError, and WireError INTERRUPTED where the record holds no end, or readers have a part of the answer already:
+    where that breaks off, the record does not say.
+    """
+    job = await client.get_job(turn.job_id or "")
+    call = next((call for call in job.get("calls") or () if call.get("call_id") == turn.call_id), None)
+    if call is None or len(turn.log) or call.get("status") not in _ENDED:
+        raise out_of_reach()
+    turn.take_whole(as_frames(_as_completion(turn, call)), turn.job_id, turn.call_id)
+    if call["status"] != Outcome.FAILED.value:
+        return Terminal(DONE)
+    code = ErrorCode.named(call.get("error_code") or "")
+    error = WireError(code, job.get("error_message") or "The call failed.", request_id=turn.request_id, hop="saas_api")
+    return Terminal(failed_frame(error))
+
+
+def as_frames(answer: dict[str, Any]) -> list[bytes]:
+    """The frames of a `chat.completion` with its `saas` object: one chunk with all of the message, the receipt, the gateway's hops."""
+    saas = answer.get("saas") or {}
+    frames = [encode(orjson.dumps(_as_chunk(answer)))]
+    if saas.get("receipt"):
+        frames.append(receipt_frame(saas["receipt"]))
+    frames.extend(hop_frame(hop) for hop in saas.get("hops") or ())
+    return [numbered(index, frame) for index, frame in enumerate(frames)]
+
+
+def _as_completion(turn: Turn, call: dict[str, Any]) -> dict[str, Any]:
+    """The record as the `chat.completion` that a request for the whole answer would have brought."""
+    receipt = (
+        {"job_id": turn.job_id} | {name: call.get(name) for name in _OF_RECEIPT} | {"credits_charged": None, "credits_remaining": None}
+    )
+    return {
+        "id": turn.call_id,
+        "created": int(call.get("created_at") or 0),
+        "model": call.get("resolved_model"),
+        "usage": call.get("usage"),
+        "choices": [{"index": 0, "message": call.get("message") or {}, "finish_reason": call.get("finish_reason")}],
+        "saas": {"receipt": receipt},
+    }
+
+
+def _as_chunk(answer: dict[str, Any]) -> dict[str, Any]:
+    """The completion as the one chunk of its stream; in a stream, tool calls are numbered."""
+    chunk = {name: answer.get(name) for name in ("id", "created", "model", "usage")} | {"object": "chat.completion.chunk"}
+    chunk["choices"] = [
+        {"index": choice.get("index", 0), "delta": _as_delta(choice.get("message") or {}), "finish_reason": choice.get("finish_reason")}
+        for choice in answer.get("choices") or ()
+    ]
+    return chunk
+
+
+def _as_delta(message: dict[str, Any]) -> dict[str, Any]:
+    calls = message.get("tool_calls")
+    if not calls:
+        return message
+    return message | {"tool_calls": [{"index": index} | call for index, call in enumerate(calls)]}

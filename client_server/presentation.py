@@ -1,0 +1,83 @@
+"""What the templates show of a conversation and of a turn."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from markupsafe import Markup
+
+from client_server.figures import Figures, figures
+from client_server.rendering.markdown import Renderer
+from client_server.store import ConversationRow, TurnRow
+from client_server.store.records import STREAMING
+from client_server.turn import Turn
+
+CHAIN = ("browser", "client_server", "saas_api", "model")
+
+
+@dataclass(frozen=True, slots=True)
+class TurnView:
+    """A turn as the templates know it. `content_html` is empty while the answer streams: the page writes it then."""
+
+    id: str
+    user_message: str
+    state: str
+    content_html: Markup
+    content: str
+    error: dict[str, Any] | None
+    events_url: str
+    streaming: bool
+    model_group: str
+    temperature: float | None
+    figures: Figures | None
+    retryable: bool
+    created_at: float
+    age_ms: int
+    """How long ago it was asked, at the moment of rendering."""
+    first_token_ms: float | None
+    """How long its first token took, where the answer streams and that has come; None also where this process did not see it."""
+
+
+@dataclass(frozen=True, slots=True)
+class ConversationView:
+    """An entry of the side bar."""
+
+    id: str
+    title: str
+    url: str
+    active: bool
+
+
+async def turn_view(row: TurnRow, renderer: Renderer, live: Turn | None = None) -> TurnView:
+    """The view of a turn; `live` is its running side, if there is one."""
+    running = row.state == STREAMING
+    return TurnView(
+        id=row.id,
+        user_message=row.user_message,
+        state=row.state,
+        content_html=Markup() if running else await renderer.render(row.content),
+        content="" if running else row.content,
+        error=row.error,
+        events_url=f"/chat/turns/{row.id}/events",
+        streaming=row.streaming,
+        model_group=row.model_group,
+        temperature=row.temperature,
+        figures=None if running else figures(row),
+        retryable=bool(row.error and row.error.get("retryable")),
+        created_at=row.created_at,
+        age_ms=max(0, round((time.time() - row.created_at) * 1000)),
+        first_token_ms=_first_token_ms(live) if running and live is not None else None,
+    )
+
+
+def conversation_view(row: ConversationRow, active_id: str | None) -> ConversationView:
+    """The view of a conversation; `active_id` is the one that is open."""
+    return ConversationView(row.id, row.title, f"/c/{row.id}", row.id == active_id)
+
+
+def _first_token_ms(live: Turn) -> float | None:
+    """A process that took over in mid-answer saw the first token a second time: that says nothing."""
+    first = None if live.recovered else live.marks.first_in_us
+    return None if first is None else round(first / 1000, 1)

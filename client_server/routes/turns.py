@@ -1,0 +1,105 @@
+"""A turn that runs or has ended: its frames, stopping it, its times. The page's script uses these, and so can any other program."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Header, Query, Request
+from starlette.responses import JSONResponse, RedirectResponse, Response
+
+from client_server.answers import TurnTiming
+from client_server.figures import ended_us
+from client_server.openapi import ELSEWHERE, FRAMES
+from client_server.requests import BrowserHop
+from client_server.services import ChangeDep, SessionDep, services
+from client_server.store import TurnRow
+from client_server.store.records import STREAMING
+from hop.event_stream import EventStream
+from serving.bodies import Json
+from serving.media import is_json
+from serving.openapi import EVENT_STREAM, answers
+from wire.errors import ErrorCode, WireError
+from wire.frames import index_after
+
+router = APIRouter(prefix="/chat/turns", tags=["turns"])
+
+RECONNECT_AFTER = b"retry: 500\n\n"
+"""An EventSource that was cut comes back after half a second, instead of its usual three."""
+
+_LAST = "The id of the last frame that has come, a number from 0."
+LastEventId = Annotated[str | None, Header(alias="Last-Event-ID", description=_LAST)]
+LastEventIdInUrl = Annotated[str | None, Query(alias="last_event_id", description="The same, for a reader that can set no header.")]
+NOT_FOUND, CSRF = ErrorCode.NOT_FOUND, ErrorCode.CSRF
+
+
+@router.get(
+    "/{turn_id}/events",
+    responses=answers(None, FRAMES, NOT_FOUND, ErrorCode.STREAM_EXPIRED, ErrorCode.RATE_LIMITED, content=EVENT_STREAM),
+    response_class=Response,
+)
+async def events(
+    turn_id: str, request: Request, session: SessionDep, last_event_id: LastEventId = None, in_url: LastEventIdInUrl = None
+) -> Response:
+    """The answer's frames, from the start or after the last one the reader has."""
+    app = services(request)
+    index = index_after(last_event_id or in_url)
+    turn = app.turns.get(turn_id, session.id)
+    if turn is None:
+        await app.turn(turn_id, session)  # somebody else's, or none
+        raise WireError(ErrorCode.STREAM_EXPIRED, "This stream is over; the answer is in its conversation.")
+    return EventStream(turn.log, index, marks=turn.marks, closed=app.limits.open_stream(session), preface=RECONNECT_AFTER)
+
+
+@router.post(
+    "/{turn_id}/stop",
+    status_code=204,
+    responses=answers(None, "It is stopped, or had ended.", NOT_FOUND, CSRF, status=204) | ELSEWHERE,
+    response_class=Response,
+)
+async def stop(turn_id: str, request: Request, session: ChangeDep) -> Response:
+    """Stops the answer, at the provider too. Stopping what has ended is allowed. A program sends `Content-Type: application/json`."""
+    app = services(request)
+    row = await app.turn(turn_id, session)
+    turn = app.turns.get(row.id, session.id)
+    if turn is not None:
+        await app.turns.stop(turn)
+    return back(row) if is_page_without_script(request) else Response(status_code=204)
+
+
+@router.get("/{turn_id}/timing", responses=answers(TurnTiming, "The times.", NOT_FOUND))
+async def timing(turn_id: str, request: Request, session: SessionDep) -> Response:
+    """Where the time went: one record per hop, upstream first; the end on the clock of this server's own."""
+    app = services(request)
+    row = await app.turn(turn_id, session)
+    turn = app.turns.get(row.id, session.id)
+    hops: list[Any] = list(row.hops or ())
+    if row.state == STREAMING and turn is not None:
+        hops = [turn.marks.to_dict()]
+    if row.browser_hop is not None:
+        hops.append(row.browser_hop)
+    body = {"state": row.state, "streaming": row.streaming, "ended_us": ended_us(row), "hops": hops, "receipt": row.receipt}
+    return JSONResponse(body, headers={"Cache-Control": "no-store"})
+
+
+@router.post(
+    "/{turn_id}/timing",
+    status_code=204,
+    responses=answers(None, "It is kept.", NOT_FOUND, CSRF, status=204),
+    response_class=Response,
+)
+async def save_timing(turn_id: str, request: Request, session: ChangeDep, hop: Json[BrowserHop]) -> Response:
+    """Keeps what the browser, or whatever shows the answer, has measured."""
+    app = services(request)
+    row = await app.turn(turn_id, session)
+    await app.store.save_browser_hop(row.id, hop.model_dump())
+    return Response(status_code=204)
+
+
+def is_page_without_script(request: Request) -> bool:
+    """Whether a form of the page sent it by itself: the answer must then be a page again."""
+    return request.headers.get("hx-request") != "true" and not is_json(request.headers.get("content-type"))
+
+
+def back(row: TurnRow) -> Response:
+    """To the conversation that the turn stands in."""
+    return RedirectResponse("/" if row.conversation_id is None else f"/c/{row.conversation_id}", 303)

@@ -1,0 +1,60 @@
+"""What is done for the running turns once a second, off the chunks' way: checkpoints, late endings, lost readers, dead connections."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Mapping, Sequence
+
+from client_server.ending import Endings
+from client_server.store import Store
+from client_server.turn import Turn
+
+logger = logging.getLogger(__name__)
+
+EVERY_S = 1.0
+
+
+class Watch:
+    """Looks after turns. `abandon` is called for those that have lost their readers and have no conversation to be found in."""
+
+    def __init__(self, store: Store, endings: Endings, *, grace_s: float, abandon: Callable[[Turn], None]) -> None:
+        self._store = store
+        self._endings = endings
+        self._grace = grace_s
+        self._abandon = abandon
+
+    async def run(self, live: Mapping[str, Turn]) -> None:
+        """Goes round until it is cancelled. What goes wrong in one round is the next one's to make good."""
+        while True:
+            await asyncio.sleep(EVERY_S)
+            try:
+                await self._round([turn for turn in live.values() if not turn.ended])
+            except Exception:
+                logger.exception("a round of the watch failed")
+
+    async def _round(self, running: Sequence[Turn]) -> None:
+        now = time.monotonic()
+        for turn in running:
+            turn.drop_dead_connection(now)
+            if turn.is_abandoned(now, self._grace):
+                self._abandon(turn)
+        await self._endings.save_rest()
+        await self.checkpoint(running)
+
+    async def checkpoint(self, turns: Sequence[Turn]) -> None:
+        """Saves the text so far, and the call's ids, of the turns that have moved since the last time."""
+        moved = [turn for turn in turns if turn.has_moved]
+        if not moved:
+            return
+        for turn in moved:
+            await turn.fold.follow(turn.log)
+        places = [(turn.fold.index, turn.call_id) for turn in moved]
+        try:
+            await self._store.checkpoint([(turn.id, turn.content(), turn.job_id, turn.call_id) for turn in moved])
+        except Exception:
+            logger.exception("a checkpoint of %d turns failed; the next one will hold it all", len(moved))
+            return
+        for turn, place in zip(moved, places, strict=True):
+            turn.note_checkpoint(place)

@@ -1,0 +1,73 @@
+"""Every way a request can fail, as one JSON envelope: the same on each server that other programs of ours talk to."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from wire.errors import ErrorCode, WireError
+
+Answer = Callable[[Request, WireError], Response]
+
+_BY_STATUS = {404: ErrorCode.NOT_FOUND, 405: ErrorCode.METHOD_NOT_ALLOWED, 413: ErrorCode.TOO_LARGE}
+_MESSAGES = {404: "There is nothing at this address.", 405: "This address does not take that method."}
+_NOT_AN_OBJECT = {"model_type", "model_attributes_type"}  # pydantic would name our classes
+
+
+def malformed(message: str) -> WireError:
+    """The request cannot be read at all."""
+    return WireError(ErrorCode.INVALID_REQUEST, message, status=400)
+
+
+def invalid(errors: Sequence[Any]) -> WireError:
+    """The first field that is wrong, by name. Takes what pydantic and FastAPI tell of a validation."""
+    first = errors[0]
+    place = ".".join(str(part) for part in first["loc"] if part != "body") or "body"
+    said = "it must be a JSON object" if first["type"] in _NOT_AN_OBJECT else first["msg"].removeprefix("Value error, ")
+    return WireError(ErrorCode.INVALID_REQUEST, f"{place}: {said}", status=422)
+
+
+def envelope(_request: Request, error: WireError) -> Response:
+    """The response that says this error; `Retry-After` in whole seconds, rounded up."""
+    headers = {}
+    if error.retry_after is not None:
+        headers["Retry-After"] = str(max(1, math.ceil(error.retry_after)))
+    if error.code is ErrorCode.INVALID_KEY:
+        headers["WWW-Authenticate"] = "Bearer"
+    return Response(error.to_body(), error.status, headers, "application/json")
+
+
+def install(app: FastAPI, answer: Answer = envelope) -> None:
+    """Makes the app answer every failure with `answer`; what is not named here does not reach a client."""
+
+    def respond(request: Request, error: WireError) -> Response:
+        error.request_id = getattr(request.state, "request_id", None)
+        return answer(request, error)
+
+    async def on_wire_error(request: Request, error: Any) -> Response:
+        return respond(request, error)
+
+    async def on_invalid(request: Request, error: Any) -> Response:
+        return respond(request, invalid(error.errors()))
+
+    async def on_http(request: Request, error: Any) -> Response:
+        code = _BY_STATUS.get(error.status_code, ErrorCode.INVALID_REQUEST if error.status_code < 500 else ErrorCode.INTERNAL_ERROR)
+        message = _MESSAGES.get(error.status_code, "The request cannot be read.")
+        response = respond(request, WireError(code, message, status=error.status_code))
+        response.headers.update(error.headers or {})
+        return response
+
+    async def on_mistake(request: Request, _error: Any) -> Response:
+        """It is raised again behind this answer, and uvicorn logs it."""
+        return respond(request, WireError(ErrorCode.INTERNAL_ERROR, "The server made a mistake; it has been logged."))
+
+    app.add_exception_handler(WireError, on_wire_error)
+    app.add_exception_handler(RequestValidationError, on_invalid)
+    app.add_exception_handler(HTTPException, on_http)
+    app.add_exception_handler(Exception, on_mistake)

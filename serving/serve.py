@@ -1,0 +1,156 @@
+"""Runs a server until it is told to stop: the same way for each of ours.
+
+What is wrong with the setup is one sentence on standard error and exit code 2, wherever it shows: in a setting, at the port, or when the
+app opens what it needs.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import sys
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any, TypeVar
+
+import uvicorn
+from starlette.types import ASGIApp, Receive, Scope, Send
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from serving import logs
+from serving.heads import BoundedHeads
+from serving.hosts import advice
+from serving.settings import ServerSettings, StartRefused
+from serving.sockets import allow_many_sockets, drop_what_is_not_taken
+
+S = TypeVar("S", bound=ServerSettings)
+App = TypeVar("App", bound=ASGIApp)
+
+BACKLOG = 4096
+KEEP_ALIVE_S = 75
+"""Longer than a hop below keeps an idle connection, so that it is never the server that closes one just as it is used."""
+
+
+def serve(
+    service: str,
+    settings_of: type[S],
+    create_app: Callable[[S], App],
+    *,
+    readers_leave_within_s: int,
+    drain: Callable[[App], Awaitable[None]] | None = None,
+    refused: tuple[type[Exception], ...] = (),
+) -> int:
+    """Serves; the exit code.
+
+    After SIGTERM `drain` is awaited while connections are still open; then what is left has `readers_leave_within_s` seconds. `refused`
+    are the app's errors that say in one sentence why it cannot start, besides StartRefused.
+    """
+    expected: tuple[type[Exception], ...] = (StartRefused, *refused)
+    try:
+        settings = settings_of.load()
+        logs.configure(service, settings.log_level)
+        app = create_app(settings)
+        listening = _bind(settings)
+    except expected as refusal:
+        return _refuse(refusal)
+    if (unknown := advice(settings.allowed_hosts, settings.host)) is not None:
+        logging.getLogger(service).warning(unknown)
+    allow_many_sockets()
+    drop_what_is_not_taken(listening)
+    beginning = _Beginning(app, expected)
+    with listening:
+        try:
+            _Server(_config(beginning, readers_leave_within_s), lambda: drain(app) if drain else None).run([listening])
+        except SystemExit:
+            if beginning.refusal is None:
+                raise
+            return _refuse(beginning.refusal)
+    return 0
+
+
+def _config(app: ASGIApp, readers_leave_within_s: int) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        interface="asgi3",
+        loop="uvloop",
+        http=_Protocol,
+        ws="none",
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        proxy_headers=False,  # no server of ours asks who the client is; for the scheme, see client_server.sessions
+        server_header=False,
+        backlog=BACKLOG,
+        timeout_keep_alive=KEEP_ALIVE_S,
+        timeout_graceful_shutdown=readers_leave_within_s,
+    )
+
+
+def _bind(settings: ServerSettings) -> socket.socket:
+    """The listening socket. Raises StartRefused where HOST is no address of this machine, or the port is taken."""
+    host, port = settings.host, settings.port
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        both = host == "::" and socket.has_dualstack_ipv6()
+        return socket.create_server((host, port), family=family, backlog=BACKLOG, dualstack_ipv6=both)
+    except OSError as error:
+        reason = os.strerror(error.errno).lower() if error.errno and error.errno > 0 else "it is not an address"
+        raise StartRefused(f"HOST and {settings.port_variable}", f"{host}:{port} cannot be listened on: {reason}") from None
+
+
+def _refuse(refusal: Exception) -> int:
+    sys.stderr.write(f"{refusal}\n")
+    return 2
+
+
+class _Protocol(BoundedHeads, HttpToolsProtocol):
+    """uvicorn's, which takes a head of any length for ever."""
+
+
+class _Server(uvicorn.Server):
+    """Tells the app of a shutdown before uvicorn waits for its connections to close."""
+
+    def __init__(self, config: uvicorn.Config, drain: Callable[[], Awaitable[None] | None]) -> None:
+        super().__init__(config)
+        self._drain = drain
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        draining = self._drain()
+        if draining is not None:
+            await draining
+        await super().shutdown(sockets)
+
+
+class _Beginning:
+    """The app, whose refusal to start is kept and not logged as a failure."""
+
+    def __init__(self, app: ASGIApp, expected: tuple[type[Exception], ...]) -> None:
+        self.refusal: Exception | None = None
+        self._app = app
+        self._expected = expected
+
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        return self._app(scope, receive, send) if scope["type"] != "lifespan" else self._lifespan(scope, receive, send)
+
+    async def _lifespan(self, scope: Scope, receive: Receive, send: Send) -> None:
+        failed: MutableMapping[str, Any] | None = None
+
+        async def send_later(message: MutableMapping[str, Any]) -> None:
+            nonlocal failed
+            if message["type"] == "lifespan.startup.failed":
+                failed = message  # what it failed with comes right behind
+            else:
+                await send(message)
+
+        try:
+            await self._app(scope, receive, send_later)
+        except self._expected as refusal:
+            if failed is None:
+                raise
+            self.refusal = refusal
+            logging.getLogger("uvicorn.error").disabled = True  # the sentence says it all
+            await send({"type": "lifespan.startup.failed"})
+        except BaseException:
+            if failed is not None:
+                await send(failed)
+            raise
