@@ -21,7 +21,8 @@ from client_server.settings import Settings
 from client_server.store import open_store
 from client_server.turns import Turns
 from saas_client import SaaSLLMClient
-from serving import docs, errors
+from serving import docs
+from serving.app import App
 from serving.edge import Edge
 from serving.turnstile import ENDS_PER_PASS, Turnstile
 
@@ -50,7 +51,7 @@ def create_app(settings: Settings) -> ASGIApp:
             yield
 
     routes = [*api.router.routes, *turns.router.routes, *page.routes, *health.router.routes]  # looked through in this order
-    app = FastAPI(
+    app = App(
         title="client_server",
         summary="The middle tier: sessions, conversations and turns between a page, or any other program, and the gateway.",
         version="0.1.0",
@@ -60,6 +61,5 @@ def create_app(settings: Settings) -> ASGIApp:
         docs_url=None,
         redoc_url=None,
     )
-    errors.install(app, answer)
     openapi.complete(app)
-    return Edge(app, hosts=settings.hosts)
+    return Edge(app, hosts=settings.hosts, answer=answer)

@@ -21,7 +21,8 @@ from saas_api.routes import health, jobs, openai
 from saas_api.services import Services
 from saas_api.settings import Settings
 from saas_api.store import MIGRATIONS
-from serving import docs, errors
+from serving import docs
+from serving.app import App
 from serving.edge import Edge
 from serving.pauses import keep_pauses_short
 from serving.turnstile import ENDS_PER_PASS, Turnstile
@@ -34,7 +35,7 @@ class Gateway(Edge):
     """The gateway as an ASGI application."""
 
     def __init__(self, app: FastAPI, settings: Settings) -> None:
-        super().__init__(app, hosts=settings.hosts, max_body_bytes=settings.max_body_bytes)
+        super().__init__(app, hosts=settings.hosts, max_body_bytes=settings.max_body_bytes, answer=openai.refusal)
         self._state = app.state
         self._drain_timeout_s = settings.drain_timeout_s
 
@@ -69,7 +70,7 @@ def create_app(settings: Settings) -> Gateway:
             app.state.services = Services(authenticator, groups, Jobs(database), calls, generations)
             yield
 
-    app = FastAPI(
+    app = App(
         title="saas_api",
         summary="The gateway: virtual keys, jobs, model groups and cost in front of any model provider.",
         version="0.1.0",
@@ -79,7 +80,6 @@ def create_app(settings: Settings) -> Gateway:
         docs_url=None,
         redoc_url=None,
     )
-    errors.install(app, openai.refusal)
     openapi.complete(app)
     return Gateway(app, settings)
 

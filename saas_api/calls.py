@@ -14,7 +14,7 @@ import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, cast
+from typing import Any
 
 from sqlalchemy import Connection, Row, bindparam, select, update
 from sqlalchemy.exc import IntegrityError
@@ -26,6 +26,7 @@ from saas_api.model_groups import Deployment, ModelGroups
 from saas_api.money import usd
 from saas_api.schemas import CallRequest, JobRequest
 from saas_api.store.tables import calls, jobs
+from saas_api.usage import estimate_prompt_tokens
 from storage.database import Database
 from storage.prepared import Prepared
 from wire.errors import ErrorCode, WireError
@@ -35,9 +36,6 @@ from wire.records import Attempt, Receipt, Usage
 logger = logging.getLogger(__name__)
 
 LEASE_S = 10.0
-MAX_TOKENS = 2**31 - 1
-MAX_WORD = 40
-_CHARACTERS_PER_TOKEN = 4
 
 _RUNNING = update(calls).where(calls.c.call_id == bindparam("of"), calls.c.status == STREAMING)
 _INSERT = Prepared(calls.insert())
@@ -268,36 +266,3 @@ class Calls:
         query = query.where(jobs.c.team_id == identity.team_id, jobs.c.idempotency_key == idempotency_key)
         row = await self._database.read(lambda connection: connection.execute(query).one())
         return AlreadyStarted(row.job_id, row.call_id)
-
-
-def estimate_prompt_tokens(params: Mapping[str, Any]) -> int:
-    """The prompt's size in tokens, at four characters a token: what is known before the provider tells."""
-    characters = 0
-    for message in params["messages"]:
-        content = message.get("content")
-        if isinstance(content, str):
-            characters += len(content)
-        elif isinstance(content, list):
-            characters += sum(len(part.get("text") or "") for part in content if isinstance(part.get("text"), str))
-    return max(1, -(-characters // _CHARACTERS_PER_TOKEN))
-
-
-def estimate_completion_tokens(deltas: int, text: str) -> int:
-    """The answer's size in tokens: a delta is a token with most providers; those that send more at once are told by its length."""
-    by_length = -(-len(text) // _CHARACTERS_PER_TOKEN)
-    return by_length if len(text) > 2 * _CHARACTERS_PER_TOKEN * deltas else deltas
-
-
-def trusted_usage(usage: Any) -> Usage | None:
-    """The provider's usage, if its counts are counts; otherwise None, and it is estimated."""
-    if not isinstance(usage, Mapping):
-        return None
-    counts = (usage.get("prompt_tokens"), usage.get("completion_tokens"))
-    if not all(isinstance(count, int) and 0 <= count <= MAX_TOKENS for count in counts):
-        return None
-    return cast(Usage, dict(usage))
-
-
-def trusted_text(value: Any) -> str | None:
-    """A word of the provider's that is kept in a record: a finish reason."""
-    return value if isinstance(value, str) and len(value) <= MAX_WORD else None

@@ -14,9 +14,10 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from hop.fold import Fold
 from llm_providers import ProviderError, Target, Transport
-from saas_api.calls import LEASE_S, Call, Calls, Checkpoint, Settlement, estimate_completion_tokens, trusted_text, trusted_usage
+from saas_api.calls import LEASE_S, Call, Calls, Checkpoint, Settlement
 from saas_api.generation import Generation
 from saas_api.model_groups import ModelGroups
+from saas_api.usage import estimate_completion_tokens, trusted_text, trusted_usage
 from serving.turnstile import ENDS_PER_PASS, Turnstile
 from wire.context import request_id_var
 from wire.errors import ErrorCode, WireError

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import math
 import re
 import secrets
 from collections.abc import Awaitable, MutableMapping
 from typing import Any
 
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from serving.errors import Answer, envelope, respond
 from serving.hosts import ANY, Hosts
 from serving.turnstile import Turnstile
 from wire.context import request_id_var, traceparent_var
@@ -28,6 +30,7 @@ _BODY_TIMEOUT_S = 30.0
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
 _TRACEPARENT = re.compile(rb"[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
 
+logger = logging.getLogger(__name__)
 access_log = logging.getLogger("access")
 
 
@@ -36,11 +39,14 @@ class Edge:
 
     It sets `received_ns` (of `wire.timing.now_ns`) and `request_id` in the request's state, answers 400 for a request to a host that is not
     one of `hosts` (GET /health needs to name none) and 413 for a body over `max_body_bytes`, gives every response its `X-Request-Id`, and
-    writes one access line per request.
+    writes one access line per request. With `answer`, it also answers what goes wrong in the app (`serving.errors`).
     """
 
-    def __init__(self, app: ASGIApp, *, hosts: Hosts = ANY, max_body_bytes: int = DEFAULT_MAX_BODY_BYTES) -> None:
+    def __init__(
+        self, app: ASGIApp, *, hosts: Hosts = ANY, max_body_bytes: int = DEFAULT_MAX_BODY_BYTES, answer: Answer | None = None
+    ) -> None:
         self.app = app
+        self._answer = answer
         self.hosts = hosts
         self.max_body_bytes = max_body_bytes
         self._turnstile = Turnstile()
@@ -75,11 +81,13 @@ class Edge:
             if body is not None:
                 await self._turnstile.enter()
                 await self.app(scope, _replay(body, receive), send_named)
-        except WireError as error:
+        except Exception as error:
             if status != 499:
                 raise  # the response is under way: its status cannot be taken back
-            error.request_id = request_id
-            await _respond(error, send_named)
+            if self._answer is None and not isinstance(error, WireError):
+                status = 500
+                raise
+            await self._respond(error, scope, receive, send_named)
         except BaseException:
             status = 500 if status == 499 else status
             raise
@@ -96,6 +104,15 @@ class Edge:
                     "duration_ms": round((now_ns() - received) / 1e6, 3),
                 },
             )
+
+    async def _respond(self, error: Exception, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answers what went wrong before the response had begun."""
+        request = Request(scope)
+        response = respond(request, error, self._answer or envelope)
+        if response.status_code >= 500 and not isinstance(error, WireError | HTTPException):
+            logger.error("%s %s failed", scope["method"], scope["path"], exc_info=error)
+        await response(scope, receive, send)
+        error.__traceback__ = None  # an error that is kept, as a call's is, must not keep the frames of everyone who heard of it
 
     def _check_host(self, scope: Scope) -> None:
         """Raises WireError INVALID_REQUEST for a request that names a host which is not ours, or several, or none."""
@@ -154,13 +171,3 @@ def _replay(body: bytes, receive: Receive) -> Receive:
         return {"type": "http.request", "body": body, "more_body": False}
 
     return replay
-
-
-async def _respond(error: WireError, send: Send) -> None:
-    headers = [(b"content-type", b"application/json")]
-    body = error.to_body()
-    headers.append((b"content-length", str(len(body)).encode()))
-    if error.retry_after is not None:
-        headers.append((b"retry-after", str(math.ceil(error.retry_after)).encode()))
-    await send({"type": "http.response.start", "status": error.status, "headers": headers})
-    await send({"type": "http.response.body", "body": body, "more_body": False})

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from fastapi import FastAPI, Request
+from fastapi import Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
@@ -43,31 +43,23 @@ def envelope(_request: Request, error: WireError) -> Response:
     return Response(error.to_body(), error.status, headers, "application/json")
 
 
-def install(app: FastAPI, answer: Answer = envelope) -> None:
-    """Makes the app answer every failure with `answer`; what is not named here does not reach a client."""
-
-    def respond(request: Request, error: WireError) -> Response:
-        error.request_id = getattr(request.state, "request_id", None)
-        return answer(request, error)
-
-    async def on_wire_error(request: Request, error: Any) -> Response:
-        return respond(request, error)
-
-    async def on_invalid(request: Request, error: Any) -> Response:
-        return respond(request, invalid(error.errors()))
-
-    async def on_http(request: Request, error: Any) -> Response:
+def as_wire_error(error: Exception) -> WireError:
+    """What a client is told of this error; of one that nobody expected, that there was one."""
+    if isinstance(error, WireError):
+        return error
+    if isinstance(error, RequestValidationError):
+        return invalid(error.errors())
+    if isinstance(error, HTTPException):
         code = _BY_STATUS.get(error.status_code, ErrorCode.INVALID_REQUEST if error.status_code < 500 else ErrorCode.INTERNAL_ERROR)
-        message = _MESSAGES.get(error.status_code, "The request cannot be read.")
-        response = respond(request, WireError(code, message, status=error.status_code))
+        return WireError(code, _MESSAGES.get(error.status_code, "The request cannot be read."), status=error.status_code)
+    return WireError(ErrorCode.INTERNAL_ERROR, "The server made a mistake; it has been logged.")
+
+
+def respond(request: Request, error: Exception, answer: Answer = envelope) -> Response:
+    """The response to a request that failed with this error. `answer` gives it its form."""
+    wire = as_wire_error(error)
+    wire.request_id = getattr(request.state, "request_id", None)
+    response = answer(request, wire)
+    if isinstance(error, HTTPException):
         response.headers.update(error.headers or {})
-        return response
-
-    async def on_mistake(request: Request, _error: Any) -> Response:
-        """It is raised again behind this answer, and uvicorn logs it."""
-        return respond(request, WireError(ErrorCode.INTERNAL_ERROR, "The server made a mistake; it has been logged."))
-
-    app.add_exception_handler(WireError, on_wire_error)
-    app.add_exception_handler(RequestValidationError, on_invalid)
-    app.add_exception_handler(HTTPException, on_http)
-    app.add_exception_handler(Exception, on_mistake)
+    return response

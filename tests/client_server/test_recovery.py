@@ -138,7 +138,7 @@ async def test_random_kills_of_a_real_chain_lose_nothing(own_chain: Chain) -> No
     """With the real gateway behind it, a middle tier killed at random moments of an answer brings it to the provider's last byte."""
     dice = random.Random(11)
     async with Visitor.at(own_chain.url) as guest:
-        turn = await guest.say("300 30 20")
+        turn = await guest.say("600 30 20")
         frames, last = [], None
         for _ in range(3):
             async with guest.events(turn, last) as stream:
@@ -153,9 +153,9 @@ async def test_random_kills_of_a_real_chain_lose_nothing(own_chain: Chain) -> No
             assert stream.frames[-1].data == "[DONE]"
             frames += [frame for frame in stream.frames if frame.id is not None]
         assert [frame.id for frame in frames] == list(range(len(frames)))
-        assert text_of(frames) == expected_text(300)
+        assert text_of(frames) == expected_text(600)
         await guest.until(turn, "finished")
-        assert content_of((await guest.http.get(f"/chat/turns/{turn}")).text) == expected_text(300)
+        assert content_of((await guest.http.get(f"/chat/turns/{turn}")).text) == expected_text(600)
 
 
 async def _leave_behind(gateway: FakeGateway, middle: Server, visitor: Visitor, text: str) -> tuple[str, Call]:

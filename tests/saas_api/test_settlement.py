@@ -13,12 +13,13 @@ from sqlalchemy.exc import OperationalError
 from llm_providers import Price, Target, Transport
 from saas_api import jobs as job_records
 from saas_api.auth import Authenticator, Identity
-from saas_api.calls import AlreadySettled, Calls, Settlement, trusted_text, trusted_usage
+from saas_api.calls import AlreadySettled, Calls, Settlement
 from saas_api.generations import Generations
 from saas_api.jobs import Jobs
 from saas_api.model_groups import Deployment, ModelGroup, ModelGroups
 from saas_api.schemas import CallRequest, JobRequest
 from saas_api.store import MIGRATIONS
+from saas_api.usage import trusted_text, trusted_usage
 from storage.database import Database, open_engine
 from storage.engines import Engine
 from tests.support.ports import free_port

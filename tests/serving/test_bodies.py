@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import Annotated
 
 import pytest
-from fastapi import Depends, FastAPI
+from fastapi import Depends
 from pydantic import BaseModel
 
 from serving import errors
+from serving.app import App
 from serving.bodies import Json, parse
+from serving.edge import Edge
 from serving.openapi import complete
 from tests.support.served import Connection, serving
 from wire.errors import ErrorCode, WireError
@@ -61,8 +63,7 @@ def test_what_is_refused(content_type: str | None, body: bytes, status: int, sai
 
 async def test_what_stands_before_the_body_is_checked_first() -> None:
     """A caller who may not ask learns nothing about the body; and the document describes it all the same."""
-    app = FastAPI()
-    errors.install(app)
+    app = App()
 
     @app.post("/guarded/{thing}")
     async def guarded(thing: str, key: Annotated[None, Depends(nobody)], body: Json[Body]) -> str:
@@ -74,7 +75,7 @@ async def test_what_stands_before_the_body_is_checked_first() -> None:
 
     complete(app)
     headers = ("Content-Type: application/json",)
-    async with serving(app) as port:
+    async with serving(Edge(app, answer=errors.envelope)) as port:
         for path, body, status in (
             ("/guarded/x", b"{", 401),
             ("/open", b"{", 400),
