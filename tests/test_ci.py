@@ -56,3 +56,14 @@ def test_a_skip_is_a_failure_in_ci(tmp_path: Path, text: str, reason: str) -> No
 def test_an_expected_failure_stays_one(tmp_path: Path) -> None:
     """What is marked as known to fail is no skip."""
     assert "1 xfailed" in run(tmp_path, SKIPPING_TEST, "true").stdout
+
+
+@pytest.mark.parametrize(("ci", "status"), [("false", 0), ("true", 1)])
+def test_a_run_on_postgresql_without_one(tmp_path: Path, ci: str, status: int) -> None:
+    """It says in one line what is skipped and how to get it, and fails with CI=true."""
+    (tmp_path / "without_postgres.py").write_text("from tests.support import postgres\npostgres.programs = lambda: None\n")
+    command = [sys.executable, "-m", "pytest", "-p", "without_postgres", "-n", "0", "-p", "no:cacheprovider", "tests/storage"]
+    env = os.environ | {"CI": ci, "TEST_DATABASE": "postgresql", "PYTHONPATH": f"{tmp_path}:{ROOT}"}
+    done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False)
+    assert status == done.returncode
+    assert "The tests on PostgreSQL are skipped: PostgreSQL is not installed" in done.stdout + done.stderr

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from tests.client_server.fake_gateway import FakeGateway
-from tests.client_server.visitor import Visitor
+from tests.client_server.visitor import Visitor, turn_id
 from wire.errors import ErrorCode, WireError
 
 
@@ -57,6 +57,7 @@ async def test_regenerate_takes_the_old_answers_place(gateway: FakeGateway, visi
     assert second.body["messages"] == [{"role": "user", "content": "again"}]
     await second.say("new answer")
     await second.finish()
+    await visitor.until(turn_id(fragment), "finished")
     page = await visitor.open(f"/c/{await _conversation(visitor)}")
     assert "<article" in fragment
     assert "new answer" in page

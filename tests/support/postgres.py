@@ -56,6 +56,7 @@ class Cluster:
             check=False,
         )
         if made.returncode:
+            shutil.rmtree(folder)
             raise RuntimeError(f"initdb failed: {made.stderr}")
         options = {"listen_addresses": "127.0.0.1", "port": self.port, "unix_socket_directories": "", "max_connections": 400}
         options |= {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off"}
