@@ -21,12 +21,15 @@ help:
 run: $(RUNTIME)
 	@$(PY) -m scripts.run
 
-# What asserts milliseconds runs afterwards, with nothing beside it. Where ARGS choose tests, one of the two may have none (pytest's 5).
+# The second run is of those tests again that need a database (tests/conftest.py). What asserts milliseconds runs last, with nothing
+# beside it. Where ARGS choose tests, a run may have none (pytest's 5).
 IF_CHOSEN = $(if $(ARGS),|| [ $$? -eq 5 ])
 
 test: check
 	@scripts/debian.sh chromium chromium "the tests in a browser are skipped"
+	@scripts/debian.sh initdb postgresql "the tests on PostgreSQL are skipped"
 	@$(PY) -m pytest -m "not timing" $(ARGS) $(IF_CHOSEN)
+	@TEST_DATABASE=postgresql $(PY) -m pytest -m "not timing" $(ARGS) $(IF_CHOSEN)
 	@$(PY) -m pytest -m timing -n0 $(ARGS) $(IF_CHOSEN)
 
 check: $(ALL)

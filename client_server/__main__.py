@@ -7,9 +7,17 @@ import sys
 from client_server.app import create_app
 from client_server.settings import Settings
 from serving.serve import serve
+from storage.migrations import StorageError
 
 READERS_LEAVE_WITHIN_S = 1
 """After SIGTERM streams are cut, not ended: their readers come back to the next process, which goes on."""
-
 if __name__ == "__main__":
-    sys.exit(serve("client_server", Settings, create_app, readers_leave_within_s=READERS_LEAVE_WITHIN_S))
+    sys.exit(
+        serve(
+            "client_server",
+            Settings,
+            create_app,
+            readers_leave_within_s=READERS_LEAVE_WITHIN_S,
+            refused={StorageError: "CLIENT_SERVER_DATABASE_URL"},
+        )
+    )

@@ -23,6 +23,7 @@ from client_server.turns import Turns
 from saas_client import SaaSLLMClient
 from serving import docs, errors
 from serving.edge import Edge
+from serving.turnstile import ENDS_PER_PASS, Turnstile
 
 
 def create_app(settings: Settings) -> ASGIApp:
@@ -32,7 +33,7 @@ def create_app(settings: Settings) -> ASGIApp:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         client = SaaSLLMClient(str(settings.saas_api_url), settings.saas_virtual_key.get_secret_value(), settings.saas_team_id)
         async with (
-            open_store(settings.database_url) as store,
+            open_store(settings.database_url, Turnstile(ENDS_PER_PASS).enter) as store,
             client,
             Turns(client, store, retention_s=settings.stream_retention_s, grace_s=settings.resume_grace_s) as running,
         ):

@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Annotated, ClassVar
 
 from pydantic import AnyHttpUrl, Field, SecretStr
+from sqlalchemy import URL
 
-from serving.data import DatabaseUrl, DataSettings
+from serving.data import DataSettings
 from serving.settings import Port
+from storage.settings import DatabaseUrl, sqlite_file
 
 
 class Settings(DataSettings):
@@ -29,6 +31,6 @@ class Settings(DataSettings):
     session_open_streams: Annotated[int, Field(ge=1)] = 64
 
     @property
-    def database_url(self) -> str:
-        """The URL of the database, with the asynchronous driver in it."""
-        return self.database(self.client_server_database_url, "client_server.db")
+    def database_url(self) -> URL:
+        """Where the database is."""
+        return self.client_server_database_url or sqlite_file(self.data_dir / "client_server.db")

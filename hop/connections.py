@@ -2,7 +2,8 @@
 
 Strategy. Nothing stands between the socket and whoever wants the bytes: `Response.follow` hands every piece of the body to a function, in
 the same turn of the event loop in which the socket had it, without a task that would have to wake up first. A whole hop is then
-one call stack, from `data_received` through the log to the reader's `send`.
+one call stack, from `data_received` through the log to the reader's `send`. What this connection does not do (proxies above all) is done by
+httpx2, in `hop.library`; `hop.door` chooses.
 
 One connection carries one exchange at a time; a connection whose exchange has ended in order waits for the next. Closing means closing
 the socket, now. What can go wrong is drawn in `hop.response`.
@@ -18,7 +19,9 @@ from typing import cast
 from urllib.parse import urlsplit
 
 from hop.http1 import BadResponse, CutResponse, ResponseParser
+from hop.reasons import no_connection
 from hop.response import ConnectFailed, ConnectionLost, PeerSilent, PeerUnintelligible, Response
+from hop.tls import client_context
 
 Origin = tuple[str, str, int]
 """Scheme, host and port."""
@@ -31,18 +34,19 @@ class Client:
     """Connections to any number of servers. It belongs to one event loop; `aclose` ends it.
 
     `keep_alive_s`: how long a connection waits for its next request; less than the server's own patience, or requests would be
-    sent into connections that are being closed.
+    sent into connections that are being closed. `ca_file`: certificate authorities to trust besides the machine's own.
     """
 
-    def __init__(self, *, keep_alive_s: float = KEEP_ALIVE_S) -> None:
+    def __init__(self, *, keep_alive_s: float = KEEP_ALIVE_S, ca_file: str | None = None) -> None:
         self._keep_alive_s = keep_alive_s
+        self._ca_file = ca_file
         self._idle: dict[Origin, list[_Connection]] = {}
         self._open: set[_Connection] = set()
-        self._address = lru_cache(maxsize=256)(_address)
+        self._address = lru_cache(maxsize=256)(address)
 
     @cached_property
     def _tls(self) -> ssl.SSLContext:
-        return ssl.create_default_context()
+        return client_context(self._ca_file)
 
     async def request(
         self, method: str, url: str, headers: Mapping[str, str], body: bytes = b"", *, patience_s: float | None = None
@@ -52,7 +56,7 @@ class Client:
         `patience_s` bounds the time until the head. Cancelling closes the connection.
         """
         origin, host, target = self._address(url)
-        message = _request(method, target, {"Host": host} | dict(headers), body)
+        message = request_bytes(method, target, {"Host": host} | dict(headers), body)
         if patience_s is None:
             return await self._exchange(origin, message)
         try:
@@ -82,7 +86,7 @@ class Client:
             async with asyncio.timeout(CONNECT_TIMEOUT_S):
                 _, protocol = await loop.create_connection(lambda: _Connection(self, origin), host, port, ssl=tls)
         except (OSError, TimeoutError) as error:
-            raise ConnectFailed(f"no connection to {host}:{port}: {type(error).__name__}") from None
+            raise ConnectFailed(no_connection(error, f"{host}:{port}")) from None
         return protocol
 
     def _free(self, connection: _Connection) -> None:
@@ -205,7 +209,7 @@ class _Connection(asyncio.Protocol):
             head.set_exception(error or ConnectionLost("the connection ended before the response"))
 
 
-def _address(url: str) -> tuple[Origin, str, str]:
+def address(url: str) -> tuple[Origin, str, str]:
     """Where a request goes, with its `Host` and its target. Raises ValueError."""
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
@@ -214,7 +218,8 @@ def _address(url: str) -> tuple[Origin, str, str]:
     return origin, parts.netloc.rpartition("@")[2], (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
 
 
-def _request(method: str, target: str, headers: Mapping[str, str], body: bytes) -> bytes:
+def request_bytes(method: str, target: str, headers: Mapping[str, str], body: bytes) -> bytes:
+    """A whole request. Raises ValueError where a header could be read as more than one."""
     fields = dict(headers)
     if body or method == "POST":
         fields["Content-Length"] = str(len(body))

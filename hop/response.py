@@ -16,6 +16,8 @@ import asyncio
 from collections.abc import Callable, Mapping
 
 SETTLE_S = 0.25
+MAX_KEPT_BYTES = 256 * 1024
+"""How much of a body is kept for whoever does not read, before `room` waits."""
 
 Sink = Callable[[bytes], bool]
 """Takes a piece of the body; True says that nothing more of it is wanted."""
@@ -27,6 +29,11 @@ class ExchangeFailed(Exception):
 
 class ConnectFailed(ExchangeFailed):
     """There is no connection to be had."""
+
+    @property
+    def reason(self) -> str:
+        """Why not: half a sentence for a log, which names host and port and holds no secret."""
+        return str(self)
 
 
 class ConnectionLost(ExchangeFailed):
@@ -52,6 +59,10 @@ class Response:
         """Closes the connection."""
         self._loop = asyncio.get_running_loop()
         self._pieces: list[bytes] = []
+        self._kept = 0
+        """How many bytes the pieces are."""
+        self._taken: asyncio.Future[None] | None = None
+        """Somebody waits until they have been taken."""
         self._sink: Sink | None = None
         self._waiter: asyncio.Future[None] | None = None
         self._ended = False
@@ -76,9 +87,8 @@ class Response:
         Raises ExchangeFailed, or what the sink raises, which also closes the connection. What comes after `sink` has enough is
         read and dropped, so that the connection can be used again.
         """
-        pieces, self._pieces = self._pieces, []
         self._sink = sink
-        for piece in pieces:
+        for piece in self._take():
             self.arrived(piece)
         await self._wait()
 
@@ -86,8 +96,7 @@ class Response:
         """What has arrived since the last read, as soon as there is something; empty at the end. Raises ExchangeFailed."""
         if not self._pieces:
             await self._wait()
-        data, self._pieces = b"".join(self._pieces), []
-        return data
+        return b"".join(self._take())
 
     async def read_all(self, limit: int) -> bytes:
         """The whole body. Raises ExchangeFailed; PeerUnintelligible where it is longer than `limit` bytes."""
@@ -119,6 +128,7 @@ class Response:
         sink = self._sink
         if sink is None:
             self._pieces.append(piece)
+            self._kept += len(piece)
             self._wake()
             return
         try:
@@ -128,6 +138,16 @@ class Response:
             return
         if enough:
             self._has_enough()
+
+    async def room(self) -> None:
+        """Returns at once, or, where much is kept that nobody has read, once it has been. Whoever brings the body waits here."""
+        if self._kept > MAX_KEPT_BYTES:
+            self._taken = self._loop.create_future()
+            try:
+                await self._taken
+            finally:
+                self._taken = None
+                self._last = self._loop.time()
 
     def finished(self, error: Exception | None) -> None:
         self._ended = True
@@ -149,6 +169,12 @@ class Response:
         self._abort()
         self._wake()
 
+    def _take(self) -> list[bytes]:
+        pieces, self._pieces, self._kept = self._pieces, [], 0
+        if self._taken is not None and not self._taken.done():
+            self._taken.set_result(None)
+        return pieces
+
     async def _wait(self) -> None:
         if not self._ended and not self._enough:
             self._waiter = self._loop.create_future()
@@ -156,8 +182,14 @@ class Response:
                 await self._waiter
             finally:
                 self._waiter = None
-        if self._error is not None and not self._enough:
-            raise self._error
+        error = self._error
+        if error is not None and not self._enough:
+            # The traceback will refer to this response. If the response kept the error too, the cycle would wait for the collector.
+            self._error = type(error)(*error.args) if isinstance(error, ExchangeFailed) else ConnectionLost("the response was given up")
+            try:
+                raise error
+            finally:
+                del error
 
     def _wake(self) -> None:
         waiter = self._waiter
@@ -165,6 +197,8 @@ class Response:
             waiter.set_result(None)
 
     def _look(self) -> None:
+        if self._taken is not None:
+            self._last = self._loop.time()  # the reader keeps the peer waiting, and not the other way round
         allowed, since = (self._idle_s, self._last) if self._last else (self._first_s, self._begun)
         due = since + allowed
         if self._loop.time() < due:

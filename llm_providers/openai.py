@@ -125,7 +125,7 @@ class CleanFrames:
                 if chunk.get("error"):
                     raise ProviderFault("The model provider reported an error in mid-answer.")
             except ProviderError as error:
-                self.failure = error
+                self.failure = error.with_traceback(None)  # which refers to this reader: a cycle would wait for the collector
                 break
             clean.append(encode(json.dumps(chunk, separators=(",", ":")) if "\n" in event.data else event.data))
         return clean

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from hop.door import Transport, Way
 from llm_providers.dialect import Dialect
 from llm_providers.openai import OpenAI
 
@@ -43,6 +44,13 @@ class Target:
     api_key: str | None
     timeout_first_byte_s: float = 30.0
     timeout_idle_s: float = 60.0
+    transport: Transport = "auto"
+    ca_file: str | None = None
+
+    @property
+    def way(self) -> Way:
+        """How a request gets there."""
+        return Way(self.transport, self.ca_file)
 
     @property
     def dialect(self) -> Dialect:

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, Self
 
-from hop.connections import Client
+from hop.door import Door
 from hop.response import ConnectFailed, ConnectionLost, PeerSilent, PeerUnintelligible, Response
 from llm_providers.dialect import Request
 from llm_providers.errors import ProtocolViolation, ProviderTimeout, ProviderUnavailable, Truncated, for_status
 from llm_providers.registry import Target
 from wire.context import outgoing_headers
+
+logger = logging.getLogger(__name__)
 
 MAX_ANSWER_BYTES = 32 * 1024 * 1024
 
@@ -27,13 +30,13 @@ class Transport:
     """Connections to all providers. Use as an async context manager, inside the event loop that uses it."""
 
     def __init__(self) -> None:
-        self._client = Client()
+        self._door = Door()
 
     async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        await self._client.aclose()
+        await self._door.aclose()
 
     async def stream(
         self, target: Target, params: Mapping[str, Any], sink: FrameSink, *, accepted: Callable[[], None] | None = None
@@ -52,8 +55,12 @@ class Transport:
 
         def take(data: bytes) -> bool:
             sink(reader.feed(data), len(data))
-            if reader.failure is not None:
-                raise reader.failure
+            failure, reader.failure = reader.failure, None
+            if failure is not None:
+                try:
+                    raise failure
+                finally:
+                    del failure  # its traceback refers to this frame: a cycle would wait for the collector
             return reader.done
 
         try:
@@ -85,10 +92,11 @@ class Transport:
         deadline = loop.time() + first_byte_s
         headers = {**_HEADERS, **outgoing_headers(), **request.headers}
         try:
-            response = await self._client.request("POST", request.url, headers, request.body, patience_s=first_byte_s)
+            response = await self._door.request("POST", request.url, headers, request.body, patience_s=first_byte_s, way=target.way)
         except PeerSilent:
             raise ProviderTimeout(f"The model provider sent nothing within {first_byte_s:g} s.") from None
-        except (ConnectFailed, ConnectionLost):
+        except (ConnectFailed, ConnectionLost) as error:
+            logger.warning("no answer from a model provider: %s", error)
             raise ProviderUnavailable("The model provider cannot be reached.", retry_after=1.0) from None
         except PeerUnintelligible:
             raise ProtocolViolation("The model provider's answer is not valid HTTP.") from None

@@ -20,11 +20,12 @@ from saas_api.jobs import Jobs
 from saas_api.routes import health, jobs, openai
 from saas_api.services import Services
 from saas_api.settings import Settings
-from saas_api.store.engine import create_engine, migrate, readings, transactions
-from saas_api.store.writer import Writer
+from saas_api.store import MIGRATIONS
 from serving import docs, errors
 from serving.edge import Edge
 from serving.pauses import keep_pauses_short
+from serving.turnstile import ENDS_PER_PASS, Turnstile
+from storage.database import open_database
 
 logger = logging.getLogger(__name__)
 
@@ -56,20 +57,16 @@ def create_app(settings: Settings) -> Gateway:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
-            engine = create_engine(settings.database_url)
-            stack.push_async_callback(engine.dispose)
-            await migrate(engine)
-            read = await stack.enter_async_context(readings(engine))
-            writer = Writer(await stack.enter_async_context(transactions(engine)))
-            authenticator = Authenticator(engine, read, settings.key_pepper.get_secret_value())
+            database = await stack.enter_async_context(open_database(settings.database_url, MIGRATIONS, Turnstile(ENDS_PER_PASS).enter))
+            authenticator = Authenticator(database, settings.key_pepper.get_secret_value())
             await authenticator.ensure_first_team(settings.saas_team_id, settings.saas_virtual_key.get_secret_value())
-            calls = Calls(engine, writer, groups)
+            calls = Calls(database, groups)
             await calls.reap(at_start=True)
             transport = await stack.enter_async_context(Transport())
             generations = Generations(calls, groups, transport, grace_s=settings.resume_grace_s, retention_s=settings.stream_retention_s)
             stack.push_async_callback(generations.drain, 0.0)
             await stack.enter_async_context(_background(generations.keep_leases(), keep_pauses_short(lambda: generations.busy)))
-            app.state.services = Services(authenticator, groups, Jobs(engine, writer), calls, generations)
+            app.state.services = Services(authenticator, groups, Jobs(database), calls, generations)
             yield
 
     app = FastAPI(

@@ -2,7 +2,7 @@
 
 Keys are stored as HMAC-SHA256 with a pepper that is not in the database, so a copy of the database opens nothing. What a key resolves
 to is remembered for two seconds: a burst of calls costs one look-up, and a revoked key is refused soon enough. Whoever chats alone waits
-for a look-up every time, so it is one short reading (`store.engine.readings`).
+for a look-up every time; it does not wait for what others write (`Database.read`).
 """
 
 from __future__ import annotations
@@ -15,10 +15,9 @@ from typing import Any
 from cachetools import TTLCache
 from sqlalchemy import Connection, bindparam, select
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from saas_api.store.tables import teams, virtual_keys
-from saas_api.store.writer import Read
+from storage.database import Database
 from wire.errors import ErrorCode, WireError
 
 REMEMBER_S = 2.0
@@ -46,9 +45,8 @@ class Identity:
 class Authenticator:
     """Resolves virtual keys."""
 
-    def __init__(self, engine: AsyncEngine, read: Read, pepper: str) -> None:
-        self._engine = engine
-        self._read = read
+    def __init__(self, database: Database, pepper: str) -> None:
+        self._database = database
         self._pepper = pepper.encode()
         self._known: TTLCache[str, Identity] = TTLCache(maxsize=10_000, ttl=REMEMBER_S)
 
@@ -73,7 +71,7 @@ class Authenticator:
         def find(connection: Connection) -> Any:
             return connection.execute(_OWNER, {"hash": key_hash}).one_or_none()
 
-        row = await self._read(find)
+        row = await self._database.read(find)
         if row is None:
             raise WireError(ErrorCode.INVALID_KEY, "The virtual key is unknown.")
         if row.revoked_at is not None:
@@ -84,25 +82,18 @@ class Authenticator:
 
     async def ensure_first_team(self, team_id: str, key: str) -> None:
         """Makes the team and the key of the first start, where they are not there yet."""
-        now = time.time()
         key_hash = self.hash_key(key)
-        async with self._engine.begin() as connection:
-            if (await connection.execute(select(teams.c.team_id).where(teams.c.team_id == team_id))).one_or_none() is None:
-                await connection.execute(teams.insert().values(team_id=team_id, name="Demo team", created_at=now))
+        team = {"team_id": team_id, "name": "Demo team", "created_at": time.time()}
+        first_key: dict[str, Any] = {"key_id": f"key_{key_hash[:24]}", "team_id": team_id, "name": "First key", "key_hash": key_hash}
+        first_key |= {"prefix": key[:12], "created_at": time.time()}
+
+        def make(connection: Connection) -> None:
+            if connection.execute(select(teams.c.team_id).where(teams.c.team_id == team_id)).one_or_none() is None:
+                connection.execute(teams.insert(), team)
+            if connection.execute(select(virtual_keys.c.key_id).where(virtual_keys.c.key_hash == key_hash)).one_or_none() is None:
+                connection.execute(virtual_keys.insert(), first_key)
+
         try:
-            async with self._engine.begin() as connection:
-                if (
-                    await connection.execute(select(virtual_keys.c.key_id).where(virtual_keys.c.key_hash == key_hash))
-                ).one_or_none() is None:
-                    await connection.execute(
-                        virtual_keys.insert().values(
-                            key_id=f"key_{key_hash[:24]}",
-                            team_id=team_id,
-                            name="First key",
-                            key_hash=key_hash,
-                            prefix=key[:12],
-                            created_at=now,
-                        )
-                    )
-        except IntegrityError:  # another worker, starting at the same time, was quicker
-            pass
+            await self._database.write(make)
+        except IntegrityError:  # another worker, starting at the same time, was quicker; it may have had another key
+            await self._database.write(make)

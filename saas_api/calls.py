@@ -18,7 +18,6 @@ from typing import Any, cast
 
 from sqlalchemy import Connection, Row, bindparam, select, update
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from saas_api import jobs as job_records
 from saas_api.auth import Identity
@@ -26,9 +25,9 @@ from saas_api.jobs import STREAMING, JobStatus, new_id
 from saas_api.model_groups import Deployment, ModelGroups
 from saas_api.money import usd
 from saas_api.schemas import CallRequest, JobRequest
-from saas_api.store.prepared import Prepared
 from saas_api.store.tables import calls, jobs
-from saas_api.store.writer import Writer
+from storage.database import Database
+from storage.prepared import Prepared
 from wire.errors import ErrorCode, WireError
 from wire.log import Outcome
 from wire.records import Attempt, Receipt, Usage
@@ -62,7 +61,7 @@ _SETTLE = Prepared(
         }
     )
 )
-_RENEW = _RUNNING.values({name: bindparam(f"new_{name}") for name in ("lease_until", "completion_tokens", "resolved_model")})
+_RENEW = Prepared(_RUNNING.values({name: bindparam(f"new_{name}") for name in ("lease_until", "completion_tokens", "resolved_model")}))
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,9 +119,8 @@ class AlreadySettled(Exception):
 class Calls:
     """The records of calls, and the only writer of them."""
 
-    def __init__(self, engine: AsyncEngine, writer: Writer, model_groups: ModelGroups) -> None:
-        self._engine = engine
-        self._writer = writer
+    def __init__(self, database: Database, model_groups: ModelGroups) -> None:
+        self._database = database
         self._model_groups = model_groups
 
     async def open(
@@ -168,7 +166,7 @@ class Calls:
             _INSERT.execute(connection, record)
 
         try:
-            await self._writer.run(open_in)
+            await self._database.write(open_in)
         except IntegrityError:
             if idempotency_key is None:
                 raise
@@ -202,7 +200,7 @@ class Calls:
                 job_records.end_with_call(connection, call.job_id, end.outcome, end.error.message if end.error else None)
             return True
 
-        if not await self._writer.run(settle_in):
+        if not await self._database.write(settle_in):
             raise AlreadySettled(call.call_id)
         return {
             "job_id": call.job_id,
@@ -224,28 +222,24 @@ class Calls:
         if not checkpoints:
             return
         until = time.time() + LEASE_S
-        async with self._engine.begin() as connection:
-            await connection.execute(
-                _RENEW,
-                [
-                    {"of": one.call_id, "new_lease_until": until, "new_completion_tokens": one.tokens, "new_resolved_model": one.model}
-                    for one in checkpoints
-                ],
-            )
+        rows = [
+            {"of": one.call_id, "new_lease_until": until, "new_completion_tokens": one.tokens, "new_resolved_model": one.model}
+            for one in checkpoints
+        ]
+        await self._database.write(lambda connection: _RENEW.execute(connection, *rows))
 
     async def reap(self, running: Collection[str] = (), *, at_start: bool = False) -> None:
         """Settles calls whose server died, from their last checkpoint, as interrupted. `running` are those that this server runs.
 
-        Their leases have run out. SQLite serves one process: whatever is streaming when that starts anew is dead, however fresh its
-        lease.
+        Their leases have run out. An embedded database serves one process: whatever is streaming when that starts anew is dead, however
+        fresh its lease.
         """
         query = select(calls).where(calls.c.status == STREAMING)
-        if not (at_start and self._engine.dialect.name == "sqlite"):
+        if not (at_start and self._database.embedded):
             query = query.where(calls.c.lease_until < time.time())
-        async with self._engine.connect() as connection:
-            rows = (await connection.execute(query)).all()
+        rows = await self._database.read(lambda connection: connection.execute(query).all())
         for row in rows:
-            if row.call_id not in running and await self._writer.run(partial(self._interrupt, row)):
+            if row.call_id not in running and await self._database.write(partial(self._interrupt, row)):
                 logger.warning("the call %s lost its server and was settled as interrupted", row.call_id)
 
     def _interrupt(self, row: Row[Any], connection: Connection) -> bool:
@@ -264,8 +258,7 @@ class Calls:
         """The call's record. Raises WireError NOT_FOUND, also for another team's."""
         query = select(calls).join(jobs, jobs.c.job_id == calls.c.job_id)
         query = query.where(calls.c.call_id == call_id, calls.c.job_id == job_id, jobs.c.team_id == identity.team_id)
-        async with self._engine.connect() as connection:
-            row = (await connection.execute(query)).one_or_none()
+        row = await self._database.read(lambda connection: connection.execute(query).one_or_none())
         if row is None:
             raise WireError(ErrorCode.NOT_FOUND, "There is no such call.")
         return row
@@ -273,8 +266,7 @@ class Calls:
     async def _started_before(self, identity: Identity, idempotency_key: str) -> AlreadyStarted:
         query = select(calls.c.job_id, calls.c.call_id).join(jobs, jobs.c.job_id == calls.c.job_id)
         query = query.where(jobs.c.team_id == identity.team_id, jobs.c.idempotency_key == idempotency_key)
-        async with self._engine.connect() as connection:
-            row = (await connection.execute(query)).one()
+        row = await self._database.read(lambda connection: connection.execute(query).one())
         return AlreadyStarted(row.job_id, row.call_id)
 
 

@@ -41,6 +41,8 @@ class Generation:
         """What went wrong, once it has."""
         self.ended = asyncio.Event()
         self.task: asyncio.Task[None] | None = None
+        self.grace: asyncio.TimerHandle | None = None
+        """Cancels the call at its end, unless a reader is there by then."""
         self.stop: WireError | Outcome | None = None
         """Why it was told to stop: an outcome, or the error it fails with."""
         self._phase = _Phase.OPEN

@@ -118,6 +118,8 @@ class Generations:
             generation.log.end(Ending(generation.outcome, trailer))
         finally:
             generation.ended.set()
+            if generation.grace is not None:
+                generation.grace.cancel()
             self._running.discard(generation)
             asyncio.get_running_loop().call_later(self._retention_s, self._by_call.pop, generation.call.call_id, None)
 
@@ -220,17 +222,14 @@ class Generations:
 
     def _watch(self, generation: Generation, grace_s: float) -> None:
         """Cancels the generation once it has had no reader for the grace; every reader that leaves sets it anew."""
-        loop = asyncio.get_running_loop()
-        since = generation.log.unread_since
+        if generation.grace is not None:
+            generation.grace.cancel()
+        generation.grace = asyncio.get_running_loop().call_later(grace_s, _look_for_readers, generation)
 
-        def look() -> None:
-            if since is not None and generation.log.unread_since == since:
-                generation.cancel()
 
-        if grace_s > 0:
-            loop.call_later(grace_s, look)
-        else:
-            look()
+def _look_for_readers(generation: Generation) -> None:
+    if not generation.log.readers:
+        generation.cancel()
 
 
 def _has_token(log: StreamLog) -> bool:

@@ -13,14 +13,13 @@ from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import Connection, Row, bindparam, func, or_, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from saas_api.auth import Identity
 from saas_api.money import usd
 from saas_api.schemas import JobRequest
-from saas_api.store.prepared import Prepared
 from saas_api.store.tables import calls, jobs
-from saas_api.store.writer import Writer
+from storage.database import Database
+from storage.prepared import Prepared
 from wire.errors import ErrorCode, WireError
 from wire.log import Outcome
 
@@ -60,28 +59,28 @@ def new_id(kind: str) -> str:
 class Jobs:
     """The records of jobs. Every method looks only at the caller's own team's: another team's job does not exist."""
 
-    def __init__(self, engine: AsyncEngine, writer: Writer) -> None:
-        self._engine = engine
-        self._writer = writer
+    def __init__(self, database: Database) -> None:
+        self._database = database
 
     async def create(self, identity: Identity, request: JobRequest) -> dict[str, Any]:
         """A new job, pending. Raises WireError NOT_FOUND for another team."""
         job = record(identity, request, JobStatus.PENDING)
-        await self._writer.run(lambda connection: INSERT.execute(connection, job))
+        await self._database.write(lambda connection: INSERT.execute(connection, job))
         return {name: job[name] for name in ("job_id", "status", "created_at")}
 
     async def get(self, identity: Identity, job_id: str) -> dict[str, Any]:
         """The job with its calls and their answers."""
-        async with self._engine.connect() as connection:
-            job = await self._own(connection, identity, job_id)
-            rows = await connection.execute(select(calls).where(calls.c.job_id == job_id).order_by(calls.c.created_at, calls.c.call_id))
+
+        def get_in(connection: Connection) -> dict[str, Any]:
+            job = _own(connection, identity, job_id)
+            rows = connection.execute(select(calls).where(calls.c.job_id == job_id).order_by(calls.c.created_at, calls.c.call_id))
             return _job_view(job) | {"calls": [_call_view(row) for row in rows]}
+
+        return await self._database.read(get_in)
 
     async def costs(self, identity: Identity, job_id: str) -> dict[str, Any]:
         """What the job's settled calls have used and cost."""
-        async with self._engine.connect() as connection:
-            job = await self._own(connection, identity, job_id)
-            return await self._costs(connection, job)
+        return await self._database.read(lambda connection: _costs(connection, _own(connection, identity, job_id)))
 
     async def complete(
         self, identity: Identity, job_id: str, status: JobStatus, metadata: dict[str, Any], error_message: str | None
@@ -90,54 +89,61 @@ class Jobs:
 
         A job whose call is still running cannot be ended: JOB_STATE.
         """
-        async with self._engine.begin() as connection:
-            job = await self._own(connection, identity, job_id)
+
+        def complete_in(connection: Connection) -> dict[str, Any]:
+            job = _own(connection, identity, job_id)
             running = select(calls.c.call_id).where(calls.c.job_id == job_id, calls.c.status == STREAMING)
-            if job.status in OPEN and (await connection.execute(running.limit(1))).one_or_none() is not None:
+            if job.status in OPEN and connection.execute(running.limit(1)).one_or_none() is not None:
                 raise WireError(ErrorCode.JOB_STATE, "A call of this job is still running; cancel it or wait for its end.")
-            await connection.execute(
+            connection.execute(
                 update(jobs)
                 .where(jobs.c.job_id == job_id, _IS_OPEN)
                 .values(status=status, error_message=error_message, finished_at=time.time(), metadata=_merged(job.metadata, metadata))
             )
-            job = await self._own(connection, identity, job_id)
+            job = _own(connection, identity, job_id)
             if job.status != status:
                 raise WireError(ErrorCode.JOB_FINISHED, f"The job has already ended as {job.status}.")
-            return await self._costs(connection, job)
+            return _costs(connection, job)
+
+        return await self._database.write(complete_in)
 
     async def merge_metadata(self, identity: Identity, job_id: str, metadata: dict[str, Any]) -> dict[str, Any]:
         """Adds to the job's metadata; null removes a key."""
-        async with self._engine.begin() as connection:
-            job = await self._own(connection, identity, job_id)
-            merged = _merged(job.metadata, metadata)
-            await connection.execute(update(jobs).where(jobs.c.job_id == job_id).values(metadata=merged))
-        return {"job_id": job_id, "metadata": merged}
 
-    async def _own(self, connection: AsyncConnection, identity: Identity, job_id: str) -> Row[Any]:
-        job = (await connection.execute(select(jobs).where(jobs.c.job_id == job_id))).one_or_none()
-        if job is None or job.team_id != identity.team_id:
-            raise not_found()
-        return job
+        def merge_in(connection: Connection) -> dict[str, Any]:
+            merged = _merged(_own(connection, identity, job_id).metadata, metadata)
+            connection.execute(update(jobs).where(jobs.c.job_id == job_id).values(metadata=merged))
+            return {"job_id": job_id, "metadata": merged}
 
-    async def _costs(self, connection: AsyncConnection, job: Row[Any]) -> dict[str, Any]:
-        settled = select(
-            func.count(),
-            func.coalesce(func.sum(calls.c.prompt_tokens), 0),
-            func.coalesce(func.sum(calls.c.completion_tokens), 0),
-            func.coalesce(func.sum(calls.c.cost_micro_usd), 0),
-        ).where(calls.c.job_id == job.job_id, calls.c.status != STREAMING)
-        count, prompt, completion, cost = (await connection.execute(settled)).one()
-        return {
-            "job_id": job.job_id,
-            "status": job.status,
-            "costs": {
-                "calls": count,
-                "prompt_tokens": prompt,
-                "completion_tokens": completion,
-                "total_tokens": prompt + completion,
-                "cost_usd": usd(cost),
-            },
-        }
+        return await self._database.write(merge_in)
+
+
+def _own(connection: Connection, identity: Identity, job_id: str) -> Row[Any]:
+    job = connection.execute(select(jobs).where(jobs.c.job_id == job_id)).one_or_none()
+    if job is None or job.team_id != identity.team_id:
+        raise not_found()
+    return job
+
+
+def _costs(connection: Connection, job: Row[Any]) -> dict[str, Any]:
+    settled = select(
+        func.count(),
+        func.coalesce(func.sum(calls.c.prompt_tokens), 0),
+        func.coalesce(func.sum(calls.c.completion_tokens), 0),
+        func.coalesce(func.sum(calls.c.cost_micro_usd), 0),
+    ).where(calls.c.job_id == job.job_id, calls.c.status != STREAMING)
+    count, prompt, completion, cost = map(int, connection.execute(settled).one())  # PostgreSQL's sums of integers are numeric
+    return {
+        "job_id": job.job_id,
+        "status": job.status,
+        "costs": {
+            "calls": count,
+            "prompt_tokens": prompt,
+            "completion_tokens": completion,
+            "total_tokens": prompt + completion,
+            "cost_usd": usd(cost),
+        },
+    }
 
 
 def record(identity: Identity, request: JobRequest, status: JobStatus, idempotency_key: str | None = None) -> dict[str, Any]:

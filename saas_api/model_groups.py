@@ -17,6 +17,8 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from hop.door import Transport
+from hop.tls import check_ca_file
 from llm_providers import Price, Target, split_model
 from saas_api.settings import Settings
 from serving.hosts import reachable
@@ -74,6 +76,8 @@ class DeploymentEntry(BaseModel):
     output_usd_per_million: Annotated[Decimal, Field(ge=0)] | None = None
     timeout_first_byte_s: Annotated[float, Field(gt=0)] = 30.0
     timeout_idle_s: Annotated[float, Field(gt=0)] = 60.0
+    transport: Transport = "auto"
+    ca_file: Path | None = None
 
 
 class GroupEntry(BaseModel):
@@ -196,6 +200,11 @@ def _deployment(entry: DeploymentEntry, bases: Mapping[str, str | None], environ
         raise ModelsFileError(f"{entry.model!r} needs an api_base (or {provider.name.upper()}_BASE_URL)")
     if not base.startswith(("http://", "https://")):
         raise ModelsFileError(f"the api_base of {entry.model!r} must begin with http:// or https://")
+    if entry.ca_file is not None:
+        try:
+            check_ca_file(entry.ca_file)
+        except ValueError as error:
+            raise ModelsFileError(f"the ca_file of {entry.model!r} cannot be used: {error}") from None
     key_env = entry.api_key_env or provider.api_key_env
     price = Price(provider.name, model, entry.input_usd_per_million, entry.output_usd_per_million)
     if not price.known and provider.name != "demo":
@@ -207,5 +216,7 @@ def _deployment(entry: DeploymentEntry, bases: Mapping[str, str | None], environ
         api_key=environ.get(key_env) if key_env else None,
         timeout_first_byte_s=entry.timeout_first_byte_s,
         timeout_idle_s=entry.timeout_idle_s,
+        transport=entry.transport,
+        ca_file=str(entry.ca_file) if entry.ca_file else None,
     )
     return Deployment(entry.model, target, price)

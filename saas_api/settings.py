@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import Annotated, ClassVar
 
 from pydantic import Field, SecretStr
+from sqlalchemy import URL
 
-from serving.data import DatabaseUrl, DataSettings
+from serving.data import DataSettings
 from serving.settings import Port
+from storage.settings import DatabaseUrl, sqlite_file
 
 
 class Settings(DataSettings):
@@ -38,6 +40,6 @@ class Settings(DataSettings):
     max_body_bytes: Annotated[int, Field(ge=1024)] = 1024 * 1024
 
     @property
-    def database_url(self) -> str:
-        """The URL of the database, with the asynchronous driver in it."""
-        return self.database(self.saas_api_database_url, "saas_api.db")
+    def database_url(self) -> URL:
+        """Where the database is."""
+        return self.saas_api_database_url or sqlite_file(self.data_dir / "saas_api.db")

@@ -7,7 +7,9 @@ from contextlib import asynccontextmanager
 from types import TracebackType
 from typing import Any, Self
 
-from hop.connections import Client
+import httpx2
+
+from hop.door import Door
 from hop.response import ConnectFailed, ExchangeFailed, Response
 from saas_client import _requests as requests
 from saas_client._answers import read_answer
@@ -30,9 +32,12 @@ class SaaSLLMClient:
     A stream has no timeout, since an answer takes as long as it takes: bound it with `asyncio.timeout` where you need to. Elsewhere a
     gateway that is silent for 30 s, or for 10 minutes where it writes a whole answer, counts as cut. Cancelling a call's task closes
     its connection at once. Every method raises the errors that `saas_client` draws in its tree.
+
+    A gateway elsewhere than on this machine is asked through the proxy that the environment names (HTTPS_PROXY, NO_PROXY …). With
+    `http_client` everything goes through that one, with its proxies, certificates and HTTP/2; it stays yours to close.
     """
 
-    def __init__(self, api_url: str, virtual_key: str, team_id: str) -> None:
+    def __init__(self, api_url: str, virtual_key: str, team_id: str, *, http_client: httpx2.AsyncClient | None = None) -> None:
         self.api_url = api_url.rstrip("/")
         self.team_id = team_id
         self._headers = {
@@ -40,10 +45,11 @@ class SaaSLLMClient:
             "Content-Type": "application/json",
             "Accept-Encoding": "identity",
         }
-        self._client: Client | None = None
+        self._http_client = http_client
+        self._client: Door | None = None
 
     async def __aenter__(self) -> Self:
-        self._client = Client(keep_alive_s=KEEPALIVE_S)
+        self._client = Door(keep_alive_s=KEEPALIVE_S, http_client=self._http_client)
         return self
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:

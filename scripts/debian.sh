@@ -8,7 +8,15 @@ package=$2
 skipped=$3
 PATH=$PATH:/usr/sbin:/sbin
 
-command -v "$command" >/dev/null && exit 0
+# Debian keeps PostgreSQL's programs in a folder for each version, off the PATH.
+there() {
+    for found in "$(command -v "$command")" /usr/lib/postgresql/*/bin/"$command"; do
+        [ -x "$found" ] && return 0
+    done
+    return 1
+}
+
+there && exit 0
 
 as_root() {
     if [ "$(id -u)" = 0 ]; then "$@"; else sudo -n "$@"; fi
@@ -18,6 +26,6 @@ if command -v apt-get >/dev/null && { [ "$(id -u)" = 0 ] || sudo -n true 2>/dev/
     echo "Installing Debian's $package"
     install="as_root apt-get install -y -qq --no-install-recommends $package"
     { $install || { as_root apt-get update -qq && $install; }; } >/dev/null 2>&1
-    command -v "$command" >/dev/null && exit 0
+    there && exit 0
 fi
 echo "$command is not installed, so $skipped; on Debian and Ubuntu it comes with: sudo apt-get install $package"

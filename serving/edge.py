@@ -11,7 +11,7 @@ import logging
 import math
 import re
 import secrets
-from collections.abc import MutableMapping
+from collections.abc import Awaitable, MutableMapping
 from typing import Any
 
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -60,12 +60,13 @@ class Edge:
         state["request_id"] = request_id
         status = 499  # nginx's number for a client that left before it was answered
 
-        async def send_named(message: MutableMapping[str, Any]) -> None:
+        def send_named(message: MutableMapping[str, Any]) -> Awaitable[None]:
+            """Names the request in the response's head. Not a coroutine of its own: that would cost every chunk."""
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
                 message["headers"] = [*message.get("headers", ()), (b"x-request-id", request_id.encode())]
-            await send(message)
+            return send(message)
 
         try:
             if not self.hosts.serve(headers.get(b"host")) or len(headers) != len(scope["headers"]):

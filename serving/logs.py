@@ -55,4 +55,5 @@ def configure(service: str, level: str) -> None:
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter(service))
+    logging.getLogger("httpx2").setLevel(logging.WARNING)  # it has a line for every request, and so have we
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)

@@ -1,1 +1,1 @@
-"""What every database of ours needs: many callers' writes in one transaction, and files that are private."""
+"""What every database of ours needs: two ways into it, many callers' writes in one transaction, and tables that are brought up to date."""

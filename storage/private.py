@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import stat
 from pathlib import Path
 
 logger = logging.getLogger(__name__)
@@ -36,7 +37,8 @@ def keep_private(database: str | None) -> None:
 
 
 def _close_to_others(file: Path) -> None:
-    mode = file.stat().st_mode & 0o777
-    if mode & _OTHERS:
+    found = file.stat()
+    mode = stat.S_IMODE(found.st_mode)
+    if stat.S_ISREG(found.st_mode) and mode & _OTHERS:  # a device or a pipe is everybody's
         file.chmod(mode & ~_OTHERS)
         logger.warning("%s was open to others (mode %04o); it is its owner's alone now", file, mode)

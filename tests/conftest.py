@@ -1,6 +1,7 @@
 """What every test may ask for: real servers that end with the test, the whole chain, and a browser.
 
-With `CI=true` a skip is a failure, because a machine that is there to test has to have what the tests need.
+With `CI=true` a skip is a failure, because a machine that is there to test has to have what the tests need. With
+`TEST_DATABASE=postgresql` the servers' databases are on PostgreSQL, and only the tests that need one are run.
 """
 
 from __future__ import annotations
@@ -13,12 +14,14 @@ from typing import Any
 
 import pytest
 
+from tests.support import databases, postgres
 from tests.support.chain import Chain
 from tests.support.provider import Provider
-from tests.support.server import STARTED
+from tests.support.server import ROOT, STARTED
 
 _CI = os.environ.get("CI", "").lower() == "true"
 _SHOWN_CHARACTERS = 6000
+_WITH_A_DATABASE = tuple(ROOT / "tests" / name for name in ("saas_api", "client_server", "saas_client", "chain"))
 _written: pytest.StashKey[dict[Path, int]] = pytest.StashKey()
 
 
@@ -66,6 +69,37 @@ def chromium() -> str:
     if path is None:
         pytest.skip("Chromium is not installed; on Debian: apt-get install chromium")
     return path
+
+
+def pytest_configure() -> None:
+    """Ends a run on PostgreSQL at once where there is none."""
+    if databases.ON_POSTGRESQL and postgres.programs() is None:
+        pytest.exit(f"The tests on PostgreSQL are skipped: {postgres.MISSING}", returncode=1 if _CI else 0)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leaves out of a run on PostgreSQL what needs no database, and what is about SQLite or a browser."""
+    if not databases.ON_POSTGRESQL:
+        return
+    left_out = [item for item in items if not _runs_on_postgresql(item)]
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = [item for item in items if item not in left_out]
+
+
+def _runs_on_postgresql(item: pytest.Item) -> bool:
+    markers = {marker.name for marker in item.iter_markers()}
+    return any(item.path.is_relative_to(folder) for folder in _WITH_A_DATABASE) and markers.isdisjoint({"sqlite", "browser", "timing"})
+
+
+def pytest_sessionfinish() -> None:
+    """Ends this process's PostgreSQL."""
+    postgres.stop()
+
+
+@pytest.fixture
+def database_url(tmp_path: Path) -> str:
+    """A database of the test's own that does not exist yet."""
+    return databases.url_for(tmp_path / "test.db")
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from sqlalchemy import JSON, Boolean, Column, Double, ForeignKey, Index, Integer, MetaData, String, Table, Text, text
+from sqlalchemy import JSON, Boolean, Column, Double, ForeignKey, Index, Integer, MetaData, String, Table, text
+
+from storage.columns import Line, Words
 
 metadata = MetaData(
     naming_convention={
@@ -19,7 +21,7 @@ conversations = Table(
     metadata,
     Column("id", String(64), primary_key=True),
     Column("session_id", String(64), nullable=False),
-    Column("title", String(200), nullable=False),
+    Column("title", Line(200), nullable=False),
     Column("created_at", Double, nullable=False),
     Column("updated_at", Double, nullable=False),
     Index(None, "session_id", "updated_at"),
@@ -37,9 +39,9 @@ turns = Table(
     Column("streaming", Boolean, nullable=False),
     Column("model_group", String(200), nullable=False),
     Column("temperature", Double),
-    Column("user_message", Text, nullable=False),
+    Column("user_message", Words, nullable=False),
     Column("request", _json),  # what the gateway was asked, until the turn has ended: a restart may have to ask it again
-    Column("content", Text, nullable=False),
+    Column("content", Words, nullable=False),
     Column("error", _json),
     Column("receipt", _json),
     Column("hops", _json),  # upstream first

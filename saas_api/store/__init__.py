@@ -1,1 +1,5 @@
-"""The gateway's records: tables, engine, migrations."""
+"""The gateway's tables, and the migrations that lead to them."""
+
+from pathlib import Path
+
+MIGRATIONS = Path(__file__).parent / "migrations"

@@ -14,9 +14,10 @@ from sqlalchemy import (
     MetaData,
     String,
     Table,
-    Text,
     UniqueConstraint,
 )
+
+from storage.columns import Line, Words
 
 metadata = MetaData(
     naming_convention={
@@ -31,7 +32,7 @@ teams = Table(
     "teams",
     metadata,
     Column("team_id", String(64), primary_key=True),
-    Column("name", String(200), nullable=False),
+    Column("name", Line(200), nullable=False),
     Column("model_groups", JSON),  # the names it may use; null: all
     Column("created_at", Double, nullable=False),
 )
@@ -41,7 +42,7 @@ virtual_keys = Table(
     metadata,
     Column("key_id", String(64), primary_key=True),
     Column("team_id", ForeignKey(teams.c.team_id), nullable=False, index=True),
-    Column("name", String(200)),
+    Column("name", Line(200)),
     Column("key_hash", String(64), nullable=False, unique=True),  # HMAC-SHA256 of the key with the pepper, hexadecimal
     Column("prefix", String(16), nullable=False),
     Column("created_at", Double, nullable=False),
@@ -54,11 +55,11 @@ jobs = Table(
     metadata,
     Column("job_id", String(64), primary_key=True),
     Column("team_id", ForeignKey(teams.c.team_id), nullable=False),
-    Column("job_type", String(200), nullable=False),
-    Column("user_id", String(200)),
+    Column("job_type", Line(200), nullable=False),
+    Column("user_id", Line(200)),
     Column("metadata", JSON, nullable=False),
     Column("status", String(16), nullable=False),
-    Column("error_message", Text),
+    Column("error_message", Words),
     Column("idempotency_key", String(200)),
     Column("created_at", Double, nullable=False),
     Column("finished_at", Double),
@@ -74,12 +75,12 @@ calls = Table(
     Column("key_id", ForeignKey(virtual_keys.c.key_id), nullable=False),
     Column("model_group", String(200), nullable=False),
     Column("resolved_model", String(300), nullable=False),
-    Column("purpose", String(200)),
+    Column("purpose", Line(200)),
     Column("streamed", Boolean, nullable=False),
     Column("owns_job", Boolean, nullable=False),  # the job was made for this call and ends with it
     Column("status", String(16), nullable=False),
     Column("error_code", String(40)),
-    Column("finish_reason", String(40)),
+    Column("finish_reason", Line(40)),
     Column("prompt_tokens", Integer, nullable=False),  # the estimate until the call is settled
     Column("completion_tokens", Integer, nullable=False),  # the last checkpoint until the call is settled
     Column("estimated", Boolean, nullable=False),

@@ -11,6 +11,8 @@ import pytest
 
 from tests.support.chain import Chain
 
+pytestmark = pytest.mark.sqlite
+
 
 @pytest.fixture
 def open_umask() -> Iterator[None]:

@@ -7,7 +7,6 @@ import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -34,10 +33,10 @@ def _impatience(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @asynccontextmanager
-async def serving(gateway: FakeGateway, directory: Path) -> AsyncIterator[tuple[Turns, Store]]:
+async def serving(gateway: FakeGateway, database_url: str) -> AsyncIterator[tuple[Turns, Store]]:
     """The middle tier's turns and their database, in front of the gateway."""
     async with (
-        open_store(f"sqlite+aiosqlite:///{directory / 'test.db'}") as store,
+        open_store(database_url) as store,
         SaaSLLMClient(gateway.url, "sk-x", "team") as client,
         Turns(client, store, retention_s=60, grace_s=60) as running,
     ):
@@ -72,10 +71,10 @@ class Broken:
 
 
 async def test_a_short_failure_of_the_database_is_not_noticed(
-    gateway: FakeGateway, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    gateway: FakeGateway, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An ending that could not be saved at first is saved at the next attempt, before the reader has it."""
-    async with serving(gateway, tmp_path) as (running, store):
+    async with serving(gateway, database_url) as (running, store):
         broken = Broken(store.end_turn, OSError("disk full"))
         broken.failures = 1
         monkeypatch.setattr(store, "end_turn", broken)
@@ -88,9 +87,11 @@ async def test_a_short_failure_of_the_database_is_not_noticed(
         assert saved.state == "finished"
 
 
-async def test_an_ending_is_saved_once_the_database_is_back(gateway: FakeGateway, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_ending_is_saved_once_the_database_is_back(
+    gateway: FakeGateway, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Readers of a turn that cannot be saved are told; its answer is kept, saved later, and the conversation opens without a restart."""
-    async with serving(gateway, tmp_path) as (running, store):
+    async with serving(gateway, database_url) as (running, store):
         broken = Broken(store.end_turn, OSError("disk full"))
         monkeypatch.setattr(store, "end_turn", broken)
         turn = await running.start(row(1, "c"), title="Title")
@@ -110,9 +111,9 @@ async def test_an_ending_is_saved_once_the_database_is_back(gateway: FakeGateway
         await running.start(row(3, "c"))
 
 
-async def test_a_checkpoint_that_fails_ends_nothing(gateway: FakeGateway, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_checkpoint_that_fails_ends_nothing(gateway: FakeGateway, database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever a checkpoint raises, the next one is tried, and holds what this one should have."""
-    async with serving(gateway, tmp_path) as (running, store):
+    async with serving(gateway, database_url) as (running, store):
         broken = Broken(store.checkpoint, RuntimeError("not a database's error"))
         broken.failures = 2
         monkeypatch.setattr(store, "checkpoint", broken)
@@ -126,7 +127,7 @@ async def test_a_checkpoint_that_fails_ends_nothing(gateway: FakeGateway, tmp_pa
         await until(lambda: turn.ended)
 
 
-async def test_a_mistake_in_one_turn_ends_that_turn_alone(gateway: FakeGateway, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_mistake_in_one_turn_ends_that_turn_alone(gateway: FakeGateway, database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A turn that cannot be read to its end fails, for its readers and in its row; another one goes on to its own end."""
     take = Fold.take
 
@@ -136,7 +137,7 @@ async def test_a_mistake_in_one_turn_ends_that_turn_alone(gateway: FakeGateway, 
         take(fold, frames)
 
     monkeypatch.setattr(Fold, "take", choosy)
-    async with serving(gateway, tmp_path) as (running, store):
+    async with serving(gateway, database_url) as (running, store):
         poisoned, sound = await running.start(row(1)), await running.start(row(2))
         for number, text in enumerate(("poison", "food")):
             call = await gateway.call(number)
@@ -147,24 +148,24 @@ async def test_a_mistake_in_one_turn_ends_that_turn_alone(gateway: FakeGateway, 
         assert await store.streaming_turns() == []
 
 
-async def test_readers_get_an_end_whatever_goes_wrong(gateway: FakeGateway, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_readers_get_an_end_whatever_goes_wrong(gateway: FakeGateway, database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Even where ending a turn is what fails, its log ends."""
 
     async def fail(*_: object) -> None:
         raise RuntimeError("unexpected")
 
     monkeypatch.setattr(ending.Endings, "conclude", fail)
-    async with serving(gateway, tmp_path) as (running, _store):
+    async with serving(gateway, database_url) as (running, _store):
         turn = await running.start(row(1))
         await (await gateway.call()).finish()
         await until(lambda: turn.ended)
         assert _outcome(turn) is Outcome.FAILED
 
 
-async def test_stop_ends_a_turn_that_waits_for_its_start(gateway: FakeGateway, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_stop_ends_a_turn_that_waits_for_its_start(gateway: FakeGateway, database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A turn of a former process that has not come to its turn yet can be stopped: its readers get the end."""
     monkeypatch.setattr(turns, "STARTING_AT_ONCE", 0)
-    async with serving(gateway, tmp_path) as (running, store):
+    async with serving(gateway, database_url) as (running, store):
         await store.add_turn(row(1))
         running.adopt(row(1))
         turn = running.get("turn_1", ROW.session_id)

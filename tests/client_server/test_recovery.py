@@ -5,10 +5,9 @@ from __future__ import annotations
 import asyncio
 import random
 import signal
-import sqlite3
-from contextlib import closing
 
 from bench.script import expected_text
+from client_server.store import open_store
 from tests.client_server.fake_gateway import Call, FakeGateway
 from tests.client_server.visitor import Visitor, content_of, whole
 from tests.support.chain import Chain
@@ -164,15 +163,8 @@ async def _leave_behind(gateway: FakeGateway, middle: Server, visitor: Visitor, 
     turn = await visitor.say("hello")
     call = await gateway.call()
     await call.say(text)
-    async with asyncio.timeout(20):
-        while not await asyncio.to_thread(_checkpointed, middle, turn):  # noqa: ASYNC110  # another process's file
+    async with asyncio.timeout(20), open_store(middle.database_url) as store:
+        while not any(row.content for row in await store.streaming_turns() if row.id == turn):  # noqa: ASYNC110  # another process's rows
             await asyncio.sleep(0.05)
     await asyncio.to_thread(middle.kill)
     return turn, call
-
-
-def _checkpointed(middle: Server, turn: str) -> bool:
-    """Whether the turn's row holds text."""
-    with closing(sqlite3.connect(f"{middle.env['DATA_DIR']}/client_server.db")) as database:
-        (content,) = database.execute("SELECT content FROM turns WHERE id = ?", (turn,)).fetchone()
-    return bool(content)

@@ -1,29 +1,17 @@
-"""`hop.connections`: requests as they are written, and the connections that carry them: used again, closed, never mixed up."""
+"""Both lanes: requests as they are written, and the connections that carry them: used again, closed, never mixed up."""
 
 from __future__ import annotations
 
 import asyncio
-import shutil
-import ssl
-import subprocess
-from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 
 from hop.connections import Client
-from hop.response import ConnectFailed, ConnectionLost, PeerSilent, PeerUnintelligible
+from hop.response import ConnectFailed, ConnectionLost, PeerUnintelligible
+from tests.hop.lanes import Lane, has_no_connection
 from tests.support.ports import free_port
 from tests.support.scripted import CHUNKED, Peer, answer, chunk, upstream
 from tests.support.served import until
-
-
-@pytest.fixture
-async def client() -> AsyncIterator[Client]:
-    """A client of the test's own."""
-    client = Client()
-    yield client
-    await client.aclose()
 
 
 async def echo(peer: Peer) -> None:
@@ -33,7 +21,7 @@ async def echo(peer: Peer) -> None:
         await peer.send(answer(request.rpartition(b"\r\n")[2]))
 
 
-async def ask(client: Client, url: str, body: bytes = b"x") -> bytes:
+async def ask(client: Lane, url: str, body: bytes = b"x") -> bytes:
     """The answer's body."""
     response = await client.request("POST", url, {}, body, patience_s=5)
     return await response.read_all(10_000)
@@ -42,17 +30,29 @@ async def ask(client: Client, url: str, body: bytes = b"x") -> bytes:
 class TestRequests:
     """What goes over the wire."""
 
-    async def test_is_written_as_it_was_asked_for(self, client: Client) -> None:
-        """Method, path with query, Host, the caller's headers, the body's length and the body; nothing else."""
+    async def test_is_written_as_it_was_asked_for(self, direct: Client) -> None:
+        """Method, path with query, Host, the caller's headers, the body's length and the body; nothing else on our own connection."""
         async with upstream() as server:
-            asking = asyncio.create_task(client.request("POST", f"{server.url}/a/b?c=d", {"X-Request-Id": "r1"}, b"{}"))
+            asking = asyncio.create_task(direct.request("POST", f"{server.url}/a/b?c=d", {"X-Request-Id": "r1"}, b"{}"))
             peer = await server.peer()
             request = await peer.request()
             asking.cancel()
         host = server.url.removeprefix("http://").encode()
         assert b"POST /a/b?c=d HTTP/1.1\r\nHost: %b\r\nX-Request-Id: r1\r\nContent-Length: 2\r\n\r\n{}" % host == request
 
-    async def test_an_address_may_have_no_path(self, client: Client) -> None:
+    async def test_carries_what_was_asked_for(self, client: Lane) -> None:
+        """The same whatever else a library adds, and no user or password that stood in the address."""
+        async with upstream() as server:
+            url = server.url.replace("http://", "http://someone:secret@")
+            asking = asyncio.create_task(client.request("POST", f"{url}/a/b?c=d", {"X-Request-Id": "r1"}, b"{}"))
+            head, _, body = (await (await server.peer()).request()).partition(b"\r\n\r\n")
+            asking.cancel()
+        first, *fields = head.split(b"\r\n")
+        assert (b"POST /a/b?c=d HTTP/1.1", b"{}") == (first, body)
+        assert {b"Host: %b" % server.url.removeprefix("http://").encode(), b"X-Request-Id: r1", b"Content-Length: 2"} <= set(fields)
+        assert b"authorization" not in head.lower()
+
+    async def test_an_address_may_have_no_path(self, client: Lane) -> None:
         """The path is then the root; a GET without a body has no length."""
         async with upstream() as server:
             asking = asyncio.create_task(client.request("GET", server.url, {}))
@@ -62,7 +62,7 @@ class TestRequests:
         assert b"Content-Length" not in request
 
     @pytest.mark.parametrize("headers", [{"X": "a\r\nY: b"}, {"X": "a\nY"}, {"X\r\nY": "a"}, {"X": "a\rb"}, {"X": "a\0"}, {"X": "\u20ac"}])
-    async def test_a_header_with_a_line_end_is_refused(self, client: Client, headers: dict[str, str]) -> None:
+    async def test_a_header_with_a_line_end_is_refused(self, client: Lane, headers: dict[str, str]) -> None:
         """Nobody writes a second header, or a second request, through the value of a first: nothing is sent."""
         async with upstream() as server:
             with pytest.raises(ValueError):
@@ -70,7 +70,7 @@ class TestRequests:
             assert [] == server.peers
 
     @pytest.mark.parametrize("url", ["ftp://127.0.0.1/", "127.0.0.1:80", "http:///x", "http://127.0.0.1:port/"])
-    async def test_what_is_no_address_is_refused(self, client: Client, url: str) -> None:
+    async def test_what_is_no_address_is_refused(self, client: Lane, url: str) -> None:
         """A malformed address is the caller's mistake and not the network's."""
         with pytest.raises(ValueError):
             await client.request("GET", url, {})
@@ -79,13 +79,13 @@ class TestRequests:
 class TestReuse:
     """One connection, one exchange after the other."""
 
-    async def test_a_connection_is_used_again(self, client: Client) -> None:
+    async def test_a_connection_is_used_again(self, client: Lane) -> None:
         """Requests one after the other share one connection."""
         async with upstream(echo) as server:
             assert [b"1", b"2", b"3"] == [await ask(client, server.url, body) for body in (b"1", b"2", b"3")]
             assert 1 == len(server.peers)
 
-    async def test_a_server_may_ask_for_its_close(self, client: Client) -> None:
+    async def test_a_server_may_ask_for_its_close(self, client: Lane) -> None:
         """After `Connection: close` the connection is closed, and the next request has one of its own."""
 
         async def script(peer: Peer) -> None:
@@ -98,7 +98,7 @@ class TestReuse:
             assert 2 == len(server.peers)
 
     async def test_an_idle_connection_is_closed_after_a_while(self) -> None:
-        """It waits for `keep_alive_s`, counted from its last exchange, and no longer."""
+        """It waits for `keep_alive_s`, counted from its last exchange, and no longer. (httpx2 closes such a one at its next request.)"""
         client = Client(keep_alive_s=0.3)
         async with upstream(echo) as server:
             for _ in range(4):
@@ -110,25 +110,25 @@ class TestReuse:
             assert 2 == len(server.peers)
         await client.aclose()
 
-    async def test_a_connection_that_the_server_closed_is_not_used(self, client: Client) -> None:
+    async def test_a_connection_that_the_server_closed_is_not_used(self, client: Lane) -> None:
         """A new one is made, and the request is not lost."""
         async with upstream(echo) as server:
             await ask(client, server.url)
             server.peers[0].cut()
-            await until(lambda: not client._open)
+            await until(lambda: has_no_connection(client))
             assert b"again" == await ask(client, server.url, b"again")
             assert 2 == len(server.peers)
 
-    async def test_a_server_that_speaks_unasked_is_left(self, client: Client) -> None:
+    async def test_a_server_that_speaks_unasked_is_left(self, client: Lane) -> None:
         """Bytes between two exchanges are nobody's answer: the connection is closed, and they are not taken for the next one."""
         async with upstream(echo) as server:
             await ask(client, server.url)
             await server.peers[0].send(answer(b"poison"))
-            await until(lambda: not client._open)
+            await until(lambda: has_no_connection(client))
             assert b"clean" == await ask(client, server.url, b"clean")
             assert 2 == len(server.peers)
 
-    async def test_exchanges_at_once_do_not_mix(self, client: Client) -> None:
+    async def test_exchanges_at_once_do_not_mix(self, client: Lane) -> None:
         """Each of many callers gets its own answer, over and over, while connections go from hand to hand.
 
         Answers to several of them come in one turn of the loop, so that one caller takes a connection whose last one has not woken up yet.
@@ -154,7 +154,7 @@ class TestReuse:
 class TestClosing:
     """Closing means closing the socket, now."""
 
-    async def test_a_cancelled_request_closes_its_connection(self, client: Client) -> None:
+    async def test_a_cancelled_request_closes_its_connection(self, client: Lane) -> None:
         """A server that has not answered yet sees within a moment that nobody waits any more."""
         async with upstream() as server:
             asking = asyncio.create_task(client.request("GET", server.url, {}))
@@ -165,7 +165,7 @@ class TestClosing:
                 await asking
             await peer.gone(within=0.2)
 
-    async def test_aclose_closes_all(self, client: Client) -> None:
+    async def test_aclose_closes_all(self, client: Lane) -> None:
         """Connections that wait, that are being answered and that are idle: none is left, and nobody waits for ever."""
         async with upstream() as server:
             idle = asyncio.create_task(ask(client, server.url))
@@ -186,9 +186,9 @@ class TestClosing:
                     await task
             await first.gone()
             await second.gone()
-            assert not client._open
+            assert has_no_connection(client)
 
-    async def test_a_cut_before_the_head_is_told(self, client: Client) -> None:
+    async def test_a_cut_before_the_head_is_told(self, client: Lane) -> None:
         """The request may have arrived, but there is no response: ConnectionLost, and not ConnectFailed."""
 
         async def script(peer: Peer) -> None:
@@ -198,8 +198,8 @@ class TestClosing:
             with pytest.raises(ConnectionLost):
                 await ask(client, server.url)
 
-    @pytest.mark.parametrize("data", [b"SSH-2.0-OpenSSH\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n"])
-    async def test_garbage_is_told(self, client: Client, data: bytes) -> None:
+    @pytest.mark.parametrize("data", [b"SSH-2.0-OpenSSH\r\n\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n"])
+    async def test_garbage_is_told(self, client: Lane, data: bytes) -> None:
         """What is not HTTP ends the exchange and its connection."""
 
         async def script(peer: Peer) -> None:
@@ -210,9 +210,9 @@ class TestClosing:
         async with upstream(script) as server:
             with pytest.raises(PeerUnintelligible):
                 await ask(client, server.url)
-            await until(lambda: not client._open)
+            await until(lambda: has_no_connection(client))
 
-    async def test_garbage_in_mid_body_is_told(self, client: Client) -> None:
+    async def test_garbage_in_mid_body_is_told(self, client: Lane) -> None:
         """Also where the head was in order."""
 
         async def script(peer: Peer) -> None:
@@ -227,43 +227,16 @@ class TestClosing:
                 await ask(client, server.url)
 
 
-async def test_nobody_there_is_told(client: Client) -> None:
-    """Where nothing listens, nothing was sent: ConnectFailed."""
-    with pytest.raises(ConnectFailed):
-        await client.request("POST", f"http://127.0.0.1:{free_port()}/", {}, b"x")
+async def test_nobody_there_is_told(client: Lane) -> None:
+    """Where nothing listens, nothing was sent: ConnectFailed, which says why."""
+    port = free_port()
+    with pytest.raises(ConnectFailed) as refused:
+        await client.request("POST", f"http://127.0.0.1:{port}/", {}, b"x")
+    assert f"127.0.0.1:{port} refuses connections" == refused.value.reason
 
 
-class TestTls:
-    """The same over TLS."""
-
-    @pytest.fixture
-    def certificate(self, tmp_path: Path) -> Path:
-        """A certificate for 127.0.0.1, signed by itself, with its key in one file."""
-        if shutil.which("openssl") is None:
-            pytest.skip("openssl is not installed; on Debian: apt-get install openssl")
-        path = tmp_path / "certificate.pem"
-        names = ["-subj", "/CN=test", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(path), "-out", str(tmp_path / "public.pem")]
-        made = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2", *names]
-        subprocess.run(made, check=True, capture_output=True)
-        path.write_bytes(path.read_bytes() + (tmp_path / "public.pem").read_bytes())
-        return path
-
-    async def test_a_trusted_server_is_spoken_to(self, client: Client, certificate: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Whom the machine trusts is asked, answered, and asked again on the same connection; a silent one is left."""
-        monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
-        tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-        tls.load_cert_chain(certificate)
-        async with upstream(echo, tls=tls) as server:
-            assert [b"1", b"2"] == [await ask(client, server.url, body) for body in (b"1", b"2")]
-            assert 1 == len(server.peers)
-        async with upstream(Peer.gone, tls=tls) as server:
-            with pytest.raises(PeerSilent):
-                await client.request("GET", server.url, {}, patience_s=0.2)
-
-    async def test_a_stranger_is_not(self, client: Client, certificate: Path) -> None:
-        """A certificate that nobody vouches for is no connection."""
-        tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-        tls.load_cert_chain(certificate)
-        async with upstream(echo, tls=tls) as server:
-            with pytest.raises(ConnectFailed):
-                await ask(client, server.url)
+async def test_an_unknown_name_is_told(client: Lane) -> None:
+    """No address, no connection. The name is one that must not exist (RFC 6761)."""
+    with pytest.raises(ConnectFailed) as unknown:
+        await client.request("GET", "http://nobody.invalid/", {})
+    assert "the name of nobody.invalid:80 is unknown" == unknown.value.reason

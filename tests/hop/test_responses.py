@@ -1,25 +1,17 @@
-"""`hop.connections`: a response's body reaches whoever wants it in the turn in which it arrives, or an error that says why not."""
+"""Both lanes: a response's body reaches whoever wants it in the turn in which it arrives, or an error that says why not."""
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
 
 import pytest
 
 from hop.connections import Client
 from hop.response import ConnectionLost, PeerSilent, PeerUnintelligible, Response
+from tests.hop.lanes import Lane, has_no_connection
 from tests.support.scripted import CHUNKED, LAST_CHUNK, Peer, answer, chunk, upstream
 from tests.support.served import until
-
-
-@pytest.fixture
-async def client() -> AsyncIterator[Client]:
-    """A client of the test's own."""
-    client = Client()
-    yield client
-    await client.aclose()
 
 
 class Kept:
@@ -36,7 +28,7 @@ class Kept:
         return piece == self._last
 
 
-async def begun(client: Client, url: str) -> Response:
+async def begun(client: Lane, url: str) -> Response:
     """A response whose head is here."""
     return await client.request("GET", url, {}, patience_s=5)
 
@@ -44,8 +36,8 @@ async def begun(client: Client, url: str) -> Response:
 class TestFollowing:
     """`follow` and its sink."""
 
-    async def test_each_piece_is_handed_over_by_the_read_itself(self, client: Client) -> None:
-        """The sink is called within the event loop's own read, by no task, and has each piece before the next one is sent."""
+    async def test_each_piece_is_handed_over_as_it_arrives(self, client: Lane) -> None:
+        """The sink has each piece before the next one is sent. On our own connection the event loop's read calls it, and no task."""
         async with upstream() as server:
             asking = asyncio.create_task(begun(client, server.url))
             peer = await server.peer()
@@ -62,9 +54,10 @@ class TestFollowing:
             await peer.send(LAST_CHUNK)
             await following
         assert [b"%d" % index for index in range(20)] == sink.pieces
-        assert {None} == set(sink.tasks)
+        if isinstance(client, Client):
+            assert {None} == set(sink.tasks)
 
-    async def test_what_came_before_comes_first(self, client: Client) -> None:
+    async def test_what_came_before_comes_first(self, client: Lane) -> None:
         """Pieces that were there before anyone followed are handed over in order, and then what follows them."""
 
         async def script(peer: Peer) -> None:
@@ -82,7 +75,7 @@ class TestFollowing:
             await response.follow(sink)
         assert b"abc" == b"".join(sink.pieces)
 
-    async def test_a_sink_that_has_enough_keeps_the_connection(self, client: Client) -> None:
+    async def test_a_sink_that_has_enough_keeps_the_connection(self, client: Lane) -> None:
         """`follow` returns at once, the rest of the body is dropped, and the connection carries the next request."""
 
         async def script(peer: Peer) -> None:
@@ -100,7 +93,7 @@ class TestFollowing:
                 await asyncio.sleep(0.1)
             assert 1 == len(server.peers)
 
-    async def test_who_has_enough_does_not_wait_for_the_end_for_long(self, client: Client) -> None:
+    async def test_who_has_enough_does_not_wait_for_the_end_for_long(self, client: Lane) -> None:
         """Where the body does not end soon after, the connection is closed."""
         async with upstream() as server:
             asking = asyncio.create_task(begun(client, server.url))
@@ -109,7 +102,7 @@ class TestFollowing:
             await (await asking).follow(Kept(b"DONE"))
             await peer.gone()
 
-    async def test_who_has_enough_does_not_care_for_a_cut(self, client: Client) -> None:
+    async def test_who_has_enough_does_not_care_for_a_cut(self, client: Lane) -> None:
         """A connection that was lost behind the last thing that mattered is no error, also where both came before anyone followed."""
         async with upstream() as server:
             asking = asyncio.create_task(begun(client, server.url))
@@ -117,12 +110,12 @@ class TestFollowing:
             await peer.send(CHUNKED + chunk(b"DONE"))
             response = await asking
             await peer.end()
-            await until(lambda: not client._open)
+            await until(lambda: has_no_connection(client))
             sink = Kept(b"DONE")
             await response.follow(sink)
         assert [b"DONE"] == sink.pieces
 
-    async def test_what_a_sink_raises_comes_out(self, client: Client) -> None:
+    async def test_what_a_sink_raises_comes_out(self, client: Lane) -> None:
         """The error is the follower's, the socket is closed at once, and the sink is not called again."""
         calls: list[bytes] = []
 
@@ -141,7 +134,7 @@ class TestFollowing:
             await peer.gone()
         assert 1 == len(calls)
 
-    async def test_a_cut_in_mid_body_is_told(self, client: Client) -> None:
+    async def test_a_cut_in_mid_body_is_told(self, client: Lane) -> None:
         """What came before the cut has been handed over, and then it is ConnectionLost."""
 
         async def script(peer: Peer) -> None:
@@ -154,7 +147,7 @@ class TestFollowing:
                 await response.follow(sink)
         assert b"ahal" == b"".join(sink.pieces)
 
-    async def test_cancelling_and_closing_closes_the_socket_at_once(self, client: Client) -> None:
+    async def test_cancelling_and_closing_closes_the_socket_at_once(self, client: Lane) -> None:
         """A server that keeps silent sees within a moment that nobody follows any more."""
         async with upstream() as server:
             asking = asyncio.create_task(begun(client, server.url))
@@ -174,7 +167,7 @@ class TestFollowing:
 class TestReading:
     """`read` and `read_all`."""
 
-    async def test_reads_what_is_there(self, client: Client) -> None:
+    async def test_reads_what_is_there(self, client: Lane) -> None:
         """Each read brings what came since the last one, and nothing at the end, however often it is asked."""
         async with upstream() as server:
             asking = asyncio.create_task(begun(client, server.url))
@@ -187,7 +180,7 @@ class TestReading:
             await peer.send(LAST_CHUNK)
             assert [b"", b""] == [await response.read() for _ in range(2)]
 
-    async def test_reads_all(self, client: Client) -> None:
+    async def test_reads_all(self, client: Lane) -> None:
         """A body with a length, however large, comes whole; so do status and headers."""
         body = bytes(range(256)) * 4096
         async with upstream(lambda peer: _answer_once(peer, answer(body, b"X-Job-Id: j1"))) as server:
@@ -195,7 +188,7 @@ class TestReading:
             assert (200, "j1") == (response.status, response.headers["x-job-id"])
             assert body == await response.read_all(len(body))
 
-    async def test_too_much_is_refused(self, client: Client) -> None:
+    async def test_too_much_is_refused(self, client: Lane) -> None:
         """A body over the limit is an error, and the connection is closed instead of being read to its end."""
         async with upstream() as server:
             asking = asyncio.create_task(begun(client, server.url))
@@ -205,12 +198,12 @@ class TestReading:
                 await (await asking).read_all(100)
             await peer.gone()
 
-    async def test_a_body_may_end_with_its_connection(self, client: Client) -> None:
+    async def test_a_body_may_end_with_its_connection(self, client: Lane) -> None:
         """Without length and chunks the server's close is the end."""
         async with upstream(lambda peer: _answer_once(peer, b"HTTP/1.1 200 OK\r\n\r\nall of it")) as server:
             assert b"all of it" == await (await begun(client, server.url)).read_all(100)
 
-    async def test_our_own_close_is_not_the_bodys_end(self, client: Client) -> None:
+    async def test_our_own_close_is_not_the_bodys_end(self, client: Lane) -> None:
         """A reader of such a body is not told that it is whole when the client is closed in the middle."""
         async with upstream() as server:
             asking = asyncio.create_task(begun(client, server.url))
@@ -222,7 +215,7 @@ class TestReading:
             with pytest.raises(ConnectionLost):
                 await reading
 
-    async def test_a_reset_in_mid_body_is_told(self, client: Client) -> None:
+    async def test_a_reset_in_mid_body_is_told(self, client: Lane) -> None:
         """What came is still read, and then it is ConnectionLost, each time."""
         async with upstream(lambda peer: _answer_once(peer, b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf")) as server:
             response = await begun(client, server.url)
@@ -235,7 +228,7 @@ class TestReading:
 class TestSilence:
     """Who waits for how long."""
 
-    async def test_before_the_head(self, client: Client) -> None:
+    async def test_before_the_head(self, client: Lane) -> None:
         """A server that takes the request and says nothing is given up after `patience_s`, and sees it."""
         async with upstream() as server:
             begin = time.monotonic()
@@ -253,7 +246,7 @@ class TestSilence:
             pytest.param(30, 0.1, True, 0.09, 1, id="idle counts as soon as there was a first"),
         ],
     )
-    async def test_in_the_body(self, client: Client, first_s: float, idle_s: float, sent: bool, least: float, most: float) -> None:
+    async def test_in_the_body(self, client: Lane, first_s: float, idle_s: float, sent: bool, least: float, most: float) -> None:
         """`first_s` bounds the silence before the body, `idle_s` that within it; the socket is closed."""
         async with upstream() as server:
             asking = asyncio.create_task(begun(client, server.url))
@@ -271,7 +264,7 @@ class TestSilence:
             assert least <= time.monotonic() - begin < most
             await peer.gone()
 
-    async def test_a_body_that_goes_on_is_not_silent(self, client: Client) -> None:
+    async def test_a_body_that_goes_on_is_not_silent(self, client: Lane) -> None:
         """However long it takes as a whole."""
 
         async def script(peer: Peer) -> None:

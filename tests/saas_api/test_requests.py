@@ -126,6 +126,7 @@ async def test_a_broken_body_without_a_key(gateway: Gateway) -> None:
             assert error(await nobody.post(path, content=b"{", headers={"Content-Type": "application/json"})) == (401, "invalid_key")
 
 
+@pytest.mark.sqlite
 async def test_a_key_is_looked_up_while_something_is_written(gateway: Gateway, client: httpx.AsyncClient) -> None:
     """A database that is locked for writing keeps nobody from stopping a call, or from reading."""
     await asyncio.sleep(REMEMBER_S)  # nobody's key is remembered any more

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from pathlib import Path
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from sqlalchemy.exc import OperationalError
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from llm_providers import Price, Target, Transport
 from saas_api import jobs as job_records
@@ -19,8 +18,9 @@ from saas_api.generations import Generations
 from saas_api.jobs import Jobs
 from saas_api.model_groups import Deployment, ModelGroup, ModelGroups
 from saas_api.schemas import CallRequest, JobRequest
-from saas_api.store.engine import create_engine, migrate, readings, transactions
-from saas_api.store.writer import Transact, Writer
+from saas_api.store import MIGRATIONS
+from storage.database import Database, open_engine
+from storage.engines import Engine
 from tests.support.ports import free_port
 from wire.errors import ErrorCode, WireError
 from wire.log import Outcome
@@ -33,35 +33,32 @@ REQUEST = CallRequest(model_group="group", messages=[{"role": "user", "content":
 class Records:
     """The gateway's records, and a database that can be told to fail."""
 
-    def __init__(self, engine: AsyncEngine, transact: Transact) -> None:
+    def __init__(self, engine: Engine) -> None:
         self.failures = 0
-        self._transact = transact
+        self._engine = engine
         target = Target("openai", "model", f"http://127.0.0.1:{free_port()}/v1", None)
         groups = ModelGroups([ModelGroup("group", [Deployment("openai/model", target, Price("openai", "model"))])])
-        writer = Writer(self.transact)
         self.groups = groups
-        self.calls = Calls(engine, writer, groups)
-        self.jobs = Jobs(engine, writer)
+        database = Database(replace(engine, transact=self.transact))
+        self.calls = Calls(database, groups)
+        self.jobs = Jobs(database)
+        self.authenticator = Authenticator(database, "pepper" * 4)
         self.identity = Identity("team", "", None)
 
     async def transact(self, works: Any) -> Any:
         if self.failures:
             self.failures -= 1
             raise OperationalError("COMMIT", {}, OSError("the disk is full"))
-        return await self._transact(works)
+        return await self._engine.transact(works)
 
 
 @pytest.fixture
-async def records(tmp_path: Path) -> AsyncIterator[Records]:
-    engine = create_engine(f"sqlite+aiosqlite:///{tmp_path / 'gateway.db'}")
-    await migrate(engine)
-    async with transactions(engine) as transact, readings(engine) as read:
-        authenticator = Authenticator(engine, read, "pepper" * 4)
-        await authenticator.ensure_first_team("team", "sk-test-0123456789")
-        made = Records(engine, transact)
-        made.identity = await authenticator.identify("Bearer sk-test-0123456789")
+async def records(database_url: str) -> AsyncIterator[Records]:
+    async with open_engine(database_url, MIGRATIONS) as engine:
+        made = Records(engine)
+        await made.authenticator.ensure_first_team("team", "sk-test-0123456789")
+        made.identity = await made.authenticator.identify("Bearer sk-test-0123456789")
         yield made
-    await engine.dispose()
 
 
 async def status(records: Records, job_id: str) -> tuple[str, str]:

@@ -5,10 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
-import pytest
-
 from serving.turnstile import ENDS_PER_PASS, Turnstile
-from storage.batching import MAX_BATCH, Batcher
+from storage.batching import MAX_BATCH, Batcher, Refused
 from tests.support.passes import Passes
 
 
@@ -23,21 +21,19 @@ class Runs:
         self._refused = set(refused)
         self._running = False
 
-    async def __call__(self, items: Sequence[int]) -> None:
+    async def __call__(self, items: Sequence[int]) -> list[int | Refused]:
         assert not self._running, "two runs at once"
         self._running = True
         self.batches.append(list(items))
         try:
             await self.gate.wait()
-            for item in items:
-                if item in self._refused:
-                    raise ValueError(item)
-            self.taken.extend(items)
+            self.taken.extend(item for item in items if item not in self._refused)
+            return [Refused(ValueError(item)) if item in self._refused else -item for item in items]
         finally:
             self._running = False
 
 
-async def started(batcher: Batcher[int], *items: int) -> list[asyncio.Task[None]]:
+async def started(batcher: Batcher[int], *items: int) -> list[asyncio.Task[int]]:
     """Callers with these items, which have come in this order."""
     callers = [asyncio.create_task(batcher.add(item)) for item in items]
     await asyncio.sleep(0)
@@ -90,23 +86,46 @@ async def test_those_who_rode_together_go_on_a_few_at_a_time() -> None:
     assert ENDS_PER_PASS == max(through.count(number) for number in through)
 
 
-async def test_an_error_reaches_the_caller_whose_item_it_is() -> None:
-    """The others of its batch are run without it, each once, in order."""
+async def test_each_caller_has_its_own_outcome() -> None:
+    """A result or an error, in one run of them all; the batcher works on."""
     runs = Runs(2)
-    outcomes = await asyncio.gather(*map(Batcher(runs).add, range(5)), return_exceptions=True)
-    assert [None, None, "ValueError(2)", None, None] == [repr(outcome) if outcome else None for outcome in outcomes]
-    assert [0, 1, 3, 4] == runs.taken
-    assert [[0, 1, 2, 3, 4], [0], [1], [2], [3], [4]] == runs.batches
-
-
-async def test_an_error_of_one_alone_is_not_run_again() -> None:
-    """A batch of one that fails has had its try; the batcher works on."""
-    runs = Runs(7)
     batcher = Batcher(runs)
-    with pytest.raises(ValueError):
-        await batcher.add(7)
-    await batcher.add(8)
-    assert [[7], [8]] == runs.batches
+    outcomes = await asyncio.gather(*map(batcher.add, range(5)), return_exceptions=True)
+    assert [0, -1, "ValueError(2)", -3, -4] == [repr(outcome) if isinstance(outcome, Exception) else outcome for outcome in outcomes]
+    assert -5 == await batcher.add(5)
+    assert [[0, 1, 2, 3, 4], [5]] == runs.batches
+
+
+async def test_a_run_that_fails_fails_for_all_of_its_batch() -> None:
+    """None of them is run again, and the batcher works on."""
+    runs: list[Sequence[int]] = []
+
+    async def run(items: Sequence[int]) -> Sequence[int]:
+        runs.append(items)
+        if len(items) > 1:
+            raise OSError
+        return items
+
+    batcher = Batcher(run)
+    outcomes = await asyncio.gather(*map(batcher.add, range(3)), return_exceptions=True)
+    assert [OSError] * 3 == [type(outcome) for outcome in outcomes]
+    assert 7 == await batcher.add(7)
+    assert [[0, 1, 2], [7]] == runs
+
+
+async def test_finishing_waits_for_what_was_added() -> None:
+    """Also for what callers that have left had added."""
+    runs = Runs()
+    runs.gate.clear()
+    batcher = Batcher(runs)
+    for caller in await started(batcher, 0, 1) + await started(batcher, 2):
+        caller.cancel()
+    finishing = asyncio.create_task(batcher.finish())
+    await asyncio.sleep(0)
+    assert not finishing.done()
+    runs.gate.set()
+    await finishing
+    assert [0, 1, 2] == runs.taken
 
 
 async def test_a_caller_that_leaves_does_not_take_its_item_back() -> None:

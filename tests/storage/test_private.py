@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -34,3 +35,11 @@ def test_others_lose_what_the_owner_keeps(tmp_path: Path, caplog: pytest.LogCapt
     keep_private(str(tmp_path / "x.db"))
     assert {0o600} == {path.stat().st_mode & 0o777 for path in tmp_path.iterdir()}
     assert 3 == len(caplog.messages) == sum("0664" in message for message in caplog.messages)
+
+
+def test_what_is_no_file_keeps_its_mode(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """A path that names a pipe, or a device, is somebody else's: its mode stays."""
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "pipe").chmod(0o666)
+    keep_private(str(tmp_path / "pipe"))
+    assert (0o666, "") == ((tmp_path / "pipe").stat().st_mode & 0o777, caplog.text)

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, Self
 from urllib.parse import urlsplit
 
+from tests.support.databases import ON_POSTGRESQL, url_for
 from tests.support.ports import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -25,6 +26,8 @@ START_TIMEOUT_S = 40.0
 STOP_TIMEOUT_S = 20.0
 _INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "SSL_CERT_FILE")
 """All that a server gets from the environment of the tests: no setting and no key of the person who runs them."""
+
+_DATABASES = {"saas_api": "SAAS_API_DATABASE_URL", "client_server": "CLIENT_SERVER_DATABASE_URL"}
 
 STARTED: weakref.WeakSet[Server] = weakref.WeakSet()
 """Every server of this process, for the report of a test that fails."""
@@ -95,11 +98,26 @@ class Server:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", self.module, *self._arguments],
                 cwd=self._folder,
-                env=inherited | {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1", "HOST": "127.0.0.1"} | self.env | port,
+                env=inherited
+                | {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1", "HOST": "127.0.0.1"}
+                | self._database()
+                | self.env
+                | port,
                 stdin=subprocess.DEVNULL,
                 stdout=stderr,
                 stderr=stderr,
             )
+
+    def _database(self) -> dict[str, str]:
+        """Its database on PostgreSQL, where the tests run on that: the same one at each start with the same DATA_DIR."""
+        if not ON_POSTGRESQL or self.module not in _DATABASES:
+            return {}
+        return {_DATABASES[self.module]: url_for(Path(self.env.get("DATA_DIR", self._folder / "data")) / f"{self.module}.db")}
+
+    @property
+    def database_url(self) -> str:
+        """Where its database is, as it was started."""
+        return self._database().get(_DATABASES[self.module]) or f"sqlite:///{self.env['DATA_DIR']}/{self.module}.db"
 
     def start(self) -> None:
         """Starts the process and waits until it serves. Raises RuntimeError, with what it wrote, where it does not."""

@@ -1,11 +1,11 @@
-"""Prepared statements do what SQLAlchemy does with the same statements, in both servers' stores."""
+"""`storage.prepared`: prepared statements do what SQLAlchemy does with the same statements."""
 
 from __future__ import annotations
 
-import inspect
 import sqlite3
 import time
 from collections.abc import Iterator
+from enum import StrEnum
 from typing import Any
 
 import pytest
@@ -27,11 +27,12 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import IntegrityError, InvalidRequestError, OperationalError, StatementError
 
-import client_server.store.prepared
-import saas_api.store.prepared
-from saas_api.jobs import JobStatus
+from storage.prepared import Prepared
 
-PREPARED = [saas_api.store.prepared.Prepared, client_server.store.prepared.Prepared]
+
+class State(StrEnum):
+    PENDING = "pending"
+
 
 things = Table(
     "things",
@@ -44,7 +45,7 @@ things = Table(
 )
 UPDATE = (
     update(things)
-    .where(things.c.id == bindparam("of"), things.c.state == JobStatus.PENDING)
+    .where(things.c.id == bindparam("of"), things.c.state == State.PENDING)
     .values(state=bindparam("new"), data=bindparam("found"), done=True)
 )
 
@@ -65,11 +66,10 @@ def rows(connection: Connection) -> list[dict[str, Any]]:
 
 
 def thing(name: str, **values: Any) -> dict[str, Any]:
-    return {"id": name, "state": JobStatus.PENDING, "done": False, "data": {"of": [name, None]}, "at": 1.5} | values
+    return {"id": name, "state": State.PENDING, "done": False, "data": {"of": [name, None]}, "at": 1.5} | values
 
 
-@pytest.mark.parametrize("prepared", PREPARED)
-def test_the_same_rows_as_sqlalchemy_writes(connection: Connection, prepared: Any) -> None:
+def test_the_same_rows_as_sqlalchemy_writes(connection: Connection) -> None:
     """Types are converted, constants stand where they stood, and what has changed is counted."""
     written = [
         thing("a"),
@@ -81,22 +81,21 @@ def test_the_same_rows_as_sqlalchemy_writes(connection: Connection, prepared: An
     connection.rollback()
     connection.begin()
 
-    statement = prepared(insert(things))
+    statement = Prepared(insert(things))
     assert statement.execute(connection, written[0]) == 1
     assert statement.execute(connection, *written[1:]) == 2
     assert rows(connection) == expected
 
-    change = prepared(UPDATE)
+    change = Prepared(UPDATE)
     assert change.execute(connection, {"of": "a", "new": "over", "found": {"x": 1}}) == 1
     assert change.execute(connection, {"of": "a", "new": "again", "found": None}) == 0, "it is pending no more"
     assert change.execute(connection, {"of": "c", "new": "again", "found": None}, {"of": "b", "new": "over", "found": None}) == 1
     assert [(row["state"], row["done"], row["data"]) for row in rows(connection)][:2] == [("over", True, {"x": 1}), ("over", True, None)]
 
 
-@pytest.mark.parametrize("prepared", PREPARED)
-def test_it_belongs_to_the_transaction(connection: Connection, prepared: Any) -> None:
+def test_it_belongs_to_the_transaction(connection: Connection) -> None:
     """It is taken back with the rest."""
-    statement = prepared(insert(things))
+    statement = Prepared(insert(things))
     connection.commit()
     with pytest.raises(ZeroDivisionError), connection.begin():
         statement.execute(connection, thing("a"))
@@ -104,10 +103,9 @@ def test_it_belongs_to_the_transaction(connection: Connection, prepared: Any) ->
     assert rows(connection) == []
 
 
-@pytest.mark.parametrize("prepared", PREPARED)
-def test_errors_are_sqlalchemys(connection: Connection, prepared: Any) -> None:
+def test_errors_are_sqlalchemys(connection: Connection) -> None:
     """Callers that know what a broken constraint is need not know the driver; a row of other names is a mistake."""
-    statement = prepared(insert(things))
+    statement = Prepared(insert(things))
     statement.execute(connection, thing("a"))
     with pytest.raises(IntegrityError) as raised:
         statement.execute(connection, thing("a"))
@@ -123,21 +121,14 @@ def test_errors_are_sqlalchemys(connection: Connection, prepared: Any) -> None:
             statement.execute(connection, wrong)
 
 
-@pytest.mark.parametrize("prepared", PREPARED)
-def test_what_it_cannot_do_is_told(connection: Connection, prepared: Any) -> None:
+def test_what_it_cannot_do_is_told(connection: Connection) -> None:
     """Nothing is written outside of a transaction, and neither a default nor an IN is lost in silence."""
     connection.commit()
     with pytest.raises(InvalidRequestError, match="transaction"):
-        prepared(insert(things)).execute(connection, thing("a"))
+        Prepared(insert(things)).execute(connection, thing("a"))
     with connection.begin():
         with pytest.raises(InvalidRequestError, match="IN"):
-            prepared(delete(things).where(things.c.id.in_(["a", "b"]))).execute(connection, {})
+            Prepared(delete(things).where(things.c.id.in_(["a", "b"]))).execute(connection, {})
         others = Table("others", MetaData(), Column("id", String), Column("at", Double, default=time.time))
         with pytest.raises(InvalidRequestError, match="default"):
-            prepared(insert(others)).execute(connection, {"id": "a"})
-
-
-def test_both_servers_have_the_same() -> None:
-    """The two may import nothing of each other, and SQLAlchemy has no place in what they share."""
-    first, second = (inspect.getsource(module).split("\n", 1) for module in (saas_api.store.prepared, client_server.store.prepared))
-    assert first[1] == second[1]
+            Prepared(insert(others)).execute(connection, {"id": "a"})

@@ -17,8 +17,6 @@ from sqlalchemy.exc import DBAPIError, InvalidRequestError, StatementError
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.dml import UpdateBase
 
-_DRIVER = "pysqlite"  # SQLAlchemy's name for the one over sqlite3
-
 Value = Callable[[Mapping[str, Any]], Any]
 """A parameter's value in the driver's terms, from a row."""
 
@@ -37,26 +35,35 @@ class Prepared:
 
         The connection must be in a transaction: the driver's own is ended by SQLAlchemy's.
         """
-        if connection.dialect.driver != _DRIVER:
+        if not is_direct(connection):
             return connection.execute(self.statement, list(rows) if len(rows) > 1 else rows[0]).rowcount
         if not connection.in_transaction():
-            raise InvalidRequestError("a prepared statement belongs into a transaction")
+            raise InvalidRequestError("a prepared statement must be executed in a transaction")
         kept = connection.info
         if self not in kept:
             kept[self] = _render(self.statement, connection.dialect, list(rows[0]))
         sql, names, parameters = kept[self]
-        values: Any = None
         try:
             if any(row.keys() != names for row in rows):
                 raise ValueError(f"a row's names must be {sorted(names)}")
-            values = [[value(row) for value in parameters] for row in rows]
-            driver: Any = connection.connection.driver_connection
-            cursor = driver.execute(sql, values[0]) if len(values) == 1 else driver.executemany(sql, values)
-        except sqlite3.Error as error:
-            raise DBAPIError.instance(sql, values, error, sqlite3.Error, dialect=connection.dialect) from error
+            return execute_directly(connection, sql, [[value(row) for value in parameters] for row in rows])
         except (TypeError, ValueError) as error:
             raise StatementError(str(error), sql, None, error) from error
-        return int(cursor.rowcount)
+
+
+def is_direct(connection: Connection) -> bool:
+    """Whether statements may go straight to the connection's driver, which is then Python's own sqlite3."""
+    return connection.dialect.driver == "pysqlite"
+
+
+def execute_directly(connection: Connection, sql: str, rows: Sequence[Sequence[Any]]) -> int:
+    """Hands SQL to the sqlite3 connection, once for each row of parameters; how many rows have changed. Raises DBAPIError."""
+    driver: Any = connection.connection.driver_connection
+    try:
+        cursor = driver.execute(sql, rows[0]) if len(rows) == 1 else driver.executemany(sql, rows)
+    except sqlite3.Error as error:
+        raise DBAPIError.instance(sql, None, error, sqlite3.Error, dialect=connection.dialect) from error
+    return int(cursor.rowcount)
 
 
 def _render(statement: UpdateBase, dialect: Dialect, names: Sequence[str]) -> tuple[str, set[str], list[Value]]:

@@ -1,0 +1,173 @@
+"""The same requests through httpx2, for what our own connection does not do: proxies, SOCKS, and a client that the caller hands in.
+
+Strategy. One task per exchange sends the request, hands its head over, and pumps the body into a `Response`, piece by piece as httpx2 reads
+it. Whoever closes or cancels ends that task, and httpx2 then closes the socket. The task reads no further than a reader follows: a
+`Response` that nobody reads from holds it up. Nothing else of httpx2 takes part: no redirect, cookie, content coding or timeout of its own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.util
+from collections.abc import Mapping
+from http.cookiejar import CookieJar, DefaultCookiePolicy
+from urllib.parse import urlsplit
+
+import httpx2
+
+from hop.connections import CONNECT_TIMEOUT_S, KEEP_ALIVE_S, address, request_bytes
+from hop.http1 import is_encoded
+from hop.reasons import no_connection
+from hop.response import ConnectFailed, ConnectionLost, ExchangeFailed, PeerSilent, PeerUnintelligible, Response
+from hop.tls import client_context
+
+_NO_TIMEOUT = httpx2.Timeout(None, connect=CONNECT_TIMEOUT_S)
+_TOO_EARLY = ("without sending", "disconnected", "StreamReset", "ConnectionTerminated")
+"""h11 and h2 have one error for what is malformed and for what ends too early: only its words tell them apart."""
+_NO_PASSWORD = "wants another user name and password than it was given"  # noqa: S105  # a sentence's end
+
+
+def library_client(*, proxy: str | None = None, ca_file: str | None = None, keep_alive_s: float = KEEP_ALIVE_S) -> LibraryClient:
+    """A client of our own, through `proxy` if there is one. Raises ConnectFailed for a proxy that cannot be used, ValueError for `ca_file`.
+
+    It speaks HTTP/1.1: over HTTP/2, httpx2 does not tell the server that a stream was given up, and the model would write on.
+    """
+    transport = httpx2.AsyncHTTPTransport(
+        verify=client_context(ca_file),
+        trust_env=False,
+        limits=httpx2.Limits(max_connections=None, max_keepalive_connections=None, keepalive_expiry=keep_alive_s),
+        proxy=None if proxy is None else _proxy(proxy),
+    )
+    no_cookies = CookieJar(DefaultCookiePolicy(allowed_domains=[]))
+    client = httpx2.AsyncClient(transport=transport, trust_env=False, cookies=no_cookies)
+    return LibraryClient(client, proxy=None if proxy is None else _place(proxy), close_client=True)
+
+
+class LibraryClient:
+    """`hop.connections.Client`'s interface over an httpx2 client. `proxy`: host and port of the one it goes through, for messages."""
+
+    def __init__(self, client: httpx2.AsyncClient, *, proxy: str | None = None, close_client: bool = False) -> None:
+        self._client = client
+        self._proxy = proxy
+        self._close_client = close_client
+        self._running: set[asyncio.Task[None]] = set()
+
+    async def request(
+        self, method: str, url: str, headers: Mapping[str, str], body: bytes = b"", *, patience_s: float | None = None
+    ) -> Response:
+        """Sends a request and returns once the response's head is here. Raises ExchangeFailed, and ValueError for a malformed request.
+
+        `patience_s` bounds the time until the head. Cancelling closes the connection.
+        """
+        (_, host, port), _, _ = address(url)
+        head: asyncio.Future[Response] = asyncio.get_running_loop().create_future()
+        task = asyncio.create_task(self._exchange(self._request(method, url, headers, body), head, f"{host}:{port}"))
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+        try:
+            async with asyncio.timeout(patience_s):
+                return await head
+        except TimeoutError:
+            task.cancel()
+            raise PeerSilent(f"nothing came within {patience_s:g} s") from None
+        except BaseException:
+            task.cancel()
+            raise
+
+    def _request(self, method: str, url: str, headers: Mapping[str, str], body: bytes) -> httpx2.Request:
+        (scheme, _, _), netloc, target = address(url)
+        request_bytes(method, target, headers, body)  # what one lane refuses, the other must not send
+        given = httpx2.Headers(headers)
+        given.setdefault("Accept-Encoding", "identity")
+        try:
+            where = httpx2.URL(f"{scheme}://{netloc}{target}")
+        except httpx2.InvalidURL:
+            raise ValueError(f"not an address of HTTP: {url!r}") from None
+        request = self._client.build_request(method, where, headers=given, content=body or None, timeout=_NO_TIMEOUT)
+        if "cookie" not in given:
+            request.headers.pop("cookie", None)  # one that the client has kept from an earlier answer
+        return request
+
+    async def _exchange(self, request: httpx2.Request, head: asyncio.Future[Response], peer: str) -> None:
+        response: Response | None = None
+        error: Exception | None = ConnectionLost("the connection was closed")
+        try:
+            answer = await self._client.send(request, stream=True, follow_redirects=False)
+            try:
+                response = self._response(answer)
+                head.set_result(response)
+                async for piece in answer.aiter_raw():
+                    response.arrived(piece)
+                    await response.room()
+                error = None
+            finally:
+                await answer.aclose()
+        except ExchangeFailed as refused:
+            error = refused
+        except httpx2.TransportError as fault:
+            error = self._named(fault, peer)
+        except Exception as bug:
+            error = bug  # whoever waits hears of it
+        finally:
+            if response is not None:
+                response.finished(error)
+            elif not head.done():
+                head.set_exception(error or ConnectionLost("the connection was closed"))
+
+    def _response(self, answer: httpx2.Response) -> Response:
+        """What came, for whoever asked. Raises ExchangeFailed for what nobody asked for."""
+        if answer.status_code == 407 and self._proxy is not None:
+            raise ConnectFailed(f"the proxy {self._proxy} {_NO_PASSWORD}")
+        answer.headers.encoding = "latin-1"
+        headers = dict(answer.headers)
+        if answer.status_code == 101 or is_encoded(headers):
+            raise PeerUnintelligible("the response is compressed, or another protocol, which nobody asked for")
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101  # a coroutine runs in one
+
+        def close() -> None:
+            task.cancel()
+
+        return Response(answer.status_code, headers, close)
+
+    def _named(self, fault: httpx2.TransportError, peer: str) -> ExchangeFailed:
+        """The same fault by the name that it has here."""
+        match fault:
+            case httpx2.ProxyError():
+                said = str(fault)
+                refusal = f"answers {said[:3]} to a connection to {peer}" if said[:3].isdigit() else f"makes no connection to {peer}"
+                return ConnectFailed(f"the proxy {self._proxy} {_NO_PASSWORD if '407' in said or 'password' in said else refusal}")
+            case httpx2.ConnectError() | httpx2.ConnectTimeout():
+                return ConnectFailed(no_connection(fault, peer, proxy=self._proxy))
+            case httpx2.RemoteProtocolError() if not any(words in str(fault) for words in _TOO_EARLY):
+                return PeerUnintelligible("the peer's answer is not HTTP")
+            case _:
+                return ConnectionLost("the connection ended before the response did")
+
+    async def aclose(self) -> None:
+        """Ends every exchange, and closes every connection of a client of our own."""
+        running = list(self._running)
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
+        if self._close_client:
+            await self._client.aclose()
+
+
+def _proxy(url: str) -> httpx2.Proxy:
+    scheme = urlsplit(url).scheme
+    if scheme.startswith("socks") and importlib.util.find_spec("socksio") is None:
+        raise ConnectFailed("a SOCKS proxy needs one more package: pip install 'streaming-chat[socks]'")
+    try:
+        proxy = httpx2.Proxy(url)
+        if proxy.url.host:
+            return proxy
+    except (ValueError, httpx2.InvalidURL):
+        pass  # an address of something else
+    raise ConnectFailed("the proxy that the environment names is not the address of one: http://, https://, socks5://")
+
+
+def _place(url: str) -> str:
+    """Host and port of a proxy, without its user and password."""
+    parsed = httpx2.URL(url)
+    return f"{parsed.host}:{parsed.port or {'https': 443, 'socks5': 1080, 'socks5h': 1080}.get(parsed.scheme, 80)}"

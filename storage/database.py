@@ -1,0 +1,101 @@
+"""The database of a server: SQLite for one process, PostgreSQL for several, and two ways into it.
+
+    await database.write(work)    # in a transaction, perhaps with other callers' works
+    await database.read(work)     # at once, whatever is being written
+
+A work is a plain function of a SQLAlchemy connection that returns a value or raises. A server's records are therefore written as
+ordinary synchronous code. A commit costs the same for one caller as for fifty, so works that come together share one (`storage.batching`);
+one that raises is taken back alone (`storage.works`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
+from typing import TypeVar
+
+from sqlalchemy import URL, Connection, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError
+
+from storage.batching import Batcher
+from storage.engines import Engine
+from storage.postgresql import is_deadlock, open_postgresql
+from storage.sqlite import open_sqlite
+from storage.works import Work
+
+Result = TypeVar("Result")
+
+_KINDS = {"sqlite": ("sqlite", open_sqlite), "postgresql": ("postgresql+asyncpg", open_postgresql)}
+_DEADLOCK_TRIES = 5
+
+
+class Database:
+    """An open database. `embedded` says that it belongs to this process alone, as SQLite does."""
+
+    def __init__(self, engine: Engine, admit: Callable[[], Awaitable[None]] | None = None) -> None:
+        self.embedded = engine.embedded
+        self._read = engine.read
+        self._batcher: Batcher[Work] = Batcher(engine.transact, admit)
+
+    async def write(self, work: Callable[[Connection], Result]) -> Result:
+        """Runs the work in a transaction; its result, after the commit.
+
+        Raises what the work raises, and SQLAlchemyError or OSError where the transaction fails; either way nothing of it has been
+        written. A work that got into a deadlock with another process's is run again. Cancelling the caller does not take the
+        work back.
+        """
+        tries = _DEADLOCK_TRIES
+        while True:
+            try:
+                result: Result = await self._batcher.add(work)
+                return result
+            except DBAPIError as error:
+                tries -= 1
+                if not tries or not is_deadlock(error):
+                    raise
+
+    async def read(self, work: Callable[[Connection], Result]) -> Result:
+        """Runs a work that only reads, and sees one moment of the database; its result. Raises what it raises."""
+        result: Result = await self._read(work)
+        return result
+
+    async def finish(self) -> None:
+        """Returns once all that callers have asked to write is written."""
+        await self._batcher.finish()
+
+
+def open_engine(url: str | URL, migrations: Path) -> AbstractAsyncContextManager[Engine]:
+    """The engine for this URL. Raises ValueError for a URL that is none, and on entering what `open_database` does."""
+    parsed = database_url(url)
+    _, opened = _KINDS[parsed.get_backend_name()]
+    return opened(parsed, migrations)
+
+
+@asynccontextmanager
+async def open_database(url: str | URL, migrations: Path, admit: Callable[[], Awaitable[None]] | None = None) -> AsyncIterator[Database]:
+    """The database at this URL, its tables brought up to date.
+
+    `migrations` is the folder of the `versions`. `admit` is awaited by each caller of `write` before it goes on (`storage.batching`).
+    Raises ValueError for a URL that is none, and StorageError for a database that cannot be opened or brought up to date.
+    """
+    async with open_engine(url, migrations) as engine:
+        database = Database(engine, admit)
+        try:
+            yield database
+        finally:
+            await database.finish()
+
+
+def database_url(url: str | URL) -> URL:
+    """The URL with the driver that we use. Raises ValueError, with one sentence, where we can use none, or where nothing would be kept."""
+    try:
+        parsed = make_url(url)
+    except ArgumentError:
+        raise ValueError("it is not a database URL") from None
+    if parsed.get_backend_name() not in _KINDS:
+        raise ValueError("it must be a URL of SQLite or PostgreSQL")
+    if parsed.database in (None, "", ":memory:"):
+        raise ValueError("it must name a database that outlives the process")
+    driver, _ = _KINDS[parsed.get_backend_name()]
+    return parsed.set(drivername=driver)

@@ -1,0 +1,48 @@
+"""What a server of ours holds while its garbage collector is off (`tests.support.uncollected`)."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tests.support.served import until
+from tests.support.server import Server
+
+
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """Tracked objects, running tasks, and by type what only a collection could free."""
+
+    objects: int
+    tasks: int
+    garbage: dict[str, int]
+
+
+class Uncollected(Server):
+    """A server that never collects, started by `python -m tests.support.uncollected`."""
+
+    def __init__(self, module: str, folder: Path, *, port_variable: str, env: Mapping[str, str]) -> None:
+        self._figures = folder / "figures.json"
+        super().__init__("tests.support.uncollected", folder, port_variable=port_variable, env=env, arguments=(str(self._figures), module))
+
+    async def holding(self) -> Holding:
+        """What it holds now."""
+        self._figures.unlink(missing_ok=True)
+        self.signal(signal.SIGUSR1)
+        await until(self._figures.exists)
+        figures: dict[str, Any] = json.loads(self._figures.read_text())
+        return Holding(**figures)
+
+    async def settled(self, *, tasks: int) -> Holding:
+        """What it holds once no more tasks run than these, and its timers have let go of what has ended."""
+        async with asyncio.timeout(30):
+            while True:
+                await asyncio.sleep(0.5)
+                now = await self.holding()
+                if now.tasks <= tasks:
+                    return now
