@@ -10,7 +10,7 @@ from sqlalchemy import URL
 
 from serving.data import DataSettings
 from serving.settings import Port
-from storage.settings import DatabaseUrl, sqlite_file
+from storage.urls import DatabaseUrl, database_at
 
 
 class Settings(DataSettings):
@@ -42,4 +42,4 @@ class Settings(DataSettings):
     @property
     def database_url(self) -> URL:
         """Where the database is."""
-        return self.saas_api_database_url or sqlite_file(self.data_dir / "saas_api.db")
+        return database_at(self.saas_api_database_url, self.data_dir / "saas_api.db")
