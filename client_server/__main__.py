@@ -11,6 +11,13 @@ from storage.migrations import StorageError
 
 READERS_LEAVE_WITHIN_S = 1
 """After SIGTERM streams are cut, not ended: their readers come back to the next process, which goes on."""
-
 if __name__ == "__main__":
-    sys.exit(serve("client_server", Settings, create_app, readers_leave_within_s=READERS_LEAVE_WITHIN_S, refused=(StorageError,)))
+    sys.exit(
+        serve(
+            "client_server",
+            Settings,
+            create_app,
+            readers_leave_within_s=READERS_LEAVE_WITHIN_S,
+            refused={StorageError: "CLIENT_SERVER_DATABASE_URL"},
+        )
+    )

@@ -10,4 +10,13 @@ from serving.serve import serve
 from storage.migrations import StorageError
 
 if __name__ == "__main__":
-    sys.exit(serve("saas_api", Settings, create_app, drain=Gateway.drain, readers_leave_within_s=5, refused=(StorageError,)))
+    sys.exit(
+        serve(
+            "saas_api",
+            Settings,
+            create_app,
+            drain=Gateway.drain,
+            readers_leave_within_s=5,
+            refused={StorageError: "SAAS_API_DATABASE_URL"},
+        )
+    )

@@ -10,7 +10,7 @@ import logging
 import os
 import socket
 import sys
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any, TypeVar
 
 import uvicorn
@@ -38,13 +38,14 @@ def serve(
     *,
     readers_leave_within_s: int,
     drain: Callable[[App], Awaitable[None]] | None = None,
-    refused: tuple[type[Exception], ...] = (),
+    refused: Mapping[type[Exception], str] | None = None,
 ) -> int:
     """Serves; the exit code.
 
     After SIGTERM `drain` is awaited while connections are still open; then what is left has `readers_leave_within_s` seconds. `refused`
-    are the app's errors that say in one sentence why it cannot start, besides StartRefused.
+    are the app's errors, besides StartRefused, that say in one sentence why it cannot start, each with the variable to look at.
     """
+    refused = refused or {}
     expected: tuple[type[Exception], ...] = (StartRefused, *refused)
     try:
         settings = settings_of.load()
@@ -52,7 +53,7 @@ def serve(
         app = create_app(settings)
         listening = _bind(settings)
     except expected as refusal:
-        return _refuse(refusal)
+        return _refuse(refusal, refused)
     if (unknown := advice(settings.allowed_hosts, settings.host)) is not None:
         logging.getLogger(service).warning(unknown)
     allow_many_sockets()
@@ -64,7 +65,7 @@ def serve(
         except SystemExit:
             if beginning.refusal is None:
                 raise
-            return _refuse(beginning.refusal)
+            return _refuse(beginning.refusal, refused)
     return 0
 
 
@@ -98,8 +99,9 @@ def _bind(settings: ServerSettings) -> socket.socket:
         raise StartRefused(f"HOST and {settings.port_variable}", f"{host}:{port} cannot be listened on: {reason}") from None
 
 
-def _refuse(refusal: Exception) -> int:
-    sys.stderr.write(f"{refusal}\n")
+def _refuse(refusal: Exception, refused: Mapping[type[Exception], str]) -> int:
+    variable = next((f"{name}: " for kind, name in refused.items() if isinstance(refusal, kind)), "")
+    sys.stderr.write(f"{variable}{refusal}\n")
     return 2
 
 

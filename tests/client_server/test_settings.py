@@ -39,6 +39,17 @@ def test_a_wrong_value_stops_the_start_with_one_sentence(tmp_path: Path, name: s
     assert server.stderr.count("\n") == 1
 
 
+def test_a_database_that_is_none_stops_the_start(tmp_path: Path) -> None:
+    """What the database says is told in one sentence too, behind the variable that names it."""
+    (tmp_path / "notes.txt").write_text("not a database, whatever its length " * 100)
+    env = {"DATA_DIR": str(tmp_path / "data"), "CLIENT_SERVER_DATABASE_URL": f"sqlite:///{tmp_path}/notes.txt", "LOG_LEVEL": "ERROR"}
+    server = client_server(tmp_path, env)
+    server.launch()
+    assert server.wait() == 2
+    assert server.stderr.startswith("CLIENT_SERVER_DATABASE_URL: ")
+    assert server.stderr.count("\n") == 1
+
+
 def test_the_environment_wins_over_the_credentials_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Secrets are generated once, kept, and overridden by the environment."""
     monkeypatch.setenv("DATA_DIR", str(tmp_path))

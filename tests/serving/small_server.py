@@ -36,7 +36,7 @@ async def health(_request: Request) -> Response:
 def create_app(settings: Settings) -> Starlette:
     troubles = {
         "refused": StartRefused("TROUBLE", "it was asked for"),
-        "named": CannotOpen("TROUBLE cannot be opened."),
+        "named": CannotOpen("It cannot be opened."),
         "bug": RuntimeError("nobody expects this"),
     }
 
@@ -55,4 +55,4 @@ async def drain(_app: Starlette) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(serve("small", Settings, create_app, readers_leave_within_s=1, drain=drain, refused=(CannotOpen,)))
+    sys.exit(serve("small", Settings, create_app, readers_leave_within_s=1, drain=drain, refused={CannotOpen: "SMALL_URL"}))

@@ -36,7 +36,9 @@ def test_a_host_that_is_not_ours(tmp_path: Path, host: str, why: str) -> None:
     assert server.stderr == f"HOST and SMALL_PORT: {host}:{server.port} cannot be listened on: {why}.\n"
 
 
-@pytest.mark.parametrize(("trouble", "sentence"), [("refused", "TROUBLE: it was asked for.\n"), ("named", "TROUBLE cannot be opened.\n")])
+@pytest.mark.parametrize(
+    ("trouble", "sentence"), [("refused", "TROUBLE: it was asked for.\n"), ("named", "SMALL_URL: It cannot be opened.\n")]
+)
 def test_an_app_that_refuses_to_start(tmp_path: Path, trouble: str, sentence: str) -> None:
     """A refusal while the app is opening is told as any other: no stack trace, no log line."""
     server = small(tmp_path, TROUBLE=trouble)
