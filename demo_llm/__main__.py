@@ -16,17 +16,17 @@ from serving.heads import BoundedHeads
 from serving.hosts import advice
 
 _KEEP_ALIVE_S = 75
-"""Longer than the gateway's pool keeps an idle connection, so that it is never the server that closes one just as it is used."""
+"""Longer than the gateway's pool keeps an idle connection, so the server never closes a connection just as the gateway uses it."""
 _GRACE_S = 3
-"""A hanging fault never ends by itself, and must not hold up the end of the process."""
+"""How long a stop waits for open requests. A hanging fault never ends by itself and must not delay the end of the process."""
 
 
 class Protocol(BoundedHeads, HttpToolsProtocol):
-    """uvicorn's, which takes a head of any length for ever."""
+    """uvicorn's protocol with a limit on the request head, which uvicorn itself does not bound in size or time."""
 
 
 def main() -> int:
-    """Serves until SIGTERM or SIGINT. Returns 2 where a setting is wrong, after one sentence that says which."""
+    """Serves until SIGTERM or SIGINT. If a setting is wrong, prints one sentence that names it and returns 2."""
     try:
         settings = load()
         listener = _bind(settings)

@@ -1,4 +1,4 @@
-"""What the environment may say about this server."""
+"""The settings of this server, from the environment."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ LogLevel = Annotated[Literal["debug", "info", "warning", "error", "critical"], B
 
 
 class Settings(BaseSettings):
-    """Read from the environment variables that the aliases name."""
+    """The values of the environment variables that the aliases name."""
 
     model_config = SettingsConfigDict(populate_by_name=True, extra="ignore")
 
