@@ -1,4 +1,4 @@
-"""What the page takes from others is exactly what VENDORED.json says."""
+"""The vendored files are exactly those that VENDORED.json lists."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ ENTRIES: list[dict[str, Any]] = json.loads((FOLDER / "VENDORED.json").read_text(
 
 @pytest.mark.parametrize("entry", ENTRIES, ids=[entry["package"] for entry in ENTRIES])
 def test_a_vendored_file_has_the_checksum_it_was_taken_with(entry: dict[str, Any]) -> None:
-    """Nobody has edited it, and no other version has slipped in."""
+    """A vendored file has the recorded checksum: it was not edited, and it is not another version."""
     assert entry["sha256"] == hashlib.sha256((FOLDER / entry["file"]).read_bytes()).hexdigest()
 
 
 @pytest.mark.parametrize("entry", ENTRIES, ids=[entry["package"] for entry in ENTRIES])
 def test_a_vendored_file_lies_beside_its_licence(entry: dict[str, Any]) -> None:
-    """Both licences ask for no more than that."""
+    """Each vendored file has its licence beside it, which is all that both licences ask for."""
     assert (FOLDER / entry["licence_file"]).read_text().strip()
 
 
 def test_nothing_else_is_vendored() -> None:
-    """A file without an entry would have neither a version nor a licence."""
+    """Every vendored file has an entry, because otherwise it would have no version and no licence."""
     listed = {"VENDORED.json"} | {entry[key] for entry in ENTRIES for key in ("file", "licence_file")}
     assert listed == {path.name for path in FOLDER.iterdir()}
 
 
 def test_htmx_is_the_version_that_is_written_down() -> None:
-    """htmx says its own version; a checksum alone would agree with a wrong entry."""
+    """htmx itself states the recorded version; a checksum alone would not reveal a wrong version in the entry."""
     version = next(entry["version"] for entry in ENTRIES if entry["package"] == "htmx.org")
     assert f'version:"{version}"' in (FOLDER / "htmx.min.js").read_text()
