@@ -1,4 +1,4 @@
-# Every target sets up what it needs by itself; the first one that runs takes about a minute for it.
+# Every target sets up what it needs. The first run takes about a minute for this.
 #
 # ARGS goes to the tool behind a target: make test ARGS="-k resume", make bench ARGS=--quick, make lock ARGS=--upgrade.
 
@@ -57,7 +57,7 @@ clean:
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache bench/results
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-# All that is needed includes all that is needed to run.
+# The full environment is enough to run the chain, so `run` installs only if it is missing.
 $(RUNTIME):
 	@[ -e $(ALL) ] || scripts/setup.sh requirements.lock $@
 

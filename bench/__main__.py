@@ -1,4 +1,4 @@
-"""Runs all benchmarks and says which promises hold on this machine: `make bench`."""
+"""Runs all benchmarks and reports which promises hold on this machine: `make bench`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from bench.stand import Stand
 
 
 def lines(folder: Path, cores: Cores, rounds: int) -> Iterator[Line]:
-    """Everything, as it is measured. The crowd comes first on servers of its own, so that the memory is its own as well."""
+    """All lines, as they are measured. The crowd comes first, on its own servers, so that the measured memory is only its own."""
     with Stand(folder / "crowd", cores) as stand:
         yield from measures.crowd(stand)
     with Stand(folder / "all", cores) as stand:

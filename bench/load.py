@@ -1,8 +1,8 @@
-"""A load of concurrent event streams against one address, and what a reader saw of each chunk.
+"""Puts a load of concurrent event streams on one address, and records when each chunk arrived.
 
-Strategy. The provider writes the machine's monotonic clock into every chunk (`stamp` in `bench.script`), and this reader, on the same
-machine, subtracts: what is left is the time between the two. One bare protocol per stream, so that the reader costs less than what is
-measured; it runs as a process of its own, so that it can sit on a core of its own.
+Strategy. The provider writes the machine's monotonic clock into every chunk (`stamp` in `bench.script`). This reader runs on the same
+machine and subtracts that time from its own, which gives the delay. Each stream is one bare protocol, so that the reader costs less
+than the system it measures. It is a separate process, so that it can have its own core.
 
     python -m bench.load '{"port": 8003, "path": "/v1/chat/completions", "body": {...}, "streams": 100, "chunks": 200, "gap_ms": 20}'
 """
@@ -22,12 +22,12 @@ import uvloop
 
 _STAMP = re.compile(rb" @(\d+)@")
 _TAIL = 64
-"""No stamp and no terminal frame is longer than this, so no more has to be kept between two reads."""
+"""No stamp and no terminal frame is longer than this, so this many bytes are enough to keep between two reads."""
 
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """`streams` requests at once, `batches` times one after the other, each to be answered with `chunks` chunks `gap_ms` apart."""
+    """`batches` batches, one after the other, of `streams` requests at once. Each answer should have `chunks` chunks, `gap_ms` apart."""
 
     port: int
     path: str
@@ -48,15 +48,15 @@ class Load:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What the readers saw. Times are in milliseconds."""
+    """What the readers saw. Times are in milliseconds, except `wall_s`."""
 
     chunks: int
     lost: int
     """Chunks that never came."""
     stalled: int
-    """Streams with a chunk that came later than twice its gap after the one before, or with no end."""
+    """Streams that did not end, or in which a chunk came more than two gaps after the one before it."""
     delay_p50: float
-    """From a chunk's writing at the provider to its reading here."""
+    """From the write of a chunk at the provider to its read here."""
     delay_p99: float
     delay_max: float
     first_p50: float
@@ -64,7 +64,7 @@ class Outcome:
     first_p99: float
     wall_s: float
     complaint: str
-    """The beginning of an answer that was not what was asked for."""
+    """The beginning of an answer that was wrong or incomplete; empty if there was none."""
 
     @classmethod
     def from_json(cls, text: str) -> Self:
@@ -72,7 +72,7 @@ class Outcome:
 
 
 class Reader(asyncio.Protocol):
-    """One stream: the request out, stamps in."""
+    """One stream: it sends the request and reads the stamps."""
 
     def __init__(self, request: bytes, done: asyncio.Future[None]) -> None:
         self._request = request
@@ -86,7 +86,7 @@ class Reader(asyncio.Protocol):
         self.arrivals: list[int] = []
 
     async def close(self) -> None:
-        """Ends the connection, if there is one, and returns once it has ended."""
+        """Closes the connection, if there is one, and returns once it is closed."""
         if self._transport is not None:
             self._transport.abort()
             await self._done
@@ -134,7 +134,7 @@ async def _stream(load: Load, request: bytes) -> Reader:
 
 
 async def run(load: Load) -> Outcome:
-    """Runs the load to its end, however it ends."""
+    """Runs the load until all streams have ended or timed out."""
     request, readers = load.request(), list[Reader]()
     begun = time.perf_counter()
     for _ in range(load.batches):
@@ -158,7 +158,7 @@ async def run(load: Load) -> Outcome:
 
 
 def _quantile(ordered: list[int], share: float) -> float:
-    """By nearest rank, in milliseconds; 0 where there is nothing."""
+    """The quantile by nearest rank, in milliseconds; 0 for an empty list."""
     return round(ordered[min(len(ordered) - 1, int(len(ordered) * share))] / 1e6, 4) if ordered else 0.0
 
 

@@ -1,9 +1,9 @@
-"""What is measured, and what is promised about it.
+"""The measurements, and the promise that each one checks.
 
-cost          100 streams x 200 chunks, 20 ms apart: processor time per chunk, delay, nothing lost
-alone         one stream at a time: what the first chunk and each chunk wait more than they do without us
-starts        many streams started in one moment: none may stall
-crowd         1,000 streams at once: none lost, and the memory that each one takes
+cost          100 streams x 200 chunks, 20 ms apart: processor time per chunk, delay, no losses
+alone         one stream at a time: the delay that we add to the first chunk and to each chunk
+starts        many streams started at the same moment: none may stall
+crowd         1,000 streams at once: no losses, and the memory per stream
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ CROWD = 1000
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One line of the report. `target` and `met` are None for what is told for comparison only."""
+    """One line of the report. `target` and `met` are None for a figure that is only for comparison."""
 
     measure: str
     system: str
@@ -43,7 +43,7 @@ class Line:
 
 
 def cost(stand: Stand, rounds: int) -> Iterator[Line]:
-    """The systems take turns, so that a machine that is slower for a while is slower for all of them; medians over the rounds."""
+    """Medians over the rounds. The systems take turns, so that a slow phase of the machine affects all of them."""
     systems = [system for system in (stand.nginx, stand.gateway, stand.chain) if system is not None]
     results: dict[str, list[Result]] = {system.name: [] for system in systems}
     for system in systems:
@@ -63,7 +63,7 @@ def cost(stand: Stand, rounds: int) -> Iterator[Line]:
 
 
 def alone(stand: Stand, rounds: int) -> Iterator[Line]:
-    """One stream at a time, straight to the provider and through the chain in turns."""
+    """One stream at a time: directly to the provider, through the gateway and through the chain, in turns."""
     outcomes: dict[str, list[Outcome]] = {"direct": [], "gateway": [], "chain": []}
     for _ in range(rounds):
         for system in (stand.direct, stand.gateway, stand.chain):
@@ -77,7 +77,7 @@ def alone(stand: Stand, rounds: int) -> Iterator[Line]:
 
 
 def starts(stand: Stand) -> Iterator[Line]:
-    """Streams that all begin in one moment, with the chunks of a fast model."""
+    """Streams that all begin at the same moment, at the pace of a fast model."""
     for system, streams in ((stand.gateway, GATEWAY_STARTS), (stand.chain, CHAIN_STARTS)):
         outcome = stand.load(system, streams, 64, 20).outcome
         yield Line(f"{streams} starts at once, first chunk, p99", system.name, outcome.first_p99, "ms")
@@ -85,7 +85,7 @@ def starts(stand: Stand) -> Iterator[Line]:
 
 
 def crowd(stand: Stand) -> Iterator[Line]:
-    """As many streams as one worker per tier has to carry, on servers that have not yet carried any: their memory is these streams'."""
+    """As many streams as one worker per tier must carry. The servers are fresh, so the added memory belongs to these streams."""
     stand.load(stand.chain, 5, 5, 20)
     outcome, used = _memory(stand, stand.chain)
     yield Line(f"memory per stream, {CROWD} at once", "chain", used / CROWD, "KiB", MAX_STREAM_KIB)
@@ -93,7 +93,7 @@ def crowd(stand: Stand) -> Iterator[Line]:
 
 
 def _memory(stand: Stand, system: System) -> tuple[Outcome, float]:
-    """Runs the crowd and looks on: how much memory the system's processes took more at their fullest, in KiB."""
+    """Runs the crowd and watches the memory of the system's processes. Returns their largest increase, in KiB."""
     pids = system.pids
     before = resident_kib(pids)
     most = before

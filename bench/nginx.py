@@ -1,4 +1,4 @@
-"""nginx as one hop that does not buffer: what a proxy costs that does nothing but pass on bytes."""
+"""nginx as one hop that does not buffer. It shows the cost of a proxy that only passes bytes on."""
 
 from __future__ import annotations
 
@@ -37,12 +37,12 @@ http {{
 
 
 def executable() -> str | None:
-    """Where nginx is installed, which Debian puts where not everybody looks."""
+    """The path of nginx, or None. Debian installs it in `/usr/sbin`, which may be missing from PATH."""
     return shutil.which("nginx", path=os.pathsep.join((os.environ.get("PATH", os.defpath), "/usr/sbin", "/usr/local/sbin")))
 
 
 def hop(binary: str, folder: Path, port: int, upstream: int, prefix: list[str]) -> Process:
-    """An nginx with one worker on `port` in front of what listens on `upstream`."""
+    """An nginx with one worker on `port`, which forwards to the server on port `upstream`."""
     folder.mkdir(parents=True, exist_ok=True)
     configuration = folder / "nginx.conf"
     configuration.write_text(_CONFIGURATION.format(folder=folder, port=port, upstream=upstream))

@@ -1,4 +1,4 @@
-"""The processes of a benchmark: started on a core, watched through /proc, ended with their context."""
+"""The processes of a benchmark: started on a core, watched through /proc, and ended with their context."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _STOP_TIMEOUT_S = 20.0
 
 
 class Cores:
-    """Which core the systems under test get, and which the provider and the load generator get."""
+    """One core for the systems under test, and another for the provider and the load generator."""
 
     def __init__(self) -> None:
         available = sorted(os.sched_getaffinity(0))
@@ -31,18 +31,18 @@ class Cores:
     def describe(self) -> str:
         if self.pinned:
             return f"servers on core {self.servers[-1]}, provider and load generator on core {self.load[-1]}"
-        return "not pinned, since there is one core only (or no taskset): everything competes, and the figures say little"
+        return "not pinned, because there is only one core (or no taskset): all processes compete, and the figures mean little"
 
 
 def busy(load: float) -> str:
-    """A sentence about what else the machine is doing, given its load average before the benchmark; empty where that is nothing."""
+    """A warning if the machine was busy before the benchmark, judged by its load average; otherwise empty."""
     if load < 0.5:
         return ""
-    return f"The machine is busy (load {load:.1f}): some of the delays and stalls are others', as nginx's own show."
+    return f"The machine is busy (load {load:.1f}): other work causes some of the delays and stalls, as nginx's own show."
 
 
 class Process:
-    """A server process that is there once its port accepts, and gone with its context, its children included."""
+    """A server process as a context manager. It is entered once the server answers; at the end, its children stop with it."""
 
     def __init__(self, command: Sequence[str], folder: Path, port: int, *, env: Mapping[str, str] | None = None, health: str = "/health"):
         self._command = command
@@ -94,7 +94,7 @@ class Process:
 
 
 def answers(port: int, path: str) -> bool:
-    """Whether there is an HTTP server on this port that knows this path."""
+    """Whether an HTTP server on this port answers this path with status 200."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=2)
     try:
         connection.request("GET", path)
@@ -106,20 +106,20 @@ def answers(port: int, path: str) -> bool:
 
 
 def free_port() -> int:
-    """A port that nobody listens on now."""
+    """A port on which nothing listens now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
 
 
 def allow_many_files() -> None:
-    """Raises this process's limit of open files as far as it may; what it starts inherits that."""
+    """Raises this process's limit of open files to the maximum. The processes it starts inherit the limit."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def cpu_seconds(pids: Sequence[int]) -> float:
-    """Processor time that these processes have used so far, in user and kernel mode."""
+    """The processor time that these processes have used so far, in user and kernel mode."""
     ticks = 0
     for pid in pids:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
@@ -128,6 +128,6 @@ def cpu_seconds(pids: Sequence[int]) -> float:
 
 
 def resident_kib(pids: Sequence[int]) -> float:
-    """Resident memory of these processes."""
+    """The resident memory of these processes, in KiB."""
     pages = sum(int(Path(f"/proc/{pid}/statm").read_text().split()[1]) for pid in pids)
     return pages * os.sysconf("SC_PAGE_SIZE") / 1024

@@ -2,11 +2,11 @@
 
     python -m bench.provider --port 9001
 
-Strategy. A connection plays the steps of an answer (`bench.script`) with one timer and no task, so that the provider costs little
-beside what is measured, and so that it can do to a socket what no framework would.
+Strategy. A connection plays the steps of an answer (`bench.script`) with one timer and no task. So the provider costs little
+compared with the system under test, and it can misuse a socket in ways that no framework would.
 
-`GET /stats` tells what it saw: `requests`, `open` (answers under way), `cancelled` (their reader left before the end), `cancelled_ns`
-(the CLOCK_MONOTONIC when one last did), `finished`, and the `last` request's path, headers, body and the port it came from.
+`GET /stats` reports what it saw: `requests`, `open` (answers in progress), `cancelled` (the reader left before the end), `cancelled_ns`
+(the CLOCK_MONOTONIC at the last cancellation), `finished`, and the `last` request's path, headers, body and client port.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class Stats:
 
 
 class Connection(asyncio.Protocol):
-    """One client's connection: requests in, answers out, one after the other."""
+    """One client's connection. It answers the requests one after the other."""
 
     def __init__(self, stats: Stats) -> None:
         self._stats = stats
@@ -131,7 +131,7 @@ class Connection(asyncio.Protocol):
         self._play()
 
     def _play(self) -> None:
-        """Plays steps up to the next one that has to wait."""
+        """Plays the steps up to the next one that must wait."""
         for step in self._steps:
             match step:
                 case bytes():
@@ -158,7 +158,7 @@ class Connection(asyncio.Protocol):
         self._finished()
 
     def _write_split(self, data: bytes) -> None:
-        """One byte per turn of the event loop, each a write of its own, and then the next step."""
+        """Writes one byte per turn of the event loop, and then plays the next step."""
         if data:
             self._transport.write(data[:1])
             self._timer = self._loop.call_soon(self._write_split, data[1:])

@@ -1,4 +1,4 @@
-"""What a benchmark tells: a table for the terminal, and the same as JSON for whoever compares runs."""
+"""The report of a benchmark: a table for the terminal, and the same data as JSON for comparing runs."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def heading() -> str:
 
 
 def summary(lines: Sequence[Line]) -> str:
-    """The verdict over all targets, and whether it can be trusted: where nginx stalled too, something else had the processor."""
+    """The verdict over all targets. If nginx stalled too, it adds that other work disturbed the run."""
     missed = [f"{line.measure} ({line.system})" for line in lines if line.met is False]
     total = sum(line.target is not None for line in lines)
     verdict = f"{total - len(missed)} of {total} targets met" + (f"; missed: {', '.join(missed)}" if missed else "")
@@ -36,7 +36,7 @@ def summary(lines: Sequence[Line]) -> str:
 
 
 def write(lines: Sequence[Line], folder: Path, pinning: str, load: float) -> Path:
-    """Writes a file named after the time, and returns its path."""
+    """Writes the report to a file named after the current time, and returns its path."""
     now = datetime.now(UTC)
     machine = {
         "system": platform.platform(),

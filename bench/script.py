@@ -1,26 +1,26 @@
-"""What a scripted provider answers: the request is the script, the answer is a generator of steps.
+"""The answers of the scripted provider: the request is the script, and the answer is a generator of steps.
 
-Strategy. Nothing here touches a socket. A step is a frame to write, a second (since the answer began) to wait for, or a break; whoever
-plays the steps decides how bytes leave. So every misbehaviour is a few lines in one place, and the stamp is the only thing that looks at a
-clock: it is made when its chunk is due, not before.
+Strategy. Nothing here touches a socket. A step is a frame to write, a time to wait for (in seconds since the answer began), or a break.
+The code that plays the steps decides how the bytes leave. So every misbehaviour is a few lines in one place. Only the stamp reads a
+clock, and it does so when its chunk is due, not before.
 
-The last user message is "CHUNKS GAP_MS TTFT_MS" (otherwise 20 5 20 is meant), and what follows the last `+` in `model` is the behaviour:
+The last message is "CHUNKS GAP_MS TTFT_MS"; any other text means 20 5 20. The text after the last `+` in `model` is the behaviour:
 
-    text            words, some beyond ASCII; `expected_text(n)` is what n chunks add up to
+    text            words, some beyond ASCII; `expected_text(n)` is the text of n chunks
     stamp           every chunk holds " @NS@": the CLOCK_MONOTONIC at which it was written
-    echo            the last user message itself, eight characters a chunk
-    tools           one tool call, its arguments (TOOL_ARGUMENTS) in fragments, its id on the first alone
+    echo            the last message itself, eight characters a chunk
+    tools           one tool call, its arguments (TOOL_ARGUMENTS) in fragments, its id on the first only
     json            a JSON object (JSON_ANSWER) in fragments
     status-NNN      an error status; 429 and 503 with `Retry-After: 1`
     flaky-2         503 for the first two requests of the same `user`, then text
     hang            never answers
     stall           ten chunks, then silence
     drop            ten chunks, then the socket closes inside an HTTP chunk
-    no-done         all chunks, then a clean end of the body without finish reason and [DONE]
+    no-done         all chunks, then a clean end of the body without a finish reason and without [DONE]
     error-frame     ten chunks, then {"error": ...}, then the end of the body
-    bad-json        ten chunks, a frame that is no JSON, then the rest
-    crlf            CRLF, comments, ids and retry fields between the chunks
-    split           each byte of the body in a TCP segment of its own
+    bad-json        ten chunks, a frame that is not JSON, then the rest
+    crlf            CRLF line ends, with comments, ids and retry fields between the chunks
+    split           each byte of the body in its own TCP segment
     big-frame       one delta of 2 MiB
     null-usage      `usage: null` on each chunk and a chunk without choices in the middle
 """
@@ -40,7 +40,7 @@ TOOL_ARGUMENTS = '{"city": "Reykjavík", "days": 3}'
 JSON_ANSWER = '{"name": "Ada Lovelace", "born": 1815, "fields": ["mathematics", "computing"]}'
 BIG_DELTA = "x" * (2 * 1024 * 1024)
 PROVIDER_DETAIL = "scripted-provider-detail"
-"""Stands in every error body: text of a provider's that no client of ours may ever see."""
+"""Part of every error body. It stands for a provider's own text, which no client of ours may ever see."""
 
 _BREAK_AFTER = 10
 _PIECE = 8
@@ -52,12 +52,12 @@ def word(index: int) -> str:
 
 
 def expected_text(chunks: int) -> str:
-    """The text that a `text` answer of so many chunks adds up to."""
+    """The whole text of a `text` answer with this many chunks."""
     return "".join(map(word, range(chunks)))
 
 
 class Break(Enum):
-    """How an answer's body ends before its steps do."""
+    """How an answer's body stops before all its steps are played."""
 
     END = "in order, as far as HTTP is concerned"
     CUT = "the socket closes inside an HTTP chunk"
@@ -65,12 +65,12 @@ class Break(Enum):
 
 
 Step = bytes | float | Break
-"""A frame to write, the second (since the answer began) to wait for, or a break."""
+"""A frame to write, a time to wait for (in seconds since the answer began), or a break."""
 
 
 @dataclass(frozen=True, slots=True)
 class Script:
-    """What one request asks for."""
+    """The script of one request."""
 
     model: str
     behaviour: str
@@ -106,7 +106,7 @@ class Script:
 
     @property
     def duration_s(self) -> float:
-        """How long the model takes for the whole answer."""
+        """How long the model takes for the whole answer, in seconds."""
         return self.ttft_s + len(self) * self.gap_s
 
     def __len__(self) -> int:
@@ -137,7 +137,7 @@ class Script:
                 return word(index)
 
     def completion(self) -> dict[str, Any]:
-        """The answer where no stream was asked for."""
+        """The answer to a request without streaming."""
         message: dict[str, Any] = {"role": "assistant", "content": "".join(map(self.piece, range(len(self))))}
         finish = "stop"
         if self.behaviour == "tools":
@@ -172,12 +172,12 @@ class Script:
             if self.gap_s:
                 yield self.ttft_s + (index + 1) * self.gap_s
             elif index % 50 == 49:
-                yield 0.0  # an answer without gaps still lets the others go on
+                yield 0.0  # an answer without gaps must still let other connections run
             yield from self._misbehave(index)
             yield self._chunk({"content": self.piece(index)})
 
     def _misbehave(self, index: int) -> Iterator[Step]:
-        """What the behaviour puts in front of chunk `index`."""
+        """The steps that the behaviour puts in front of chunk `index`."""
         match self.behaviour:
             case "crlf" if index % 4 == 3:
                 yield b": a comment\r\nid: %d\r\nretry: 700\r\n" % index
@@ -217,7 +217,7 @@ def error(status: int) -> dict[str, Any]:
 
 
 def _tool_call(arguments: str, *, first: bool) -> dict[str, Any]:
-    """The tool call, or a fragment of it: id and name come once."""
+    """A tool call or a fragment of it. Only the first carries the id and the name."""
     if first:
         return {"index": 0, "id": "call_scripted", "type": "function", "function": {"name": TOOL_NAME, "arguments": arguments}}
     return {"index": 0, "id": None, "function": {"name": None, "arguments": arguments}}

@@ -1,4 +1,4 @@
-"""The stand: the provider, and in front of it each system under test, all running beside each other."""
+"""The test stand: the provider and, in front of it, each system under test. All of them run at the same time."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ timeout_idle_s = 60
 
 @dataclass(frozen=True, slots=True)
 class System:
-    """Something that streams: where it is asked, how, and which processes do the work."""
+    """A system that streams: its address, how to ask it, and the processes that do the work."""
 
     name: str
     port: int
@@ -64,7 +64,7 @@ class Result:
 
 
 class Stand:
-    """Starts everything as a context manager. `nginx` is None where it is not installed."""
+    """A context manager that starts everything. `nginx` is None if it is not installed."""
 
     def __init__(self, folder: Path, cores: Cores) -> None:
         self._folder = folder

@@ -1,5 +1,5 @@
 """The built-in provider: a simulated model behind a real HTTP server that speaks OpenAI's dialect.
 
-It makes the whole chain real without a key: real sockets, real pacing, real faults. What it says is scripted, and the same
-for the same seed.
+It makes the whole chain real without a key: real sockets, real pacing, real faults. Its answers are scripted, and the same seed
+gives the same answer.
 """

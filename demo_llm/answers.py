@@ -1,7 +1,7 @@
 """Decides what kind of answer a prompt wants, and writes it.
 
-Strategy. A list of patterns, the most particular first; the first that the prompt matches has its answer written. What matches none gets
-an answer that refers to what was asked, and says honestly that a simulated model knows nothing about it.
+Strategy. There is a list of patterns, the most specific first. The first pattern that matches the prompt chooses the answer. A prompt
+that matches none gets an answer that quotes it and says honestly that a simulated model knows nothing about the subject.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from demo_llm.wording import Wording
 Writer = Callable[[Conversation, Wording, re.Match[str]], str]
 
 _READ = 2000
-"""What an answer is to be is decided by so many characters of the prompt."""
+"""How many characters of the prompt are matched against the patterns."""
 _MOST_NUMBERS = 10_000
 _MOST_WORDS = 20_000
 _LONG_ANSWER_WORDS = 600
@@ -47,7 +47,7 @@ def _again(conversation: Conversation, wording: Wording, match: re.Match[str]) -
 
 
 def _count(conversation: Conversation, wording: Wording, match: re.Match[str]) -> str:
-    """Up or down, one or the other bound given or not."""
+    """Counts up or down. Either bound may be missing."""
     down = bool(match["down"])
     start = int(match["start"] or (10 if down else 1))
     end = int(match["end"] or (1 if down else start + 9))
@@ -88,7 +88,7 @@ def _explain(text: str) -> Writer:
 
 
 def _explain_anything(conversation: Conversation, wording: Wording, match: re.Match[str]) -> str:
-    """The one thing that this model can explain; where something else was asked for, it says so first."""
+    """Explains the chain, the only subject this model knows. If the prompt asked for another subject, the answer says so first."""
     topic = re.sub(r"^\s*(?:me|us)\b|\bto (?:me|us)\W*$", "", match["topic"]).strip(" .!?")
     known = not topic or _OURS.search(topic)
     lead = "" if known else f"I know just one subject well, and “{quote(topic)}” is not it. So here is the road that your words took.\n\n"
@@ -115,7 +115,7 @@ def _code(conversation: Conversation, wording: Wording, match: re.Match[str]) ->
 
 
 def _long(conversation: Conversation, wording: Wording, match: re.Match[str]) -> str:
-    """As many words as were asked for, exactly; the paragraphs come round again where they must."""
+    """Exactly as many words as were asked for. The paragraphs repeat if there are too few."""
     words = min(int(match["words"] or _LONG_ANSWER_WORDS), _MOST_WORDS)
     paragraphs = list(prose.ESSAY)
     text, have, turn = "", 0, 0
@@ -139,7 +139,7 @@ def _fallback(conversation: Conversation, wording: Wording) -> str:
 
 
 def _topic(prompt: str) -> str:
-    """What a question is about, as far as its form tells: what follows “about”, or its last noun-like words."""
+    """A guess at what a question is about: the words after “about”, “on” or “of”, or else its last word."""
     about = re.search(r"\b(?:about|on|of)\s+(?:an?\s+|the\s+)?([^.?!\n]{2,50})", prompt[:400], re.IGNORECASE)
     if about:
         return quote(about[1].strip().rstrip(",;:"), 50)
@@ -188,4 +188,4 @@ _WRITERS: tuple[tuple[re.Pattern[str], Writer], ...] = (
     (_pattern(_HELLO), _polite(prose.GREETING)),
     (_pattern(r"^\W*(?:thanks|thank you|thx)\b"), _polite(prose.THANKS)),
 )
-"""In the order in which they are tried."""
+"""The patterns and their writers, in the order in which they are tried."""

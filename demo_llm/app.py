@@ -1,4 +1,4 @@
-"""The server: its routes, and nothing that lives longer than a request."""
+"""The server: its routes. Nothing here lives longer than a request."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def create_app(hosts: Hosts = ANY) -> FastAPI:
 
 
 async def health() -> dict[str, str]:
-    """Whether the server serves."""
+    """Answers as soon as the server accepts requests."""
     return {"status": "ok"}
 
 

@@ -1,6 +1,6 @@
 """The frames of one streamed answer, in OpenAI's format.
 
-Compact JSON, text as it is (UTF-8, not escapes), LF alone at the ends of lines: what a relay can hand on without a parse.
+They are compact JSON with plain UTF-8 text (no escapes) and lines that end in LF alone, so a relay can forward them without parsing.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ Usage = Mapping[str, int]
 
 
 def to_json(value: Any) -> bytes:
-    """Compact JSON. Halves of surrogate pairs, which no UTF-8 can hold, become question marks."""
+    """Compact JSON. Lone halves of surrogate pairs become question marks, since UTF-8 cannot hold them."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
 
 
 class Chunks:
-    """Makes the frames of one answer, all with its id and its time.
+    """Makes the frames of one answer, all with the same id and time.
 
-    With `usage_asked`, every chunk says `"usage": null` until the last one carries it, as OpenAI's do.
+    With `usage_asked`, every chunk but the last carries `"usage": null`, and the last carries the usage, as OpenAI's do.
     """
 
     def __init__(self, model: str, *, usage_asked: bool = False) -> None:
@@ -34,7 +34,7 @@ class Chunks:
         self._usage: dict[str, Any] = {"usage": None} if usage_asked else {}
 
     def role(self) -> bytes:
-        """The first frame: who speaks."""
+        """The first frame, which carries the role."""
         return self.delta({"role": "assistant", "content": ""})
 
     def delta(self, delta: Mapping[str, Any], finish_reason: str | None = None) -> bytes:

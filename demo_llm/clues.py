@@ -1,7 +1,7 @@
-"""What a text says about a thing of a given name.
+"""Finds in a text the value of a property with a given name.
 
-Looked for is first the name itself ("age: 35", "city = Paris"), then what stands where a thing of such a name usually stands ("35 years
-old", "in Paris"), then the next of its kind that nothing else has taken (a number, a quotation).
+It looks first for the name itself ("age: 35", "city = Paris"), then for a phrase that such a property usually has ("35 years old", "in
+Paris"), and then for the next unused number or quotation.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import re
 from typing import Any
 
 _READ = 4000
-"""Clues are looked for in so many characters of the text."""
+"""How many characters of the text are searched for clues."""
 _NUMBER = r"-?\d{1,15}(?:\.\d{1,15})?"
 _NAME = r"[A-ZÀ-ÖØ-Þ][\w'’-]+(?: [A-ZÀ-ÖØ-Þ][\w'’-]+)*"
 FORMATS = {
@@ -42,13 +42,13 @@ _MEANINGS: tuple[tuple[str, str], ...] = (
     (r"expression|formula|equation", r"((?:[\d.(]+\s*[-+*/^]\s*)+[\d.()]+)"),
     (r"unit|units", r"\b(celsius|fahrenheit|kelvin|metric|imperial)\b"),
 )
-"""What the name of a property usually means: a pattern for the name, and one for the text whose first group is the value."""
+"""Pairs of patterns: one for a property's name, and one for the text. The value is the first group that matched in the text."""
 _WHOLE_TEXT = re.compile(r"query|question|prompt|text|message|content|input|search|request|description|summary|answer|body", re.IGNORECASE)
-"""Names of things that are a text as such."""
+"""Property names whose value is the whole text."""
 
 
 class Clues:
-    """One text, read for many names. A number or a quotation that one name has taken is not given to the next."""
+    """One text, searched for many names. A number or quotation that one name has taken is not given to the next."""
 
     def __init__(self, text: str) -> None:
         self.text = text = text[:_READ].strip()
@@ -56,7 +56,7 @@ class Clues:
         self._quotations = [curly or straight for curly, straight in re.findall(r"“([^”]+)”|\"([^\"]+)\"", text)]
 
     def number(self, name: str, *, whole: bool) -> int | float | None:
-        """The number that goes by this name, or else the next one."""
+        """The number for this name, or else the next unused one."""
         raw = self._labelled(name, _NUMBER) or self._meant(name)
         if raw is None or not re.fullmatch(_NUMBER, raw):
             raw = next((number for number in self._numbers if not whole or "." not in number), None)
@@ -67,12 +67,12 @@ class Clues:
         return int(float(raw)) if whole else number_of(raw)
 
     def numbers(self, *, whole: bool) -> list[int | float]:
-        """All numbers that are left."""
+        """All unused numbers."""
         taken, self._numbers = self._numbers, []
         return [number_of(raw) for raw in taken if not whole or "." not in raw]
 
     def boolean(self, name: str) -> bool | None:
-        """Whether the text affirms the name, or None where it does not mention it."""
+        """Whether the text affirms the name; None if it does not mention it."""
         said = self._labelled(name, r"true|false|yes|no|on|off")
         if said is not None:
             return said.lower() in ("true", "yes", "on")
@@ -81,7 +81,7 @@ class Clues:
         return None if match is None else match[1] is None
 
     def string(self, name: str) -> str | None:
-        """The words that go by this name; for a name that means a text as such, all of it."""
+        """The words for this name. A name such as `query` or `message` gets the whole text if nothing else is found."""
         found = self._labelled(name, _WORDS, link="[:=]") or self._meant(name) or self._labelled(name, _CLAUSE)
         if found is None and self._quotations:
             found = self._quotations.pop(0)
@@ -90,16 +90,16 @@ class Clues:
         return (found or "").strip().strip("\"“”'") or None
 
     def of_format(self, shape: str) -> str | None:
-        """The first thing of this format of JSON schema, such as `date`."""
+        """The first value in this JSON Schema format, such as `date`."""
         match = re.search(FORMATS[shape], self.text)
         return match[0] if match else None
 
     def mentions(self, option: str) -> bool:
-        """Whether the option stands in the text as words of its own."""
+        """Whether the text contains the option as whole words."""
         return bool(re.search(rf"(?<!\w){re.escape(option).replace('_', '[ _-]')}(?!\w)", self.text, re.IGNORECASE))
 
     def listing(self, name: str) -> list[str]:
-        """`skills: a, b and c`, or what follows a verb that such lists follow."""
+        """The items of a list such as `skills: a, b and c`, or of one after a verb such as “knows” or “likes”."""
         label = _label(name)
         match = re.search(rf"\b{label}\b\s*(?:[:=]|are|is|include|like)\s*([^.\n;]+)", self.text, re.IGNORECASE)
         match = match or re.search(r"\b(?:knows?|likes?|speaks?|uses?|with|including|such as|skilled in|good at)\s+([^.\n;]+)", self.text)
@@ -108,12 +108,12 @@ class Clues:
         return [part.strip(" \"'“”[]") for part in re.split(r",\s*(?:and\s+)?|\s+and\s+", match[1]) if part.strip(" \"'“”[]")]
 
     def _labelled(self, name: str, shape: str, *, link: str = r"[:=]|\bis\b|\bof\b") -> str | None:
-        """What follows the name itself."""
+        """The value that follows the name itself."""
         match = re.search(rf"\b{_label(name)}\b['\"]?\s*(?:{link})\s*({shape})", self.text, re.IGNORECASE)
         return match[1] if match else None
 
     def _meant(self, name: str) -> str | None:
-        """What stands where such a property usually stands."""
+        """The value from a phrase that such a property usually has."""
         for names, shape in _MEANINGS:
             if re.search(rf"(?:^|_|\b)(?:{names})(?:$|_|\b)", re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name), re.IGNORECASE):
                 match = re.search(shape, self.text)
@@ -123,7 +123,7 @@ class Clues:
 
 
 def pairs(text: str) -> dict[str, Any]:
-    """What a text says in the form `key: value` or `key = value`, or else the text as `answer`."""
+    """The pairs that a text holds in the form `key: value` or `key = value`. Without any, the whole text as `answer`."""
     found: dict[str, Any] = {}
     for match in re.finditer(r"(?:^|[,;\n])\s*([A-Za-z][\w -]{0,30}?)\s*[:=]\s*([^,;\n]+)", text[:_READ]):
         raw = match[2].strip()
@@ -132,11 +132,11 @@ def pairs(text: str) -> dict[str, Any]:
 
 
 def _label(name: str) -> str:
-    """A pattern for the name as a person would write it: `firstName`, `first_name` and `first name` are one."""
+    """A pattern for the name as a person would write it: `firstName`, `first_name` and `first name` are the same."""
     words = re.split(r"[\s_-]+", re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name))
     return r"[ _-]?".join(re.escape(word) for word in words if word) or r"(?!)"
 
 
 def number_of(raw: str) -> int | float:
-    """The number, whole where it is written so."""
+    """The number: an int if it is written without a decimal point, otherwise a float."""
     return float(raw) if "." in raw else int(raw)

@@ -1,4 +1,4 @@
-"""What has been said: the conversation as an answer looks at it."""
+"""The conversation, as the code that writes an answer needs it."""
 
 from __future__ import annotations
 
@@ -14,41 +14,41 @@ _NAME = re.compile(r"\b(?i:my name is|i am called|call me|ich heiße|je m'appell
 
 @dataclass(frozen=True, slots=True)
 class Conversation:
-    """The messages of a request, asked for by meaning."""
+    """The messages of a request, with a property for each thing that an answer needs."""
 
     messages: Sequence[Message]
 
     @property
     def prompt(self) -> str:
-        """The last thing that the user said."""
+        """The user's last message."""
         said = self._said("user")
         return said[-1] if said else ""
 
     @property
     def earlier(self) -> list[str]:
-        """What the user said before that, oldest first."""
+        """The user's messages before the prompt, oldest first."""
         return self._said("user")[:-1]
 
     @property
     def last_answer(self) -> str | None:
-        """What the model said last."""
+        """The model's last answer that has text."""
         answers = [text for text in self._said("assistant") if text]
         return answers[-1] if answers else None
 
     @property
     def instructions(self) -> str:
-        """What the system messages say."""
+        """The text of the system and developer messages."""
         return "\n".join(self._said("system", "developer"))
 
     @property
     def tool_result(self) -> Message | None:
-        """The result of a tool, where that is what the model is to answer."""
+        """The result of a tool, if it is the last message."""
         last = self.messages[-1]
         return last if last.role in ("tool", "function") else None
 
     @property
     def user_name(self) -> str | None:
-        """What the user said to be called, the latest wins."""
+        """The name that the user gave; the latest one wins."""
         names = [match[1] for text in self._said("user") for match in _NAME.finditer(text)]
         return names[-1] if names else None
 

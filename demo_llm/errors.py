@@ -17,7 +17,7 @@ logger = logging.getLogger(__name__)
 
 
 class ProviderError(Exception):
-    """What this provider refuses a request with. `retry_after` is in seconds."""
+    """The error with which this provider refuses a request. `retry_after` is in seconds."""
 
     def __init__(
         self,
@@ -41,7 +41,7 @@ class ProviderError(Exception):
 
 
 def install(app: FastAPI) -> None:
-    """Makes every error of the app leave in OpenAI's envelope."""
+    """Makes the app send every error in OpenAI's envelope."""
     app.exception_handler(ProviderError)(_on_refusal)
     app.exception_handler(RequestValidationError)(_on_invalid)
     app.exception_handler(HTTPException)(_on_http)
@@ -75,7 +75,7 @@ async def _on_bug(_: Request, error: Exception) -> Response:
 
 
 def _field(loc: Sequence[Any]) -> str | None:
-    """The place in the body as a reader would write it: `messages[0].role`. What pydantic adds about unions is left out."""
+    """The path of the field as a person would write it: `messages[0].role`. The parts that pydantic adds for unions are left out."""
     path = ""
     for part in loc[1:]:
         if isinstance(part, int):

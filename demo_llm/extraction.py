@@ -1,8 +1,8 @@
 """Fills a JSON schema from the words of a prompt.
 
-Strategy. Each property is looked for in the text (`demo_llm.clues`); what the text does not hold gets the plainest value that the schema
-allows, so the result always has the schema's shape. Understood are types, enum, const, formats, bounds, `$ref`, and the first
-fitting branch of anyOf, oneOf and allOf; patterns are not. Schemas come from strangers: depth, sizes and the number of steps are bounded.
+Strategy. Each property is looked up in the text (`demo_llm.clues`). A property that the text lacks gets the plainest value that the schema
+allows, so the result always has the schema's shape. Types, enum, const, formats, bounds, `$ref`, and the first branch of anyOf, oneOf
+and allOf that is not null are supported. Patterns are not. Schemas come from strangers, so depth, sizes and the step count are bounded.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ _PLAIN_FORMATS = {
 
 
 def fill(schema: Schema, text: str) -> Any:
-    """A value of the schema's shape, as far as possible from the text."""
+    """A value of the schema's shape, taken from the text as far as possible."""
     filler = _Filler(schema, Clues(text))
     found = filler.find("", schema, 0)
     return filler.plain(schema, 0) if found is _MISSING else found
 
 
 def schema_in(text: str) -> Schema | None:
-    """The first JSON schema of an object that stands in the text, as some clients write it into the instructions."""
+    """The first JSON schema of an object in the text. Some clients write it into the instructions."""
     decoder = json.JSONDecoder()
     for match in list(re.finditer(r"\{", text))[:50]:
         try:
@@ -52,7 +52,7 @@ def schema_in(text: str) -> Schema | None:
 
 
 class _Filler:
-    """One text against one schema."""
+    """Fills one schema from one text."""
 
     def __init__(self, root: Schema, clues: Clues) -> None:
         self.root = root
@@ -60,7 +60,7 @@ class _Filler:
         self.steps = 0
 
     def find(self, name: str, schema: Any, depth: int) -> Any:
-        """What the text says, or _MISSING."""
+        """The value from the text, or _MISSING."""
         schema = self.resolve(schema)
         self.steps += 1
         if depth > _DEEPEST or self.steps > _MOST_STEPS:
@@ -85,7 +85,7 @@ class _Filler:
         return _MISSING if found is None else found
 
     def object(self, schema: Schema, depth: int) -> dict[str, Any]:
-        """Every property that was found or is required; one that may be null and was not found is null."""
+        """The properties that were found or are required. A required property that was not found is null if the schema allows it."""
         properties, required = schema.get("properties"), schema.get("required")
         result: dict[str, Any] = {}
         for name, inner in (properties if isinstance(properties, dict) else {}).items():
@@ -97,7 +97,7 @@ class _Filler:
         return result
 
     def array(self, name: str, schema: Schema, depth: int) -> Any:
-        """The items that the text holds, filled up to the least number that the schema wants."""
+        """The items from the text, filled up with plain values to the schema's minimum."""
         items = self.resolve(schema.get("items"))
         kind = _type(items)
         values: list[Any]
@@ -142,7 +142,7 @@ class _Filler:
         return _sized(_PLAIN_FORMATS.get(str(schema.get("format")), "unknown"), schema)
 
     def resolve(self, schema: Any) -> Schema:
-        """The schema with references followed and the first branch that is not null taken."""
+        """The schema with its references followed and its first non-null branch merged in."""
         for _ in range(_DEEPEST):
             if not isinstance(schema, dict):
                 break
@@ -157,7 +157,7 @@ class _Filler:
         return {}
 
     def target(self, reference: str) -> Schema:
-        """What a reference into this schema points at; a reference elsewhere finds nothing."""
+        """The target of a reference into this schema. A reference elsewhere gives an empty schema."""
         node: Any = self.root
         for part in reference.removeprefix("#").split("/")[1:]:
             node = node.get(part.replace("~1", "/").replace("~0", "~")) if isinstance(node, dict) else None
@@ -192,7 +192,7 @@ def _sized(text: str, schema: Schema) -> str:
 
 
 def _within(value: float, schema: Schema) -> float:
-    """The nearest value inside the schema's bounds; the exclusive ones are kept off by 1."""
+    """The nearest value inside the schema's bounds. It stays 1 away from an exclusive bound."""
     for key, fits, move in (("minimum", 1, 0), ("exclusiveMinimum", 1, 1), ("maximum", -1, 0), ("exclusiveMaximum", -1, -1)):
         bound = schema.get(key)
         if isinstance(bound, int | float) and (value * fits < bound * fits or (move and value == bound)):

@@ -1,8 +1,8 @@
-"""What providers do wrong, each on purpose and on the wire, where a client has to deal with it.
+"""The faults of real providers, reproduced on the wire, where a client has to deal with them.
 
-Strategy. An answer is generated as ever, and what leaves is a distortion of its frames (or, not streamed, of its body): cut short,
-spoiled, or sent in a form that the standard allows and few expect. They leave through a response of their own, which sends no pings, so
-that a silence is a silence, and which can end without an end: the server then closes the socket in the middle of the body.
+Strategy. An answer is generated as usual. Then its frames (or its body, if it is not streamed) are distorted: cut short, corrupted, or
+sent in a form that the standard allows and few expect. They leave through a response class of their own. It sends no pings, so that a
+silence is really silent, and it can stop without ending the body: the server then closes the socket in mid-body.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ logger = logging.getLogger(__name__)
 Pieces = AsyncIterator[bytes]
 
 GOOD_TOKENS = 10
-"""What arrives in order before a fault in mid-answer; all of it where the answer is shorter."""
+"""How many tokens arrive correctly before a fault in mid-answer; all of them if the answer is shorter."""
 BIG_FRAME_BYTES = 2 * 1024 * 1024
 
 _OVERLOADED = {"error": {"message": "The model is overloaded.", "type": "server_error", "param": None, "code": "overloaded"}}
@@ -42,7 +42,7 @@ _REFUSALS: Mapping[Fault, Callable[[], ProviderError]] = {
 
 
 def respond(fault: Fault, generation: Generation, model: str, *, stream: bool, include_usage: bool) -> Response:
-    """The faulty response. Raises ProviderError for the faults that are a status."""
+    """The faulty response. For a fault that is an error status, raises ProviderError instead."""
     if fault in _REFUSALS:
         raise _REFUSALS[fault]()
     if fault is Fault.HANG:
@@ -67,7 +67,7 @@ class Silence(Response):
 
 
 class Unruly(StreamingResponse):
-    """The pieces as they are, each in a write of its own. With `cut` there is no end of body: the server drops the connection."""
+    """Sends the pieces unchanged, each in its own write. With `cut` the body never ends: the server drops the connection."""
 
     def __init__(self, pieces: Pieces, *, media_type: str, cut: bool) -> None:
         super().__init__(pieces, headers=STREAM_HEADERS if media_type == "text/event-stream" else None, media_type=media_type)
@@ -79,7 +79,7 @@ class Unruly(StreamingResponse):
             await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
             async for piece in self._pieces:
                 await send({"type": "http.response.body", "body": piece, "more_body": True})
-                await asyncio.sleep(0)  # uvloop joins what is written in one turn of the loop
+                await asyncio.sleep(0)  # uvloop joins all writes of one turn of the loop
             if self._cut:
                 logger.warning("the connection is dropped in mid-answer, as this model is made to")
             else:
@@ -103,7 +103,7 @@ async def _stall(frames: Pieces, good: int, chunks: Chunks) -> Pieces:
 
 
 async def _drop(frames: Pieces, good: int, chunks: Chunks) -> Pieces:
-    """Cut in the middle of a frame, and of its JSON."""
+    """Cuts in the middle of a frame and of its JSON."""
     async for frame in _first(frames, good):
         yield frame
     rest = chunks.delta({"content": "never to be read"})
@@ -111,7 +111,7 @@ async def _drop(frames: Pieces, good: int, chunks: Chunks) -> Pieces:
 
 
 async def _no_done(frames: Pieces, good: int, chunks: Chunks) -> Pieces:
-    """All that was said, and a clean end of body without a finish reason and without `[DONE]`."""
+    """Sends all the text, then ends the body cleanly without a finish reason and without `[DONE]`."""
     async for frame in frames:
         if b'"finish_reason":null' in frame:
             yield frame
@@ -124,7 +124,7 @@ async def _error_frame(frames: Pieces, good: int, chunks: Chunks) -> Pieces:
 
 
 async def _bad_json(frames: Pieces, good: int, chunks: Chunks) -> Pieces:
-    """One frame in the middle that is no JSON; all the others are as they should be."""
+    """Inserts one frame that is not JSON. All the others are correct."""
     async for frame, index in _numbered(frames):
         if index == good:
             yield b'data: {"id": "x", "choices": [{"delta": {"content": \n\n'
@@ -132,7 +132,7 @@ async def _bad_json(frames: Pieces, good: int, chunks: Chunks) -> Pieces:
 
 
 async def _crlf(frames: Pieces, good: int, chunks: Chunks) -> Pieces:
-    """Line ends of two characters, and every few frames a comment, an id and a retry field: all of it legal."""
+    """Ends lines with CRLF, and sends a comment, an id and a retry field every few frames. All of this is legal."""
     async for frame, index in _numbered(frames):
         if index % 5 == 4:
             yield b": still here\r\n\r\nid: %d\r\nretry: 900\r\n" % index
@@ -146,7 +146,7 @@ async def _split(frames: Pieces, good: int, chunks: Chunks) -> Pieces:
 
 
 async def _null_usage(frames: Pieces, good: int, chunks: Chunks) -> Pieces:
-    """`"usage":null` on every chunk to the end, and one without choices in the middle. No usage ever comes."""
+    """Puts `"usage":null` on every chunk and sends one chunk without choices in the middle. No usage ever comes."""
     async for frame, index in _numbered(frames):
         if index == good // 2:
             yield chunks.usage(None)
@@ -180,7 +180,7 @@ _STREAMS: Mapping[Fault, Callable[[Pieces, int, Chunks], Pieces]] = {
 
 
 async def _body(fault: Fault, generation: Generation, chunks: Chunks) -> Pieces:
-    """The same faults where nothing is streamed: in what the JSON says, or in how much of it comes, and how."""
+    """The same faults without streaming: in the content of the JSON, or in how much of it is sent and how."""
     completion = await generation.completion(chunks)
     if fault is Fault.NO_DONE:
         completion["choices"][0]["finish_reason"] = None

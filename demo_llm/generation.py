@@ -1,7 +1,7 @@
 """One answer, decided before its first token leaves: its text, its tokens, its pace, and how it ends.
 
-Everything that varies draws from one seed, the request's own or one that its model and messages give, so the same request is
-answered in the same words with the same jitter.
+Every random choice uses one seed: the request's own, or one computed from its model and messages. So the same request gets the
+same words with the same jitter.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class Generation:
         return folded.message() | {"refusal": None}
 
     async def frames(self, chunks: Chunks, *, include_usage: bool) -> AsyncIterator[bytes]:
-        """The whole stream, each frame when it is due."""
+        """The frames of the whole stream, each at its due time."""
         await self.schedule.wait(0)
         yield chunks.role()
         for index, delta in enumerate(self.deltas):
@@ -58,7 +58,7 @@ class Generation:
         yield DONE
 
     async def completion(self, chunks: Chunks) -> dict[str, Any]:
-        """The same as one object, when the last token is due."""
+        """The same answer as one object, when the last token is due."""
         await self.schedule.wait(max(0, len(self.deltas) - 1))
         return chunks.completion(self.message(), self.finish_reason, self.usage)
 
@@ -74,7 +74,7 @@ def plan(request: ChatRequest, model: Model, start_ns: int) -> Generation:
 
 
 def usage_of(request: ChatRequest, completion: int) -> Usage:
-    """The usage of an answer of so many tokens."""
+    """The usage of an answer of `completion` tokens."""
     prompt = tokens.count_prompt([message.text for message in request.messages])
     return {"prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": prompt + completion}
 
@@ -87,20 +87,20 @@ def _decide(request: ChatRequest, seed: str) -> tuple[list[Delta], str]:
     text = _json(request)
     if text is None:
         temperature = _DEFAULT_TEMPERATURE if request.temperature is None else request.temperature
-        rng = random.Random(seed)  # noqa: S311 (it chooses words, and must be reproducible)
+        rng = random.Random(seed)  # noqa: S311 (it chooses words and must be reproducible)
         text = answers.write(Conversation(request.messages), Wording(rng, temperature))
     return [{"content": token} for token in tokens.split(_until_stop(text, request.stops))], "stop"
 
 
 def _call_deltas(call_id: str, name: str, fragments: Sequence[str]) -> list[Delta]:
-    """A tool call as OpenAI streams it: id and name in the first fragment alone."""
+    """A tool call as OpenAI streams it: only the first fragment carries the id and the name."""
     first = {"index": 0, "id": call_id, "type": "function", "function": {"name": name, "arguments": ""}}
     rest = [{"index": 0, "function": {"arguments": fragment}} for fragment in fragments]
     return [{"tool_calls": [call]} for call in (first, *rest)]
 
 
 def _json(request: ChatRequest) -> str | None:
-    """The answer where JSON was asked for."""
+    """The answer if the request asked for JSON, otherwise None."""
     form = request.response_format
     if form is None or form.type == "text":
         return None
@@ -109,7 +109,7 @@ def _json(request: ChatRequest) -> str | None:
 
 
 def _until_stop(text: str, stops: Sequence[str]) -> str:
-    """The text up to the first of the stops, which is not part of it."""
+    """The text before the first stop text."""
     return text[: min((place for stop in stops if (place := text.find(stop)) >= 0), default=len(text))]
 
 

@@ -8,11 +8,11 @@ from enum import Enum
 from typing import Any
 
 CREATED = 1767225600
-"""The `created` of every model: 2026-01-01, for OpenAI's format demands one."""
+"""The `created` of every model: 2026-01-01. OpenAI's format demands the field."""
 
 
 class Fault(Enum):
-    """What a `demo-fault-*` model does wrong; the value ends its name."""
+    """What a `demo-fault-*` model does wrong. The value is the end of the model's name."""
 
     STATUS_401 = "status-401"
     STATUS_429 = "status-429"
@@ -32,7 +32,7 @@ class Fault(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """A name, its pace, and what is special about it."""
+    """A model: its name, its pace in milliseconds, and its fault, if it has one."""
 
     id: str
     first_token_ms: float = 300

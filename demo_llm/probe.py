@@ -1,8 +1,8 @@
-"""The paced frames of `demo-probe`, for a doctor that wants to know what a chain does to them.
+"""The paced frames of `demo-probe`, which show a hop doctor what a chain does to a stream.
 
 The prompt is the script: `{"frames": 50, "gap_ms": 20, "bytes": 64}`, with `first_ms` for the first frame's delay. Each frame's
-content is one line of exactly `bytes` bytes that begins with `#INDEX @SENT `, SENT being the microseconds from the request's arrival
-here to the frame's making. There is no jitter: whatever unevenness arrives was added on the way.
+content is one line of exactly `bytes` bytes that begins with `#INDEX @SENT `. SENT is the time from the request's arrival here to the
+making of the frame, in microseconds. There is no jitter, so any unevenness that a reader sees was added on the way.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from wire.timing import now_ns
 
 
 class Script(BaseModel):
-    """What to send: how many frames, how far apart in milliseconds, with how many bytes of content each."""
+    """What to send: the number of frames, the gap between them in milliseconds, and the bytes of content in each."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -34,7 +34,7 @@ class Script(BaseModel):
 
 
 def read(prompt: str) -> Script:
-    """The script in the prompt; a prompt that is no JSON object has the defaults. Raises ProviderError where a value is out of bounds."""
+    """The script in the prompt. A prompt that is not a JSON object means the defaults. Raises ProviderError if a value is out of bounds."""
     try:
         value = json.loads(prompt)
     except (ValueError, RecursionError):
@@ -56,14 +56,14 @@ class Probe:
         self.schedule = Schedule(start_ns, self.script.first_ms, self.script.gap_ms, "", jitter=0)
 
     async def lines(self) -> AsyncIterator[str]:
-        """Each frame's content, when it is due."""
+        """The content of each frame, at its due time."""
         for index in range(self.script.frames):
             await self.schedule.wait(index)
             sent_us = (now_ns() - self.schedule.start_ns) // 1000
             yield f"#{index} @{sent_us} ".ljust(self.script.bytes - 1, ".") + "\n"
 
     async def frames(self, chunks: Chunks, *, include_usage: bool) -> AsyncIterator[bytes]:
-        """The whole stream. The role comes at once, so that the first paced frame is a frame like the others."""
+        """The whole stream. The role is sent at once, so that the first paced frame is like the others."""
         yield chunks.role()
         async for line in self.lines():
             yield chunks.delta({"content": line})

@@ -1,4 +1,4 @@
-"""What the model can say about the product it stands in, and its poems. Templates of `demo_llm.wording`."""
+"""The model's texts about this product, and its poems. They are templates for `demo_llm.wording`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 
 
 def _verse(text: str) -> str:
-    """The text with line ends that Markdown keeps: two spaces before each that another line follows."""
+    """The text with line breaks that Markdown keeps: two spaces before each line end inside a verse."""
     return re.sub(r"(?<=\S)\n(?=\S)", "  \n", text)
 
 

@@ -1,4 +1,4 @@
-"""The ways out: an event stream, or one object when it is done. Each of them ends at once when its client leaves."""
+"""The two kinds of response: an event stream, and one object when it is done. Each ends at once when its client leaves."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ PING_AFTER_S = 15
 
 
 class Source(Protocol):
-    """What can be told chunk by chunk or at once."""
+    """An answer that can be sent as a stream or as one object."""
 
     def frames(self, chunks: Chunks, *, include_usage: bool) -> AsyncIterator[bytes]:
-        """The stream's frames, each when it is due."""
+        """The frames of the stream, each at its due time."""
         ...
 
     async def completion(self, chunks: Chunks) -> dict[str, Any]:
-        """The completion, when all of it is due."""
+        """The completion, once its last token is due."""
         ...
 
 
@@ -38,7 +38,7 @@ def event_stream(frames: AsyncIterator[bytes]) -> Response:
 
 
 class CompletionResponse(Response):
-    """An object that takes as long as the stream of it would."""
+    """One object, sent after as long as its stream would take."""
 
     media_type = "application/json"
 
@@ -54,7 +54,7 @@ class CompletionResponse(Response):
 
 @asynccontextmanager
 async def while_client_stays(receive: Receive) -> AsyncIterator[None]:
-    """Cancels its body, quietly, when the client has left."""
+    """Cancels the code inside it, without an exception, when the client leaves."""
 
     async def watch() -> None:
         while (await receive())["type"] != "http.disconnect":

@@ -1,4 +1,4 @@
-"""Markdown of every kind that a chat page has to draw, in pieces that can be asked for."""
+"""Samples of every kind of Markdown that a chat page has to draw. A prompt can ask for each of them."""
 
 from __future__ import annotations
 
@@ -102,10 +102,10 @@ That was all of it, and 東京, naïve, 👩‍🚀 and 🇫🇷 got through in 
 
 
 def everything() -> str:
-    """All kinds, in the order of a page that shows them."""
+    """All samples, as one page."""
     return "\n".join((INTRO, LISTS, TABLE, "## Code\n", "\n".join(CODE.values()), QUOTE, LINKS))
 
 
 def code(language: str | None) -> str:
-    """One block in the language, or, where it is None, one in each."""
+    """One block of code in the language; one block in each language if it is None."""
     return CODE[language] if language else "\n".join(CODE.values())

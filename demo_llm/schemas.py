@@ -1,7 +1,7 @@
-"""The request body of OpenAI's chat completions, as far as this provider acts on it.
+"""The request body of OpenAI's chat completions: the fields that this provider acts on.
 
-The format is https://platform.openai.com/docs/api-reference/chat/create. Fields it does not know are accepted and have no effect,
-as with most servers that speak this dialect.
+The format is https://platform.openai.com/docs/api-reference/chat/create. Unknown fields are accepted and have no effect, as with
+most servers that speak this dialect.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ StopText = Annotated[str, Field(min_length=1)]
 
 
 class Part(BaseModel):
-    """One part of a message of several; only text is read."""
+    """One part of a message with several parts. Only text is read."""
 
     type: str
     text: str | None = None
@@ -31,14 +31,14 @@ class Message(BaseModel):
 
     @property
     def text(self) -> str:
-        """What the message says, its text parts joined."""
+        """The text of the message; several text parts are joined."""
         if isinstance(self.content, list):
             return "\n".join(part.text for part in self.content if part.text)
         return self.content or ""
 
 
 class Function(BaseModel):
-    """A function that may be called: its name, what it is for, and the JSON schema of its arguments."""
+    """A function that the model may call: its name, its purpose, and the JSON schema of its arguments."""
 
     name: str = Field(min_length=1, max_length=64)
     description: str | None = None
@@ -46,7 +46,7 @@ class Function(BaseModel):
 
 
 class Tool(BaseModel):
-    """A tool that may be called; functions are the only kind."""
+    """A tool that the model may call. Functions are the only kind."""
 
     type: Literal["function"]
     function: Function
@@ -59,7 +59,7 @@ class FunctionName(BaseModel):
 
 
 class NamedTool(BaseModel):
-    """A tool choice that leaves no choice."""
+    """A tool choice that forces one function."""
 
     type: Literal["function"]
     function: FunctionName
@@ -82,7 +82,7 @@ class ResponseFormat(BaseModel):
 
 
 class StreamOptions(BaseModel):
-    """What a stream carries beside the answer."""
+    """What a stream carries besides the answer."""
 
     include_usage: bool | None = None
 
@@ -112,7 +112,7 @@ class ChatRequest(BaseModel):
 
     @property
     def stops(self) -> list[str]:
-        """The texts that end the answer before them."""
+        """The stop texts. The answer ends before the first of them."""
         return [self.stop] if isinstance(self.stop, str) else self.stop or []
 
     @property
@@ -122,5 +122,5 @@ class ChatRequest(BaseModel):
 
     @property
     def prompt(self) -> str:
-        """The last thing that the user said."""
+        """The user's last message."""
         return next((message.text for message in reversed(self.messages) if message.role == "user"), "")

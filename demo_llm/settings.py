@@ -1,4 +1,4 @@
-"""What the environment may say about this server."""
+"""The settings of this server, from the environment."""
 
 from __future__ import annotations
 

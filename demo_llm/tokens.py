@@ -1,9 +1,9 @@
 """Cuts text into pieces that look like a model's tokens, and counts them.
 
-Strategy. Real tokenizers need megabytes of tables; a reader only needs pieces of a few letters that keep their leading space, and that
-join to the very same text. No piece ends inside what a person sees as one character: the rules below are coarser than those of
-Unicode's grapheme clusters (https://www.unicode.org/reports/tr29/), so what they keep together includes every cluster. Plain
-ASCII, which is nearly all text, takes one regular expression instead.
+Strategy. Real tokenizers need megabytes of tables. A reader only needs pieces of a few letters that keep their leading space and
+join to exactly the same text. No piece may end inside a character that a person sees as one. The rules below are coarser than those of
+Unicode's grapheme clusters (https://www.unicode.org/reports/tr29/), so they keep every cluster whole. Nearly all text is plain
+ASCII; for that, one regular expression is enough.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from functools import lru_cache
 
 _LETTERS, _DIGITS, _SIGNS, _BLANK, _BREAK, _WIDE = range(6)
 _LIMITS: Mapping[int, int] = {_LETTERS: 6, _DIGITS: 3, _SIGNS: 3, _BLANK: 8, _BREAK: 4, _WIDE: 1}
-"""How many characters of one kind make a token at most."""
+"""The most characters of each kind in one token."""
 
 _ASCII = re.compile(r" ?[A-Za-z]{1,6}| ?[0-9]{1,3}| ?[!-/:-@\[-`{-~]{1,3}|\n{1,4}| {1,8}(?= )|[\x00- \x7f]")
 _ZWJ = "\u200d"
@@ -23,11 +23,11 @@ _PREPENDED = frozenset("\u0600\u0601\u0602\u0603\u0604\u0605\u06dd\u070f\u0890\u
 _TOKENS_PER_MESSAGE = 3
 _TOKENS_OF_REPLY = 3
 _COUNTED = 20_000
-"""What a longer message has is extrapolated from so many characters: a prompt of a megabyte must not hold up the other streams."""
+"""The count for a longer message is extrapolated from this many characters, so that a prompt of a megabyte does not delay other streams."""
 
 
 def split(text: str) -> list[str]:
-    """The text's tokens. Joined they are the text; an empty text has none."""
+    """The text's tokens. Joined, they are the text. An empty text has none."""
     if text.isascii() and "\r" not in text:
         return _ASCII.findall(text)
     return list(_tokens(text))
@@ -48,7 +48,7 @@ def _estimate(text: str) -> int:
 
 
 def graphemes(text: str) -> Iterator[str]:
-    """The text in pieces of one visible character each (sometimes of a few, never of a part of one)."""
+    """The text in pieces of one visible character each. A piece is sometimes a few characters, but never part of one."""
     start = flags = 0
     for index in range(1, len(text)):
         before, after = text[index - 1], text[index]
@@ -89,7 +89,7 @@ def _kind(character: str) -> int:
 
 
 def _joined(before: str, after: str) -> bool:
-    """Whether no cut may fall between the two."""
+    """Whether the two characters must stay together."""
     if before.isascii() and after.isascii():
         return before == "\r" and after == "\n"
     return _extends(after) or before == _ZWJ or before in _PREPENDED or unicodedata.combining(before) == 9 or _hangul(before, after)
@@ -97,7 +97,7 @@ def _joined(before: str, after: str) -> bool:
 
 @lru_cache(maxsize=8192)
 def _extends(character: str) -> bool:
-    """Whether it belongs to the character before: marks, joiners, skin tones, tags, and letters that are written as marks."""
+    """Whether the character belongs to the one before it: marks, joiners, skin tones, tags, and letters that are written as marks."""
     skin_or_tag = "\U0001f3fb" <= character <= "\U0001f3ff" or "\U000e0020" <= character <= "\U000e007f"
     return skin_or_tag or character in "\u200c\u200d\u0e33\u0eb3\uff9e\uff9f" or unicodedata.category(character) in ("Mn", "Mc", "Me")
 
@@ -111,7 +111,7 @@ def _is_jamo(character: str) -> bool:
 
 
 def _hangul(before: str, after: str) -> bool:
-    """Parts of one Korean syllable: jamo among themselves, and beside a composed syllable."""
+    """Whether both belong to one Korean syllable: two jamo, or a jamo beside a composed syllable."""
     if _is_jamo(after):
         return _is_jamo(before) or "\uac00" <= before <= "\ud7a3"
     return _is_jamo(before) and "\uac00" <= after <= "\ud7a3"

@@ -1,4 +1,4 @@
-"""Which tool to call, and with what."""
+"""Chooses which tool to call and with which arguments."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from demo_llm.extraction import fill
 from demo_llm.schemas import ChatRequest, Function, NamedTool
 
 _ENOUGH = 2
-"""The score from which on a prompt is taken to want a tool: one word of its name, or two of what is said about it."""
+"""The lowest score at which a prompt seems to want a tool: one word of its name, or two words of its description."""
 _EMPTY_WORDS = frozenset(
     "get set find make call the and for with from into this that what which how are you tell give about use function tool please".split()
 )
 
 
 def choose(request: ChatRequest) -> Function | None:
-    """The function that the request forces, or that its prompt seems to want, or None. Raises ProviderError for an impossible choice."""
+    """The function that the request forces or that its prompt seems to want, or None. Raises ProviderError for an impossible choice."""
     functions = [tool.function for tool in request.tools or ()]
     choice = request.tool_choice
     if isinstance(choice, NamedTool):
@@ -38,7 +38,7 @@ def choose(request: ChatRequest) -> Function | None:
 
 
 def arguments(function: Function, prompt: str) -> str:
-    """The call's arguments as JSON, taken from the prompt as well as they can be."""
+    """The call's arguments as JSON, taken from the prompt as far as possible."""
     value = fill(function.parameters or {}, prompt) if function.parameters else {}
     return to_json(value if isinstance(value, dict) else {}).decode()
 
@@ -53,6 +53,6 @@ def _score(function: Function, asked: set[str]) -> int:
 
 
 def _words(text: str) -> set[str]:
-    """The words that mean something, without their plural."""
+    """The meaningful words, without a plural “s”."""
     spaced = re.sub(r"(?<=[a-z])(?=[A-Z])|_", " ", text)
     return {word.rstrip("s") for word in re.findall(r"[^\W\d_]{3,}", spaced.lower())} - _EMPTY_WORDS

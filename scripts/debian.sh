@@ -1,5 +1,5 @@
 #!/bin/sh
-# Sees to it that a command of a Debian package is there, where that is possible without asking; otherwise says in one line what goes without.
+# Installs a command from a Debian package if that is possible without asking. Otherwise it says in one line what is skipped.
 #
 #     scripts/debian.sh COMMAND PACKAGE "what is skipped without it"
 set -u

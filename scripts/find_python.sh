@@ -1,8 +1,8 @@
 #!/bin/sh
-# Prints the Python that .venv should be made with: $PYTHON if it is set, else the first one that can be used.
+# Prints the Python to make .venv with: $PYTHON if it is set, otherwise the first usable one.
 #
-# One that was built with optimisation (a distribution's, or configured with --enable-optimizations) goes before one that was not,
-# as pyenv's are unless told otherwise: the servers need a sixth less of the processor with it.
+# A Python built with optimisation (a distribution's, or one configured with --enable-optimizations) is preferred: with it, the servers
+# need a sixth less processor time. By default, pyenv builds without optimisation.
 set -eu
 
 new_enough() {
@@ -26,7 +26,7 @@ as_root() {
     if [ "$(id -u)" = 0 ]; then "$@"; else sudo -n "$@"; fi
 }
 
-# Debian keeps Python's own venv module in a package apart.
+# Debian has Python's venv module in a separate package.
 install_venv() {
     package=$("$1" -c 'import sys; print("python%d.%d-venv" % sys.version_info[:2])')
     if command -v apt-get >/dev/null; then
@@ -56,5 +56,5 @@ if [ -n "$without_venv" ]; then
     install_venv "$without_venv"
     found "$without_venv"
 fi
-echo "Python 3.11 or newer is needed and none was found on PATH; PYTHON=/path/to/python names one that lies elsewhere." >&2
+echo "Python 3.11 or newer is needed, but none was found on PATH; set PYTHON=/path/to/python to use one elsewhere." >&2
 exit 1

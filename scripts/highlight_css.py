@@ -1,6 +1,6 @@
-"""Writes `web/static/css/highlight.css`: Pygments' colours for code, each once for light and once for dark.
+"""Writes `web/static/css/highlight.css`: Pygments' colours for code, for the light and the dark theme.
 
-Run it after a change of Pygments or of the styles named here; a test holds the file against it.
+Run it after a change of Pygments or of the styles named here. A test checks that the file is up to date.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ HEAD = f"""/* Colours of highlighted code. Written by scripts/highlight_css.py f
 
 
 def declarations(light: StyleMeta, dark: StyleMeta, token: _TokenType) -> list[str]:
-    """The CSS declarations of one kind of token, where it differs from plain text in either style."""
+    """The CSS declarations for one kind of token in both styles."""
     day, night = light.style_for_token(token), dark.style_for_token(token)
     lines = []
     if day["color"] or night["color"]:

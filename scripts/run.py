@@ -1,9 +1,9 @@
 """Runs the chain from the Procfile for a person: `make run`.
 
-Strategy. Honcho starts the processes, joins their output and ends all when one ends. Around it, this says what a person wants to know
-and nothing else: the address when everything answers, or one sentence about what is in the way. Stopping by Ctrl-C or SIGTERM is
-the ordinary end, with exit code 0. Under `make` it takes over the terminal's Ctrl-C, since make would report it as a failure, and
-watches make, which passes on SIGTERM and nothing else.
+Strategy. Honcho starts the processes, merges their output and ends all of them when one ends. This script prints only what a person
+wants to know: the address once everything answers, or one sentence about the problem. Ctrl-C and SIGTERM are the normal
+end, with exit code 0. Under `make`, the script takes over the terminal's Ctrl-C, because make would report it as a failure. It also
+watches make, because make passes on no signal but SIGTERM.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _WATCH_S = 0.25
 
 
 class Lines(Printer):  # type: ignore[misc]  # honcho has no type information
-    """Prints what the servers write, and keeps to itself what honcho says, but for the name of the first one that ended."""
+    """Prints the output of the servers and hides honcho's own lines. It remembers the name of the first server that ended."""
 
     def __init__(self) -> None:
         super().__init__(sys.stderr)
@@ -48,7 +48,7 @@ class Lines(Printer):  # type: ignore[misc]  # honcho has no type information
 
 
 class Chain(Manager):  # type: ignore[misc]  # honcho has no type information
-    """Honcho's manager, that can be stopped at any time and from any thread, and is watched while it runs."""
+    """Honcho's manager, with a watching thread. It can be stopped at any time and from any thread."""
 
     def __init__(self, env: dict[str, str]) -> None:
         self.env = env
@@ -59,13 +59,13 @@ class Chain(Manager):  # type: ignore[misc]  # honcho has no type information
         super().__init__(self.lines)
 
     def _start(self) -> None:
-        super()._start()  # forks, so it comes before any thread
+        super()._start()  # it forks, so no thread may run yet
         threading.Thread(target=watch, args=(self,), daemon=True).start()
 
     def terminate(self) -> None:
-        """Ends all processes in order; as soon as all have started, where they have not yet."""
+        """Ends all processes in order. If some have not started yet, it waits until all have."""
         if os.getpid() != self._owner:
-            return  # a signal that reached one of honcho's own forks
+            return  # the signal reached one of honcho's forks
         if self.lines.ended is None:
             self.stopping = True
         if self._all_started():
@@ -74,11 +74,11 @@ class Chain(Manager):  # type: ignore[misc]  # honcho has no type information
             threading.Timer(0.1, self.terminate).start()
 
     def run(self) -> str | None:
-        """Returns when all processes have ended: None where somebody wanted that, otherwise a sentence that says why."""
+        """Returns when all processes have ended: None if someone stopped them, otherwise a sentence that says why."""
         signal.signal(signal.SIGHUP, lambda *_: self.terminate())
         self.loop()
         for fork in multiprocessing.active_children():
-            fork.join()  # the loop has heard from each of them that its server has ended
+            fork.join()  # each fork has already reported to the loop that its server ended
         if self.problem is None and not self.stopping:
             return f"{self.lines.ended} ended by itself, so the others were stopped as well."
         return self.problem
@@ -92,13 +92,13 @@ def environment() -> dict[str, str]:
     values = {name: value for name, value in (dotenv_values(ROOT / ".env") | os.environ).items() if value}
     env = {"LOG_LEVEL": "WARNING", "HOST": "127.0.0.1"} | dict(PORTS.values()) | values
     env.setdefault("SAAS_API_URL", f"http://{reachable(env['HOST'])}:{env['SAAS_API_PORT']}")
-    env["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{env.get('PATH', os.defpath)}"  # `python` in the Procfile is this one
+    env["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{env.get('PATH', os.defpath)}"  # so that `python` in the Procfile is this one
     env["PYTHONUNBUFFERED"] = "1"
     return env
 
 
 def obstacle(env: dict[str, str]) -> str | None:
-    """A sentence about what is no list of hosts, or about the first port that cannot be had, or None."""
+    """A sentence about an invalid list of hosts or about the first port that cannot be used, or None."""
     host = env["HOST"]
     try:
         named(env.get("ALLOWED_HOSTS"))
@@ -110,13 +110,13 @@ def obstacle(env: dict[str, str]) -> str | None:
         try:
             socket.create_server((host, int(env[variable])), family=socket.AF_INET6 if ":" in host else socket.AF_INET).close()
         except OSError as error:
-            reason = os.strerror(error.errno) if error.errno and error.errno > 0 else str(error)  # its own text names the address again
-            return f"{name} cannot listen on {host}:{env[variable]} ({reason}); {variable} (or HOST) sets another, also in .env."
+            reason = os.strerror(error.errno) if error.errno and error.errno > 0 else str(error)  # the error's own text repeats the address
+            return f"{name} cannot listen on {host}:{env[variable]} ({reason}); set {variable} (or HOST) to another, also in .env."
     return None
 
 
 def answers(url: str) -> bool:
-    """Whether a server says that it is there."""
+    """Whether the server answers its health check."""
     connection = http.client.HTTPConnection(url, timeout=2)
     try:
         connection.request("GET", "/health")
@@ -128,7 +128,7 @@ def answers(url: str) -> bool:
 
 
 def watch(chain: Chain) -> None:
-    """Beside the chain: tells when all servers answer, or that one does not, and stops all when make has been told to stop."""
+    """Runs beside the chain. It prints the address once all servers answer, and stops all if one does not answer or make is stopping."""
     env, make = chain.env, os.getppid()
     waiting = {name: f"{reachable(env['HOST'])}:{env[variable]}" for name, (variable, _) in PORTS.items()}
     page = waiting["client_server"]
@@ -149,15 +149,15 @@ def watch(chain: Chain) -> None:
 
 
 def banner(url: str, env: dict[str, str]) -> str:
-    """What a person reads when everything runs."""
+    """The text for a person once everything runs."""
     hops = " ◄ ".join(f"{name} :{env[PORTS[name][0]]}" for name in ("client_server", "saas_api", "demo_llm"))
     return f"\n  Streaming chat is ready:  {url}\n\n  browser ◄ {hops}\n  Ctrl-C stops it.\n"
 
 
 def is_leaving(make: int) -> bool:
-    """Whether the make that started this has died, or sits in its handler of SIGINT and waits for this to end.
+    """Whether the make that started this process has died, or is in its SIGINT handler and waits for this process to end.
 
-    Linux alone tells the latter: a signal is blocked while its handler runs.
+    Only Linux can tell the latter: a signal is blocked while its handler runs, and /proc shows the blocked signals.
     """
     if os.getppid() != make:
         return True
@@ -171,13 +171,13 @@ def is_leaving(make: int) -> bool:
 
 @contextmanager
 def own_ctrl_c() -> Iterator[None]:
-    """While this lasts, the terminal sends Ctrl-C to this process and not to the make that started it."""
+    """Inside this context, the terminal sends Ctrl-C to this process and not to the make that started it."""
     terminal, group = sys.stdin.fileno(), os.getpgrp()
     if "MAKELEVEL" not in os.environ or not os.isatty(terminal) or os.tcgetpgrp(terminal) != group:
         yield
         return
     signal.signal(signal.SIGTTOU, signal.SIG_IGN)
-    signal.signal(signal.SIGTSTP, signal.SIG_IGN)  # the shell waits for make's group and could not wake this one
+    signal.signal(signal.SIGTSTP, signal.SIG_IGN)  # the shell waits for make's group and could not resume this one
     os.setpgid(0, 0)
     os.tcsetpgrp(terminal, os.getpgrp())
     try:
@@ -192,10 +192,10 @@ def main() -> int:
     if problem is None:
         if (unknown := advice(env.get("ALLOWED_HOSTS"), env["HOST"])) is not None:
             print(unknown, file=sys.stderr)
-            env["ALLOWED_HOSTS"] = ",".join(LOOPBACK)  # so that three servers do not say it again
+            env["ALLOWED_HOSTS"] = ",".join(LOOPBACK)  # so that the three servers do not repeat the line
         chain = Chain(env)
         for name, command in parse_procfile((ROOT / "Procfile").read_text()).processes.items():
-            chain.add_process(name, f"exec {command}", env=env, cwd=str(ROOT))  # no shell stays between it and its signals
+            chain.add_process(name, f"exec {command}", env=env, cwd=str(ROOT))  # `exec`, so that signals reach the server and not a shell
         with own_ctrl_c():
             problem = chain.run()
     if problem is not None:

@@ -1,9 +1,9 @@
 #!/bin/sh
-# Makes .venv hold exactly what a lock says: finds a Python, makes the environment, installs with hashes checked.
+# Installs a lock's packages into .venv: finds a Python, makes the environment, and installs with hashes checked.
 #
 #     scripts/setup.sh LOCK STAMP
 #
-# The stamp is written at the end; the Makefile names it after the lock's checksum, so that all this happens once per lock.
+# The stamp is written at the end. The Makefile names it after the lock's checksum, so this runs only once per lock.
 set -eu
 lock=$1
 stamp=$2

@@ -1,1 +1,1 @@
-"""The tests. They run real servers over real sockets; what they share is in `tests.support`."""
+"""The tests. They run real servers over real sockets. Shared code is in `tests.support`."""

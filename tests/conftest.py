@@ -1,4 +1,4 @@
-"""What every test may ask for: real servers that end with the test, the whole chain, and a browser.
+"""The fixtures for all tests: real servers that end with the test, the whole chain, and a browser.
 
 With `CI=true` a skip is a failure, because a machine that is there to test has to have what the tests need. With
 `TEST_DATABASE=postgresql` the servers' databases are on PostgreSQL, and only the tests that need one are run.
@@ -27,21 +27,21 @@ _written: pytest.StashKey[dict[Path, int]] = pytest.StashKey()
 
 @pytest.fixture(scope="session")
 def chain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chain]:
-    """The chain with the scripted provider, shared by all tests of this process that neither stop nor reconfigure it."""
+    """The chain with the scripted provider, shared by all tests of this process. They must not stop or reconfigure it."""
     with Chain(tmp_path_factory.mktemp("chain")) as shared:
         yield shared
 
 
 @pytest.fixture(scope="session")
 def demo_chain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chain]:
-    """The chain with the demo model, shared in the same way."""
+    """The chain with the demo model, shared likewise."""
     with Chain(tmp_path_factory.mktemp("demo-chain"), provider="demo") as shared:
         yield shared
 
 
 @pytest.fixture
 def make_chain(tmp_path: Path) -> Iterator[Callable[..., Chain]]:
-    """Starts a chain of this test's own, which it may kill and restart. Options are those of `Chain`."""
+    """Starts a chain for this test only, which it may kill and restart. The options are those of `Chain`."""
     chains: list[Chain] = []
 
     def make(**options: Any) -> Chain:
@@ -57,7 +57,7 @@ def make_chain(tmp_path: Path) -> Iterator[Callable[..., Chain]]:
 
 @pytest.fixture
 def provider(tmp_path: Path) -> Iterator[Provider]:
-    """A scripted provider of this test's own."""
+    """A scripted provider for this test only."""
     with Provider(tmp_path / "provider") as running:
         yield running
 
@@ -110,7 +110,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Shows what the servers wrote during a test that failed, and fails a skipped one with CI=true."""
+    """Shows what the servers wrote during a failed test, and with CI=true turns a skip into a failure."""
     report = yield
     if report.failed:
         before = item.stash.get(_written, {})
@@ -126,7 +126,7 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
 
 @pytest.hookimpl(wrapper=True)
 def pytest_make_collect_report(collector: pytest.Collector) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
-    """The same for a module that skips itself."""
+    """Does the same for a module that skips itself."""
     report = yield
     if report.skipped and _CI:
         report.outcome = "failed"

@@ -1,4 +1,4 @@
-"""The rules of the house: who may import whom, how long a file may be, what starts, and what the repository does not mention."""
+"""The rules of this repository: allowed imports, the length of files, what the Procfile starts, and names that may not appear."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ MAY_IMPORT = {
     "client_server": {"wire", "hop", "serving", "storage", "saas_client"},
     "demo_llm": {"wire", "serving"},
 }
-"""Every package that runs in production, and which of ours it may import."""
+"""Every package that runs in production, and which of our packages it may import."""
 
 BESIDES = {"bench", "scripts", "tests"}
 """Packages that nothing in production may import."""
 
 
 def tracked_files() -> list[Path]:
-    """All files that belong to the repository, also those that are not committed yet; without git, all but what git would ignore."""
+    """All files of the repository, including uncommitted ones. Without git, all files except those that git would ignore."""
     listing = ["git", "-C", str(ROOT), "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
     names = subprocess.run(listing, check=True, capture_output=True, text=True).stdout.split("\0")
     return [path for path in (ROOT / name for name in names if name) if path.is_file()]
@@ -49,7 +49,7 @@ def configuration() -> Any:
 
 
 def imported_names(path: Path) -> Iterator[str]:
-    """The top-level names of all absolute imports of a module, wherever in it they stand."""
+    """The top-level names of all absolute imports anywhere in a module."""
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
             yield from (alias.name.partition(".")[0] for alias in node.names)
@@ -59,14 +59,14 @@ def imported_names(path: Path) -> Iterator[str]:
 
 
 def test_import_contracts_hold() -> None:
-    """Nothing imports what its contract forbids. (In a process of its own: the linter turns off the loggers of the one it runs in.)"""
+    """No module imports what its contract forbids. The linter runs in a separate process, because it turns off the process's loggers."""
     command = [sys.executable, "-c", "from importlinter.cli import lint_imports_command as lint; lint()", "--no-cache", "--no-logo"]
     done = subprocess.run(command, cwd=ROOT, env=os.environ | {"PYTHONPATH": str(ROOT)}, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_every_package_has_its_contract() -> None:
-    """A package that nobody has written a contract for is found, and so is a contract that forbids too little."""
+    """Every package has a contract, and each contract forbids enough."""
     packages = {path.parent.relative_to(ROOT).parts[0] for path in our_modules() if path.parent != ROOT}
     contracts = configuration()["importlinter"]
     assert packages - {"examples"} == set(MAY_IMPORT) | BESIDES
@@ -83,7 +83,7 @@ def test_every_package_has_its_contract() -> None:
 
 
 def test_wire_needs_the_standard_library_alone() -> None:
-    """What both ends of a hop share can be used anywhere a Python runs."""
+    """The `wire` package imports nothing outside the standard library."""
     foreign = {
         f"{path.name}: {name}"
         for path in our_modules()
@@ -95,25 +95,25 @@ def test_wire_needs_the_standard_library_alone() -> None:
 
 
 def test_modules_are_short() -> None:
-    """A module is one noun, which fits into three hundred lines."""
+    """A module has at most three hundred lines."""
     long = {str(path.relative_to(ROOT)): lines for path in our_modules() if (lines := len(path.read_text().splitlines())) > MAX_LINES}
     assert {} == long
 
 
 def test_modules_say_what_they_are_for() -> None:
-    """Every module that has something in it begins with a docstring."""
+    """Every non-empty module begins with a docstring."""
     texts = {str(path.relative_to(ROOT)): path.read_text() for path in our_modules()}
     assert [] == [name for name, text in texts.items() if text.strip() and ast.get_docstring(ast.parse(text)) is None]
 
 
 def test_procfile_holds_the_three_servers() -> None:
-    """The Procfile starts each server as a person would start it alone, and nothing else."""
+    """The Procfile starts each of the three servers with the command for that server alone, and starts nothing else."""
     expected = [f"{name}: python -m {name}" for name in ("demo_llm", "saas_api", "client_server")]
     assert expected == (ROOT / "Procfile").read_text().splitlines()
 
 
 def test_no_package_registry_is_named() -> None:
-    """Where packages come from is the business of the machine that installs them, not of the repository."""
+    """No file names a package registry: the machine that installs the packages decides where they come from."""
     hosts = [
         ".".join(parts).encode()
         for parts in (("pypi", "org"), ("python" + "hosted", "org"), ("registry", "npmjs"), ("registry", "yarnpkg"))
@@ -124,7 +124,7 @@ def test_no_package_registry_is_named() -> None:
 
 @pytest.mark.parametrize("lock", ["requirements.lock", "requirements-dev.lock"])
 def test_locks_pin_everything_with_hashes(lock: str) -> None:
-    """Every requirement of a lock has one exact version and a hash, and every dependency of the project is among them."""
+    """Every requirement in a lock has an exact version and a hash, and every dependency of the project is in the lock."""
     entries = (ROOT / lock).read_text().replace("\\\n", " ").splitlines()
     assert all("==" in entry and "--hash=sha256:" in entry for entry in entries)
     pinned = {entry.partition("==")[0] for entry in entries}

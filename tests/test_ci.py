@@ -1,4 +1,4 @@
-"""With CI=true nothing is skipped in silence."""
+"""With CI=true nothing is skipped silently."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def run(folder: Path, text: str, ci: str) -> subprocess.CompletedProcess[str]:
 
 @pytest.mark.parametrize(("text", "reason"), [(SKIPPING_TEST, "no browser here"), (SKIPPING_MODULE, "no database here")])
 def test_a_skip_is_a_failure_in_ci(tmp_path: Path, text: str, reason: str) -> None:
-    """A test or a module that skips itself fails with CI=true, with its reason, and does not without."""
+    """A test or a module that skips itself fails with CI=true and shows its reason; without CI=true it is skipped."""
     outside, inside = run(tmp_path, text, "false"), run(tmp_path, text, "true")
     assert "1 skipped" in outside.stdout
     assert inside.returncode != 0
@@ -54,7 +54,7 @@ def test_a_skip_is_a_failure_in_ci(tmp_path: Path, text: str, reason: str) -> No
 
 
 def test_an_expected_failure_stays_one(tmp_path: Path) -> None:
-    """What is marked as known to fail is no skip."""
+    """A test marked as an expected failure does not count as a skip."""
     assert "1 xfailed" in run(tmp_path, SKIPPING_TEST, "true").stdout
 
 

@@ -1,4 +1,4 @@
-"""The documentation of the settings is true: every setting stands in it with its default, and nothing else does."""
+"""The documentation of the settings is correct: it lists every setting with its default, and nothing else."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ IN_WORDS = {"generated", "unset", "built in", "SQLite in `DATA_DIR`"}
 
 
 def documented() -> dict[str, tuple[str, set[str]]]:
-    """Variable → its default as written, and who reads it."""
+    """Maps each documented variable to its default as written and the servers that read it."""
     rows = [line.strip("|").split("|") for line in TABLE.read_text().splitlines() if line.startswith("| `")]
     cells = [[cell.strip() for cell in row] for row in rows]
     return {
@@ -30,7 +30,7 @@ def documented() -> dict[str, tuple[str, set[str]]]:
 
 
 def declared() -> dict[str, tuple[set[str], set[str]]]:
-    """Variable → its defaults in the code, and who reads it."""
+    """Maps each variable in the code to its defaults and the servers that read it."""
     found: dict[str, tuple[set[str], set[str]]] = {}
     for server, settings in SERVERS.items():
         for name, field in settings.model_fields.items():
@@ -49,12 +49,12 @@ def _written(value: Any, *, required: bool) -> str:
 
 
 def test_every_setting_is_documented_and_nothing_else() -> None:
-    """The same variables, read by the same servers."""
+    """The documentation and the code name the same variables, read by the same servers."""
     assert {name: readers for name, (_, readers) in documented().items()} == {name: readers for name, (_, readers) in declared().items()}
 
 
 def test_the_documented_defaults_are_the_real_ones() -> None:
-    """A default that is a value is the value in the code; one in words stands for none, or for one that is generated."""
+    """A documented value is the default in the code; a default in words means that there is none or that it is generated."""
     code = declared()
     for name, (default, _) in documented().items():
         if default == "generated":

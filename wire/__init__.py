@@ -1,5 +1,5 @@
 """What both ends of a hop agree on.
 
-Standard library only, and nothing of ours is imported here: every other package may lean on this one. Bytes go in and
-values come out; the only modules that know about an event loop are `log` (readers that wait) and `outbound`/`edge` (ASGI).
+It uses the standard library only and imports no other package of ours, so every other package may import it. Bytes go in and
+values come out. Only `log` knows about an event loop, because its readers wait.
 """

@@ -1,8 +1,8 @@
-"""Folds a stream of `chat.completion.chunk` objects into what they add up to. Pure: no I/O, no clock.
+"""Folds a stream of `chat.completion.chunk` objects into one answer. It is pure: no I/O, no clock.
 
-The format is OpenAI's (https://platform.openai.com/docs/api-reference/chat-streaming) with what its imitators send: `null` where a
-field is absent, `reasoning` for `reasoning_content`, tool calls whose id and name come once and whose later fragments carry nulls,
-chunks without choices, usage on any chunk.
+The format is OpenAI's (https://platform.openai.com/docs/api-reference/chat-streaming). The variants that its imitators send are
+accepted too: `null` for an absent field, `reasoning` for `reasoning_content`, chunks without choices, and usage on any chunk. A tool
+call may send its id and name once and carry nulls in the later fragments.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 _OBJECT = (dict, Mapping)
-"""What counts as a JSON object. A dict is told apart without asking the abstract class, which costs more than the rest of a chunk."""
+"""The types of a JSON object. `dict` comes first, since checking the abstract class costs more than the rest of a chunk."""
 
 
 @dataclass(slots=True)
 class ToolCall:
-    """One tool call. `arguments` is the raw text that its fragments add up to: JSON only if the model wrote JSON."""
+    """One tool call. `arguments` is the raw text of its fragments joined. It is JSON only if the model wrote JSON."""
 
     id: str | None = None
     name: str = ""
@@ -32,7 +32,7 @@ class ToolCall:
 
 
 class Accumulator:
-    """Content, reasoning, refusal, tool calls by index, finish reason and usage of the first choice of a stream."""
+    """Collects the first choice of a stream: content, reasoning, refusal, tool calls by index, finish reason and usage."""
 
     def __init__(self) -> None:
         self.finish_reason: str | None = None
@@ -46,7 +46,7 @@ class Accumulator:
         self._content: list[str] = []
         self._reasoning: list[str] = []
         self._refusal: list[str] = []
-        self._places: dict[int, int] = {}  # from a place in a chunk's list to the call that was last there
+        self._places: dict[int, int] = {}  # maps a position in a chunk's list to the index of the last call there
 
     @property
     def content(self) -> str:
@@ -55,16 +55,16 @@ class Accumulator:
 
     @property
     def reasoning(self) -> str:
-        """The reasoning text so far, where the model shows it."""
+        """The reasoning text so far, if the model shows it."""
         return _joined(self._reasoning)
 
     @property
     def refusal(self) -> str:
-        """The text with which the model declined, where it did."""
+        """The text of the refusal, if the model refused."""
         return _joined(self._refusal)
 
     def add(self, chunk: Mapping[str, Any]) -> None:
-        """Takes one chunk, in the order of arrival. Fields of an unexpected type are passed over."""
+        """Adds one chunk. Call it in the order of arrival. Fields of an unexpected type are ignored."""
         if self.id is None or self.model is None or self.created is None:
             self._add_head(chunk)
         usage = chunk.get("usage")
@@ -120,14 +120,14 @@ class Accumulator:
                 tool.fragments.append(arguments)
 
     def _index_without(self, id: str | None, place: int) -> int:
-        """Where a fragment without an index belongs: a new id begins a new call, and what follows in its place goes to that call."""
+        """The index for a fragment that has none. A new id begins a new call; later fragments in the same position belong to that call."""
         known = self._places.get(place)
         if known is None or (id is not None and self.tool_calls[known].id not in (None, id)):
             return max(self.tool_calls, default=-1) + 1
         return known
 
     def message(self) -> dict[str, Any]:
-        """The assistant message, as a non-streaming answer would hold it."""
+        """The assistant message, as in a non-streaming answer."""
         message: dict[str, Any] = {"role": "assistant", "content": self.content if self._content or not self.tool_calls else None}
         if self._reasoning:
             message["reasoning_content"] = self.reasoning
@@ -138,7 +138,7 @@ class Accumulator:
         return message
 
     def completion(self) -> dict[str, Any]:
-        """The `chat.completion` that the chunks add up to."""
+        """The chunks folded into one `chat.completion`."""
         return {
             "id": self.id,
             "object": "chat.completion",
@@ -150,7 +150,7 @@ class Accumulator:
 
 
 def _joined(parts: list[str]) -> str:
-    """The parts as one text. A character whose two UTF-16 halves came in two of them is one character again."""
+    """The parts as one text. If two parts hold the two UTF-16 halves of a character, the halves become one character again."""
     text = "".join(parts)
     try:
         text.encode()
@@ -160,5 +160,5 @@ def _joined(parts: list[str]) -> str:
 
 
 def _text(value: Any) -> str | None:
-    """The value if it is a string with something in it."""
+    """The value if it is a non-empty string, otherwise None."""
     return value if isinstance(value, str) and value else None

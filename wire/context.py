@@ -1,6 +1,6 @@
-"""Which request is being served: its id and its trace, on their way through every hop and into every log line.
+"""The request being served: its id and its trace, which go through every hop and into every log line.
 
-A server's edge sets both; whoever asks the hop above sends them on with `outgoing_headers`.
+A server's edge sets both. A request to the hop above carries them on, with `outgoing_headers`.
 """
 
 from __future__ import annotations
@@ -8,12 +8,12 @@ from __future__ import annotations
 from contextvars import ContextVar
 
 request_id_var: ContextVar[str | None] = ContextVar("request_id", default=None)
-"""`X-Request-Id`: the caller's own, or one that the edge has made."""
+"""`X-Request-Id`: the caller's own, or a new one from the edge."""
 traceparent_var: ContextVar[str | None] = ContextVar("traceparent", default=None)
-"""`traceparent` (https://www.w3.org/TR/trace-context/), in the same way."""
+"""`traceparent` (https://www.w3.org/TR/trace-context/): likewise the caller's own or a new one."""
 
 
 def outgoing_headers() -> dict[str, str]:
-    """`X-Request-Id` and `traceparent` of the request that is being served, for the request to the hop above."""
+    """`X-Request-Id` and `traceparent` of the current request, for the request to the hop above."""
     pairs = (("X-Request-Id", request_id_var.get()), ("traceparent", traceparent_var.get()))
     return {name: value for name, value in pairs if value is not None}

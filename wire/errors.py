@@ -1,11 +1,11 @@
-"""Every error that may cross a hop: its code, its HTTP status, and whether trying again makes sense.
+"""Every error that may cross a hop: its code, its HTTP status, and whether a retry makes sense.
 
-    WireError                       what a server answers with, or writes into a `failed` frame
+    WireError                       the error that a server answers with or writes into a `failed` frame
       .code: ErrorCode              who is at fault and why, one word
       .message                      one sentence for a person; never a secret, a stack trace or a provider's body
       .retryable                    the same request may succeed later
 
-The table of codes exists once, here; servers map exceptions of their own to it, clients map it back.
+The table of codes exists only here. Servers map their own exceptions to it, and clients map it back.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any
 
 
 class ErrorCode(Enum):
-    """A code with its HTTP status, its OpenAI-style error type, and whether it is worth trying again."""
+    """A code with its HTTP status, its OpenAI-style error type, and whether a retry makes sense."""
 
     INVALID_REQUEST = ("invalid_request", 400, "invalid_request_error", False)
     INVALID_KEY = ("invalid_key", 401, "authentication_error", False)
@@ -48,7 +48,7 @@ class ErrorCode(Enum):
 
     @classmethod
     def named(cls, code: str) -> ErrorCode:
-        """The member for a code from the wire; an unknown one, from a newer peer, reads as UPSTREAM_ERROR."""
+        """The member for a code from the wire. An unknown code, from a newer peer, becomes UPSTREAM_ERROR."""
         return _BY_CODE.get(code, cls.UPSTREAM_ERROR)
 
 
@@ -58,7 +58,7 @@ _BY_CODE = {member.code: member for member in ErrorCode}
 class WireError(Exception):
     """An error as it crosses a hop.
 
-    `status` differs from the code's own only where the table allows two (400 and 422 for `invalid_request`).
+    `status` differs from the code's own only if the specification allows two (400 and 422 for `invalid_request`).
     `retry_after` is in seconds and becomes the `Retry-After` header.
     """
 
@@ -96,12 +96,12 @@ class WireError(Exception):
         return error
 
     def to_body(self) -> bytes:
-        """The JSON body of an error response, which is also the data of a `failed` frame. ASCII: a message may hold a lone surrogate."""
+        """The JSON body of an error response, also the data of a `failed` frame. It is ASCII, since a message may hold a lone surrogate."""
         return json.dumps({"error": self.to_dict()}, separators=(",", ":")).encode()
 
     @classmethod
     def from_dict(cls, error: Any, *, status: int | None = None) -> WireError:
-        """Reads what `to_dict` wrote; anything else becomes an UPSTREAM_ERROR without a detail, never an exception."""
+        """Reads the output of `to_dict`. Any other input becomes an UPSTREAM_ERROR without details; it never raises."""
         if not isinstance(error, dict) or not isinstance(error.get("code"), str):
             return cls(ErrorCode.UPSTREAM_ERROR, "The server answered with an error of unknown form.", status=status)
         return cls(

@@ -1,4 +1,4 @@
-"""The frames of our own hops: how ids are put on and read off, and what each kind of frame looks like.
+"""The frames of our own hops: how ids are added and read, and what each kind of frame looks like.
 
 id: N + data            a chunk; N is its index in the call's log
 id: N + event: receipt  what the call cost
@@ -33,7 +33,7 @@ def numbered(index: int, frame: bytes) -> bytes:
 
 
 def is_terminal(frame: bytes) -> bool:
-    """Whether the stream ends with this frame, in order or not."""
+    """Whether this frame ends the stream, successfully or not."""
     return frame == DONE or frame.startswith(_FAILED)
 
 
@@ -43,7 +43,7 @@ def is_chunk(frame: bytes) -> bool:
 
 
 def payload(frame: bytes) -> bytes:
-    """The data of a frame of one of our own hops, which is always a single line."""
+    """The data of a frame from one of our own hops. It is always a single line."""
     start = frame.find(b"data: ")
     return frame[start + 6 : -2]
 
@@ -64,7 +64,7 @@ def failed_frame(error: WireError) -> bytes:
 
 
 def index_after(last_event_id: str | None) -> int:
-    """Where a reader goes on that sends this `Last-Event-ID`; 0 where it has none. Raises WireError INVALID_REQUEST."""
+    """The index at which a reader with this `Last-Event-ID` goes on; 0 without one. Raises WireError INVALID_REQUEST."""
     if not last_event_id:
         return 0
     if not (last_event_id.isascii() and last_event_id.isdecimal() and len(last_event_id) <= _MAX_ID_DIGITS):

@@ -1,10 +1,10 @@
-"""The log of one stream: written once, read by anyone, from any index, as often as they like.
+"""The log of one stream: written once, and read by any number of readers from any index, as often as they like.
 
 Strategy. The producer outlives its readers, so it writes into a log and not to a connection. A frame's index in the log is its
-`id` on the wire, so resuming means reading from an index. A reader takes everything that is there at once: one that fell behind
-catches up in one write instead of many. The producer never waits for a reader; the number of bytes a log may hold is its bound. How
-a stream ended is a value beside the frames, an `Ending`. Every reader meets it after the last frame. It carries the frames
-without an id (a lower hop's `hop`, and the terminal frame), which no index counts.
+`id` on the wire, so resuming means reading from an index. A reader takes all available frames at once, so a slow reader
+catches up in one write instead of many. The producer never waits for a reader; a limit on the log's bytes bounds its memory.
+An `Ending`, kept beside the frames, says how the stream ended. Every reader receives it after the last frame. It carries the frames
+that have no id: a lower hop's `hop` frame and the terminal frame.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from enum import Enum
 
 DEFAULT_MAX_LOG_BYTES = 32 * 1024 * 1024
 CLOSING_BYTES = 1024 * 1024
-"""More than the closing frames of a stream come to: a log that copies another one has room for these too."""
+"""More than the closing frames of a stream need. A log that copies another one reserves this much for them."""
 MAX_TAKE_BYTES = 256 * 1024
 
 
@@ -39,7 +39,7 @@ class Ending:
 
 
 class LogFull(Exception):
-    """The stream has reached the number of bytes its log may hold. The frames of this append were not taken."""
+    """The log has reached its limit of bytes. None of the frames of this append were added."""
 
     def __init__(self, limit: int) -> None:
         super().__init__(f"a stream log may hold {limit} bytes")
@@ -47,27 +47,27 @@ class LogFull(Exception):
 
 
 class LogEnded(Exception):
-    """An append or a second end came after the end. This is the producer's mistake."""
+    """The producer appended to, or ended, a log that had already ended. This is a bug in the producer."""
 
 
 class StreamLog:
-    """What the producer writes and readers follow. It lives in the memory of one process."""
+    """The producer writes it and readers follow it. It lives in the memory of one process."""
 
     def __init__(self, *, max_bytes: int = DEFAULT_MAX_LOG_BYTES) -> None:
         self.size = 0
-        """How many bytes the frames have together."""
+        """The total bytes of all frames."""
         self.ending: Ending | None = None
         """How the stream ended; None while it goes on."""
         self.unread_since: float | None = time.monotonic()
-        """The `time.monotonic()` at which the last reader left (or the log began); None while there is one."""
+        """The `time.monotonic()` at which the last reader left (or the log began); None while there is a reader."""
         self._frames: list[bytes] = []
         self._limit = max_bytes
         self._readers: list[Reader] = []
 
     def append(self, frames: Sequence[bytes], *, closing: bool = False) -> None:
-        """Adds whole frames at the end and wakes the readers once. Raises LogFull or LogEnded, and then takes none of them.
+        """Adds whole frames at the end and wakes the readers once. Raises LogFull or LogEnded, and then adds none of the frames.
 
-        `closing` frames belong to the stream's end (what it cost, how long it took). A full log takes these too.
+        `closing` frames belong to the stream's end (what it cost, how long it took). A full log accepts them too.
         """
         if self.ending is not None:
             raise LogEnded("the stream has ended")
@@ -84,7 +84,7 @@ class StreamLog:
                 reader.arrived()
 
     def end(self, ending: Ending) -> None:
-        """Closes the log for writing and lets readers meet the ending. Raises LogEnded the second time."""
+        """Closes the log for writing and gives readers the ending. Raises LogEnded the second time."""
         if self.ending is not None:
             raise LogEnded("the stream has ended already")
         self.ending = ending
@@ -92,7 +92,7 @@ class StreamLog:
             reader.notify()
 
     def reader(self, index: int = 0) -> Reader:
-        """A reader from this index on, which may lie beyond what is there yet. Raises ValueError below 0."""
+        """A reader from this index on. The index may lie beyond the last frame. Raises ValueError if it is negative."""
         if index < 0:
             raise ValueError("an index is not negative")
         reader = Reader(self, index)
@@ -101,7 +101,7 @@ class StreamLog:
         return reader
 
     def frames(self, start: int = 0, stop: int | None = None) -> Sequence[bytes]:
-        """The frames that are there, from `start` up to `stop`."""
+        """The frames so far, from `start` up to `stop`."""
         return self._frames[start:stop]
 
     def __len__(self) -> int:
@@ -110,7 +110,7 @@ class StreamLog:
 
     @property
     def readers(self) -> int:
-        """How many readers are in the log now."""
+        """How many readers the log has now."""
         return len(self._readers)
 
     def _leave(self, reader: Reader) -> None:
@@ -134,7 +134,7 @@ class Reader:
         self._deliver: Callable[[], bool] | None = None
 
     def take(self) -> list[bytes]:
-        """The frames from `index` on that are there now, at least one and at most about 256 KiB of them. Steps past them."""
+        """Takes the next frames and moves past them: at most about 256 KiB, but at least one frame if there is one."""
         frames = self._log._frames
         start, there = self.index, len(frames)
         if start >= there:
@@ -152,8 +152,8 @@ class Reader:
     async def wait(self, deliver: Callable[[], bool] | None = None) -> None:
         """Returns as soon as there is something to take, the log has ended, or `wake` was called.
 
-        With `deliver`, frames that arrive meanwhile do not wait until this task gets its turn: the append calls it for them. It takes
-        what one `take` gives and hands it on. While it answers True (this has gone) and nothing is left to take, the wait goes on. It must
+        With `deliver`, frames that arrive meanwhile need not wait for this task to run: the append calls `deliver` at once. It should
+        `take` once and hand the frames on. As long as it returns True (they are sent) and no frame is left, the wait goes on. It must
         not raise.
         """
         log = self._log
@@ -169,18 +169,18 @@ class Reader:
             self._woken = False
 
     def wake(self) -> None:
-        """Ends a `wait` that is under way, or else the next one, for the owner's own reasons: its client left, a ping is due."""
+        """Ends the current `wait`, or else the next one, for a reason of the owner's: its client left, or a ping is due."""
         self._woken = True
         self.notify()
 
     def notify(self) -> None:
-        """Ends a `wait` that is under way, and only that. The next one sees by itself what there is to take."""
+        """Ends the current `wait` only. The next `wait` checks for itself whether there are frames to take."""
         waiter = self._waiter
         if waiter is not None and not waiter.done():
             waiter.set_result(None)
 
     def arrived(self) -> None:
-        """There are new frames: hands them on where the wait allows it, and otherwise ends the wait."""
+        """Called when there are new frames: delivers them if the wait has a `deliver`, otherwise ends the wait."""
         waiter = self._waiter
         if waiter is None or waiter.done():
             return

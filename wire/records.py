@@ -1,7 +1,7 @@
-"""The records that cross a hop: what a call cost, how long each part of it took, what was tried on the way.
+"""The records that cross a hop: what a call cost, how long each part took, and which deployments were tried.
 
 They are JSON objects, so they are typed dictionaries: a reader gets what the writer wrote, without a copy. Money is a decimal string
-with six places, durations are microseconds on the monotonic clock of the hop that tells them.
+with six places. Durations are microseconds on the monotonic clock of the hop that reports them.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import Any, NotRequired, TypedDict
 
 
 class Usage(TypedDict):
-    """Tokens, by OpenAI's names, and what else a provider tells of them."""
+    """Token counts under OpenAI's names, with the details that a provider may add."""
 
     prompt_tokens: int
     completion_tokens: int
@@ -20,7 +20,7 @@ class Usage(TypedDict):
 
 
 class Attempt(TypedDict):
-    """One deployment that was asked for an answer, and what came of it. Times count from the call's arrival at the gateway."""
+    """One deployment that was asked for an answer, and the outcome. Times count from the call's arrival at the gateway."""
 
     model: str
     """PROVIDER/MODEL."""
@@ -31,7 +31,7 @@ class Attempt(TypedDict):
     first_token_us: int | None
     ended_us: int
     usage: Usage | None
-    """What the provider said it used; None where it said nothing."""
+    """The usage that the provider reported; None if it reported none."""
 
 
 class Receipt(TypedDict):
@@ -52,7 +52,7 @@ class Receipt(TypedDict):
 
 
 class Dwell(TypedDict):
-    """From a chunk's arrival at a hop to its departure, in microseconds."""
+    """The time from a chunk's arrival at a hop to its departure, in microseconds."""
 
     p50: int | None
     p99: int | None
@@ -60,7 +60,7 @@ class Dwell(TypedDict):
 
 
 class HopRecord(TypedDict):
-    """The times of one hop, in microseconds since the request arrived there: the data of a `hop` frame. None never happened."""
+    """The times of one hop, in microseconds since the request arrived there: the data of a `hop` frame. None means it never happened."""
 
     hop: str
     received_at: float
@@ -76,13 +76,13 @@ class HopRecord(TypedDict):
     reads: int
     dwell_us: Dwell
     arrivals_us: list[int]
-    """The first 2,048 arrivals of chunks."""
+    """When the first 2,048 chunks arrived."""
     resumed: NotRequired[bool]
-    """The hop's server was restarted in mid-answer and saw only what came after that."""
+    """The hop's server was restarted in mid-answer and saw only what came after the restart."""
 
 
 class ErrorRecord(TypedDict):
-    """What went wrong, as an error's envelope and a `failed` frame tell it."""
+    """What went wrong, as error responses and `failed` frames describe it."""
 
     type: str
     code: str

@@ -1,12 +1,12 @@
 """Server-Sent Events: bytes in, events or frames out, no I/O.
 
 Strategy. There are two readers, because there are two kinds of hop. `Decoder` reads any event stream as the WHATWG standard
-says (https://html.spec.whatwg.org/multipage/server-sent-events.html#event-stream-interpretation) and hands out events: it is
-for bytes of strangers. `FrameSplitter` reads our own hops, where every line ends in LF alone: it finds the blank lines, cuts
-there, and hands the same bytes on; that is all a relay has to know about a frame. Both bound what they hold, since a frame
-that never ends would otherwise be a memory leak with a remote control.
+says (https://html.spec.whatwg.org/multipage/server-sent-events.html#event-stream-interpretation) and returns events. It is
+for servers that are not ours. `FrameSplitter` reads our own hops, where every line ends in LF alone. It finds the blank lines, cuts
+there, and returns the same bytes; a relay need not know more about a frame. Both limit what they hold, because otherwise a peer could
+fill our memory with a frame that never ends.
 
-A frame is the bytes of one event up to and with the blank line that ends it.
+A frame is the bytes of one event, including the blank line that ends it.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 DEFAULT_MAX_FRAME_BYTES = 4 * 1024 * 1024
-_MAX_RETRY_DIGITS = 18  # beyond any sane wait, and Python refuses to read a number of some thousand digits
+_MAX_RETRY_DIGITS = 18  # longer than any sane wait; Python refuses to parse a number of several thousand digits
 
 PING = b": ping\n\n"
 DONE = b"data: [DONE]\n\n"
 
 
 class FrameTooLarge(ValueError):
-    """The peer sent more than `limit` bytes without ending the frame. `frames` are the whole ones that came before, in the same feed."""
+    """The peer sent more than `limit` bytes without ending the frame. `frames` are the whole frames before it in the same feed."""
 
     def __init__(self, limit: int, frames: Sequence[bytes] = ()) -> None:
         super().__init__(f"an event stream frame exceeds {limit} bytes")
@@ -32,10 +32,10 @@ class FrameTooLarge(ValueError):
 
 
 def encode(data: str | bytes, *, event: str | None = None, id: int | str | None = None, retry: int | None = None) -> bytes:
-    """One frame. Data of several lines becomes several `data` fields; CR and CRLF count as line ends, as they do for the reader.
+    """One frame. Data of several lines becomes several `data` fields. CR and CRLF count as line ends, as they do for the reader.
 
-    `retry` is in milliseconds. Raises ValueError where `event` or `id` holds a line end, or `id` a NUL, which no reader
-    would take as they were meant.
+    `retry` is in milliseconds. Raises ValueError if `event` or `id` holds a line end, or if `id` holds a NUL, because readers
+    would misread them.
     """
     head = b""
     for name, value in (("id", id), ("event", event), ("retry", retry)):
@@ -53,7 +53,7 @@ def encode(data: str | bytes, *, event: str | None = None, id: int | str | None 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """A dispatched event. `id` is the stream's last event id at that moment, as a browser's `lastEventId` is."""
+    """A dispatched event. `id` is the stream's last event id at that moment, like a browser's `lastEventId`."""
 
     data: str
     event: str = "message"
@@ -61,17 +61,17 @@ class Event:
 
 
 class Decoder:
-    """Reads an event stream to the letter of the standard, however its bytes are cut.
+    """Reads an event stream exactly as the standard says, however its bytes are cut.
 
-    `last_event_id` and `retry` (milliseconds, or None) hold what the stream has set so far. What follows the last
-    blank line is dropped, as the standard demands: there is no flush.
+    `last_event_id` and `retry` (milliseconds, or None) hold what the stream has set so far. Bytes after the last
+    blank line are dropped, as the standard demands, so there is no flush.
     """
 
     def __init__(self, *, max_frame_bytes: int = DEFAULT_MAX_FRAME_BYTES) -> None:
         self.last_event_id = ""
         self.retry: int | None = None
         self._limit = max_frame_bytes
-        self._held = 0  # bytes of fields already taken into the unfinished frame
+        self._held = 0  # bytes of the fields already parsed into the unfinished frame
         self._line = bytearray()
         self._after_cr = False
         self._at_start = True
@@ -98,7 +98,7 @@ class Decoder:
         return events
 
     def _lines(self, data: bytes) -> list[bytes]:
-        """Whole lines without their ends. A CR ends its line at once; the LF that may follow it belongs to the same end."""
+        """Whole lines without their line ends. A CR ends its line at once; an LF that follows it belongs to the same line end."""
         if self._after_cr and data:
             self._after_cr = False
             if data[:1] == b"\n":
@@ -143,19 +143,19 @@ class Decoder:
 
 
 class FrameSplitter:
-    """Cuts the bytes of one of our own hops into whole frames and decodes nothing.
+    """Cuts the bytes of one of our own hops into whole frames, without decoding them.
 
-    Joined together, the frames are the bytes that were fed, up to the unfinished tail, which is `pending`.
+    The frames joined, followed by the unfinished tail (`pending`), are exactly the bytes that were fed.
     """
 
     def __init__(self, *, max_frame_bytes: int = DEFAULT_MAX_FRAME_BYTES) -> None:
         self._limit = max_frame_bytes
         self._tail = bytearray()
-        self._scanned = 0  # no blank line begins before this place in the tail
+        self._scanned = 0  # no blank line begins before this position in the tail
 
     @property
     def pending(self) -> bytes:
-        """The bytes that no frame has taken yet."""
+        """The bytes of the unfinished frame."""
         return bytes(self._tail)
 
     def feed(self, data: bytes) -> list[bytes]:
@@ -163,7 +163,7 @@ class FrameSplitter:
         if not self._tail:
             end = data.find(b"\n\n")
             if end >= 0 and end == len(data) - 2 and len(data) <= self._limit:
-                return [data]  # by far the commonest read: one whole frame
+                return [data]  # by far the most common read: one whole frame
         self._tail += data
         if self._tail.find(b"\n\n", self._scanned) < 0:
             self._scanned = max(0, len(self._tail) - 1)

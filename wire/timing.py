@@ -1,10 +1,10 @@
-"""When what happened at one hop: the marks that become its `hop` frame.
+"""The times of events at one hop: the marks that become its `hop` frame.
 
-Every duration is in microseconds since the request arrived, on one monotonic clock of one process. Clocks of two processes are
-never subtracted; `received_at` (Unix seconds) is there for people to read.
+Every mark is in microseconds since the request arrived, on the monotonic clock of one process. Clocks of two processes are
+never subtracted; `received_at` (Unix seconds) is only for people to read.
 
-A chunk's dwell is the time from its arrival at the hop to its first departure, counted from the moment a reader was there to take
-it: a closed tab is not a slow hop.
+A chunk's dwell is the time from its arrival at the hop to its first departure. If no reader was there when it arrived, the dwell counts
+from the moment one came: a closed tab is not a slow hop.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ now_ns = time.perf_counter_ns
 class HopMarks:
     """The marks of one stream at one hop.
 
-    The inward side calls `sent`, `headers` and `arrived`; the outward side calls `departed`. Both may run on after each
-    other: departures of frames that have left before (a resumed reader) change nothing.
+    The inward side calls `sent`, `headers` and `arrived`; the outward side calls `departed`. Either side may go on when the other has
+    ended. If a resumed reader is sent frames that left before, nothing changes.
     """
 
     __slots__ = (
@@ -58,15 +58,15 @@ class HopMarks:
         self._dwell = array("q")
 
     def sent(self) -> None:
-        """The request to the hop above is about to leave."""
+        """Marks that the request to the hop above is about to leave."""
         self.sent_at = now_ns()
 
     def headers(self) -> None:
-        """The response's headers from the hop above are here."""
+        """Marks that the response headers from the hop above have arrived."""
         self.headers_at = now_ns()
 
     def arrived(self, chunks: int, size: int) -> None:
-        """One read brought `size` bytes, which completed this many chunks."""
+        """Marks a read of `size` bytes that completed this many chunks."""
         self.reads += 1
         self.bytes += size
         if chunks == 1:
@@ -75,10 +75,10 @@ class HopMarks:
             self._arrivals.extend([now_ns()] * chunks)
 
     def departed(self, upto: int, since: int, at: int | None = None) -> None:
-        """The frames before index `upto` have been written out to a reader that was there from `since` (`now_ns`) on.
+        """Marks that the frames before index `upto` were written to a reader that has been there since `since` (`now_ns`).
 
-        `at` is when they were handed over, where that was before now: a reader below may have them before the writer's own next step,
-        and its wait must contain ours.
+        Pass `at` if the frames were handed over before now. The reader below may have them before the writer's next step runs, and
+        its wait must contain ours.
         """
         arrivals, dwell = self._arrivals, self._dwell
         done, upto = len(dwell), min(upto, len(arrivals))
@@ -99,7 +99,7 @@ class HopMarks:
         return None if mark is None else (mark - self._received) // 1000
 
     def to_dict(self) -> HopRecord:
-        """The data of the `hop` frame. Marks that never happened are None; percentiles are by nearest rank."""
+        """The data of the `hop` frame. Marks that were never set are None; percentiles are by nearest rank."""
         arrivals = self._arrivals
         record: HopRecord = {
             "hop": self.hop,
@@ -126,7 +126,7 @@ class HopMarks:
         return (now_ns() - self._received) // 1000
 
     def arrival_us(self, index: int) -> int | None:
-        """When the chunk of this index arrived; None for one that has not."""
+        """When the chunk of this index arrived; None if it has not arrived."""
         return self._us(self._arrivals[index]) if index < len(self._arrivals) else None
 
     @property
@@ -135,7 +135,7 @@ class HopMarks:
         return self._us(self._arrivals[0]) if self._arrivals else None
 
     def server_timing(self) -> str:
-        """The same, in short, as the value of a `Server-Timing` header (https://www.w3.org/TR/server-timing/; milliseconds)."""
+        """A short form for a `Server-Timing` header, in milliseconds (https://www.w3.org/TR/server-timing/)."""
         total = (now_ns() - self._received) / 1e6
         parts = [f"{self.hop};dur={total:.3f}"]
         if self.sent_at is not None and self._arrivals:

@@ -1,1 +1,1 @@
-"""Tests of the benchmarks' own parts: what measures and what misbehaves must itself be right."""
+"""Tests of the benchmarks' own parts: the load generator, the scripted provider and the report."""

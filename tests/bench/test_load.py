@@ -1,4 +1,4 @@
-"""The load generator tells what it saw, and what it did not see."""
+"""The load generator reports what it saw and what was missing."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ def provider(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Provider]:
 
 
 async def outcome(provider: Provider, behaviour: str, *, gap_ms: float = 1, scripted_gap_ms: float = 1, timeout_s: float = 20) -> Outcome:
-    """Four streams of 12 chunks."""
+    """The outcome of four streams of 12 chunks."""
     messages = [{"role": "user", "content": f"12 {scripted_gap_ms} 0"}]
     body = {"model": f"bench+{behaviour}", "stream": True, "messages": messages}
     return await run(Load(provider.port, "/v1/chat/completions", body, streams=2, batches=2, chunks=12, gap_ms=gap_ms, timeout_s=timeout_s))
 
 
 async def test_whole_streams(provider: Provider) -> None:
-    """Streams that come whole have all their chunks, positive delays, and no complaint."""
+    """Complete streams have all their chunks, positive delays, and no complaint."""
     seen = await outcome(provider, "stamp", gap_ms=1000)
     assert (48, 0, 0, "") == (seen.chunks, seen.lost, seen.stalled, seen.complaint)
     assert 0 < seen.delay_p50 <= seen.delay_p99 <= seen.delay_max
@@ -32,7 +32,7 @@ async def test_whole_streams(provider: Provider) -> None:
 
 
 async def test_late_chunks_are_stalls(provider: Provider) -> None:
-    """A chunk that comes later than twice the promised gap makes its stream a stalled one."""
+    """A stream counts as stalled if a chunk comes later than twice the promised gap."""
     seen = await outcome(provider, "stamp", gap_ms=10, scripted_gap_ms=40)
     assert (0, 4) == (seen.lost, seen.stalled)
 
@@ -45,6 +45,6 @@ async def test_missing_chunks_are_lost(provider: Provider) -> None:
 
 
 async def test_silence_ends_the_measurement(provider: Provider) -> None:
-    """A stream without an end is given up after its time, as a stalled one."""
+    """A stream without an end is abandoned after the timeout and counts as stalled."""
     seen = await outcome(provider, "hang", timeout_s=0.3)
     assert (48, 4) == (seen.lost, seen.stalled)

@@ -1,4 +1,4 @@
-"""The scripted provider does what its script says: all other tests of faults rest on it."""
+"""The scripted provider does what its script says. All other tests of faults depend on this."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def url(provider: Provider) -> str:
     ],
 )
 async def test_text_before_the_end(provider: Provider, behaviour: str, script: str, text: str) -> None:
-    """Each behaviour writes its text up to where it breaks off."""
+    """Each behaviour writes its text up to the point where it breaks off."""
     async with open_stream(url(provider), body=request(behaviour, script)) as stream:
         got = ""
         async for frame in stream:
@@ -58,7 +58,7 @@ async def test_text_before_the_end(provider: Provider, behaviour: str, script: s
 
 @pytest.mark.parametrize(("behaviour", "ends", "done"), [("text", True, True), ("no-done", True, False), ("drop", False, False)])
 async def test_how_a_body_ends(provider: Provider, behaviour: str, ends: bool, done: bool) -> None:
-    """A body that is cut, one that merely ends, and one that ends with [DONE] can be told apart."""
+    """A body that is cut, one that ends without [DONE], and one that ends with [DONE] can be told apart."""
     async with open_stream(url(provider), body=request(behaviour)) as stream:
         body = await stream.read_all()
         assert (ends, done) == (stream.complete, body.endswith(b"data: [DONE]\n\n"))
@@ -66,7 +66,7 @@ async def test_how_a_body_ends(provider: Provider, behaviour: str, ends: bool, d
 
 @pytest.mark.parametrize("status", [401, 429, 500, 503])
 async def test_error_status(provider: Provider, status: int) -> None:
-    """A status behaviour answers with that status, and says when to come back where that makes sense."""
+    """A status behaviour answers with that status, and with `Retry-After` if a retry makes sense."""
     async with open_stream(url(provider), body=request(f"status-{status}")) as stream:
         body = json.loads(await stream.read_all())
         assert (status, status) == (stream.status, body["error"]["code"])
@@ -74,7 +74,7 @@ async def test_error_status(provider: Provider, status: int) -> None:
 
 
 async def test_flaky_recovers_per_user(provider: Provider) -> None:
-    """The first two requests of one user fail, whatever other users do."""
+    """The first two requests of each user fail, whatever other users do."""
     statuses = []
     for user in ("ada", "ada", "bob", "ada"):
         async with open_stream(url(provider), body=request("flaky-2", user=user)) as stream:
@@ -83,7 +83,7 @@ async def test_flaky_recovers_per_user(provider: Provider) -> None:
 
 
 async def test_crlf_noise(provider: Provider) -> None:
-    """The CRLF behaviour has comments, ids and retry fields, and no line that ends in LF alone."""
+    """The CRLF behaviour sends comments, ids and retry fields, and no line that ends in LF alone."""
     async with open_stream(url(provider), body=request("crlf")) as stream:
         body = await stream.read_all()
     assert body.count(b"\n") == body.count(b"\r\n")
@@ -91,7 +91,7 @@ async def test_crlf_noise(provider: Provider) -> None:
 
 
 async def test_tool_call_fragments(provider: Provider) -> None:
-    """A tool call's arguments come in fragments, and only the first one has the id."""
+    """A tool call's arguments come in fragments, and only the first fragment has the id."""
     async with open_stream(url(provider), body=request("tools")) as stream:
         frames = [frame async for frame in stream if '"tool_calls":[' in frame.data]
     calls = [frame.json()["choices"][0]["delta"]["tool_calls"][0] for frame in frames]
@@ -101,7 +101,7 @@ async def test_tool_call_fragments(provider: Provider) -> None:
 
 @pytest.mark.timing
 async def test_pace(provider: Provider) -> None:
-    """Chunks leave as far apart as the script says, after the time to the first one."""
+    """The first chunk and the gaps between chunks come at the times in the script."""
     async with open_stream(url(provider), body=request("stamp", "6 40 100")) as stream:
         stamps = [int(frame.json()["choices"][0]["delta"]["content"].strip(" @")) async for frame in stream if " @" in frame.data]
     gaps = [(b - a) / 1e6 for a, b in itertools.pairwise(stamps)]
@@ -110,7 +110,7 @@ async def test_pace(provider: Provider) -> None:
 
 
 async def test_a_reader_that_leaves_is_noticed(provider: Provider) -> None:
-    """A reader's leaving counts as a cancellation, with the time at which the socket closed."""
+    """When a reader leaves, the provider counts a cancellation and notes when the socket closed."""
     before = await asyncio.to_thread(provider.wait_for, lambda stats: stats["open"] == 0)
     async with open_stream(url(provider), body=request("stall")) as stream:
         await stream.read_frames(3)
@@ -122,7 +122,7 @@ async def test_a_reader_that_leaves_is_noticed(provider: Provider) -> None:
 
 
 async def test_without_a_stream(provider: Provider) -> None:
-    """Where no stream is asked for, the same text comes in one JSON answer, with its usage."""
+    """Without streaming, the same text comes in one JSON answer with its usage."""
     async with open_stream(url(provider), body=request("text", "12 0 0", stream=False)) as stream:
         answer = json.loads(await stream.read_all())
     assert answer["choices"][0]["message"]["content"] == expected_text(12)
@@ -137,7 +137,7 @@ def test_it_remembers_the_last_request(provider: Provider) -> None:
 
 
 def test_servers_end_with_their_context(tmp_path: Path) -> None:
-    """A server of the tests is gone after its context, and can be started again on the same port."""
+    """A test server has ended when its context ends, and can start again on the same port."""
     server = Provider(tmp_path)
     ran = []
     for _ in range(2):

@@ -13,14 +13,14 @@ from tests.web.conftest import ARGUMENTS
 
 @pytest.fixture(scope="session")
 def chain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chain]:
-    """The chain that these tests share, with little patience for a silent provider."""
+    """The chain that these tests share, with short timeouts for a silent provider."""
     with Chain(tmp_path_factory.mktemp("chain"), timeout_first_byte_s=1.5, timeout_idle_s=1.5) as shared:
         yield shared
 
 
 @pytest.fixture(scope="module")
 def browser(chromium: str) -> Iterator[Browser]:
-    """A Chromium of this module's own."""
+    """A Chromium for this module only."""
     with sync_playwright() as playwright:
         running = playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS)
         yield running
@@ -29,7 +29,7 @@ def browser(chromium: str) -> Iterator[Browser]:
 
 @pytest.fixture
 def open_page(browser: Browser) -> Iterator[Callable[[str], Page]]:
-    """Opens an address in a tab with a session of its own; the test fails if anything there breaks the policy or throws."""
+    """Opens an address in a tab with its own session. The test fails if a script breaks the content policy or throws."""
     complaints: list[str] = []
     contexts = []
 

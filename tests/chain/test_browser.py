@@ -1,4 +1,4 @@
-"""A person at the page, with the whole chain behind it: three real servers, a real browser, and a provider that is told what to do."""
+"""A person at the page, with the whole chain behind it: a real browser, real servers, and a scripted provider."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.browser
 
 OpenPage = Callable[[str], Page]
 CLOCK_STEP_NS = 100_000
-"""`performance.now()` shows whole steps of 0.1 ms, and so does not tell the last of them."""
+"""`performance.now()` counts in steps of 0.1 ms, so it may be this much behind."""
 
 
 def send(page: Page, message: str, *, group: str = "text") -> None:
@@ -33,17 +33,17 @@ def ended(page: Page, state: str = "finished") -> str:
     """The last answer's text as the model wrote it, once the answer is in this state."""
     article = page.locator("article").last
     expect(article).to_have_attribute("data-state", state, timeout=30_000)
-    expect(article.locator("[data-role=live]")).to_have_count(0)  # the stored answer has taken the place of the streamed one
+    expect(article.locator("[data-role=live]")).to_have_count(0)  # the stored answer has replaced the streamed one
     return str(article.locator("template[data-role=source]").evaluate("element => element.content.textContent"))
 
 
 def shown(page: Page) -> str:
-    """What of the last answer can be read on the screen, with white space folded."""
+    """The visible text of the last answer, with white space folded."""
     return " ".join(page.locator("[data-role=content]").last.inner_text().split())
 
 
 def watch_growth(page: Page) -> None:
-    """Begins to note the lengths that the last answer's text has had."""
+    """Starts recording the lengths of the last answer's text."""
     page.evaluate(
         """() => {
           window.lengths = new Set();
@@ -54,7 +54,7 @@ def watch_growth(page: Page) -> None:
 
 
 def timing(page: Page, hops: int = 3) -> dict[str, Any]:
-    """What the middle tier keeps of the last turn's times, once it has those of so many hops; the browser's own come last."""
+    """The times of the last turn that the middle tier has stored, once it has those of `hops` hops. The browser's come last."""
     turn = page.locator("article").last.get_attribute("data-turn-id")
     record: dict[str, Any] = {}
     for _ in range(100):
@@ -66,7 +66,7 @@ def timing(page: Page, hops: int = 3) -> dict[str, Any]:
 
 
 def test_the_text_grows_while_it_is_written(chain: Chain, open_page: OpenPage) -> None:
-    """The answer appears in many steps and ends as the model wrote it, with its times beside it."""
+    """The answer grows in many steps and ends as the model wrote it, with its times beside it."""
     page = open_page(chain.url)
     watch_growth(page)
     send(page, "40 20 100")
@@ -76,7 +76,7 @@ def test_the_text_grows_while_it_is_written(chain: Chain, open_page: OpenPage) -
 
 
 def test_without_streaming_it_comes_at_once(chain: Chain, open_page: OpenPage) -> None:
-    """With the switch off nothing is seen until everything is."""
+    """With the switch off, nothing is shown until the whole answer is there."""
     page = open_page(chain.url)
     page.get_by_label("Streaming").uncheck(force=True)
     watch_growth(page)
@@ -88,10 +88,10 @@ def test_without_streaming_it_comes_at_once(chain: Chain, open_page: OpenPage) -
 
 
 def clicked_ns(page: Page) -> int:
-    """When the page saw the first click after `watch_clicks`, by `time.perf_counter_ns`: at that time or earlier, never later.
+    """When the page saw the first click after `watch_clicks`, on the clock of `time.perf_counter_ns`. It may be too early, never too late.
 
-    Both clocks are this machine's CLOCK_MONOTONIC with another zero. A reading of the page's that lies between two of ours says that the
-    page's zero is not before the first one less that reading; of many such bounds the highest one is the tightest.
+    Both clocks are this machine's CLOCK_MONOTONIC with different zeros. If we read our clock and then the page's, the page's zero
+    is not before our reading less the page's. Of many such lower bounds, the highest is the closest.
     """
     zero_ns = 0
     for _ in range(50):
@@ -102,12 +102,12 @@ def clicked_ns(page: Page) -> int:
 
 
 def watch_clicks(page: Page) -> None:
-    """Begins to note when the page sees a click, before any other listener does."""
+    """Starts recording when the page sees a click, before any other listener runs."""
     page.evaluate("addEventListener('click', () => (window.clickedAt ??= performance.now()), { capture: true })")
 
 
 def stopped_within_ms(chain: Chain, page: Page) -> float:
-    """Presses Stop; the milliseconds from the click in the page to the moment the provider's socket was closed."""
+    """Presses Stop and returns the milliseconds from the click in the page to the closing of the provider's socket."""
     before = chain.provider.stats()["cancelled"]
     watch_clicks(page)
     page.get_by_role("button", name="Stop", exact=True).click()
@@ -117,7 +117,7 @@ def stopped_within_ms(chain: Chain, page: Page) -> float:
 
 @pytest.mark.timing
 def test_stop_keeps_what_came_and_stops_the_model(chain: Chain, open_page: OpenPage) -> None:
-    """Within 200 ms the provider has lost its reader; the answer stays as far as it came, with its receipt."""
+    """Within 200 ms of Stop the provider's socket is closed, and the text so far stays with its receipt."""
     page = open_page(chain.url)
     send(page, "500 20 0")
     expect(page.locator("[data-role=content]").last).to_contain_text("Every chunk")
@@ -133,7 +133,7 @@ def test_stop_keeps_what_came_and_stops_the_model(chain: Chain, open_page: OpenP
 
 @pytest.mark.timing
 def test_stop_from_one_of_six_tabs(chain: Chain, open_page: OpenPage) -> None:
-    """With all six connections of the browser taken by the answer, Stop is as quick, and every tab shows the same end."""
+    """Stop is as quick if the answer takes all six connections of the browser, and every tab shows the same end."""
     page = open_page(chain.url)
     send(page, "500 20 0")
     page.wait_for_url("**/c/*")
@@ -149,7 +149,7 @@ def test_stop_from_one_of_six_tabs(chain: Chain, open_page: OpenPage) -> None:
 
 
 def test_stop_before_the_first_token(chain: Chain, open_page: OpenPage) -> None:
-    """A model that says nothing can be stopped, streaming or not."""
+    """A silent model can be stopped, with and without streaming."""
     page = open_page(chain.url)
     for streaming in (True, False):
         page.get_by_label("Streaming").set_checked(streaming, force=True)
@@ -168,7 +168,7 @@ def test_stop_before_the_first_token(chain: Chain, open_page: OpenPage) -> None:
 
 
 def test_a_reload_in_mid_answer(chain: Chain, open_page: OpenPage) -> None:
-    """Reloading, twice, loses nothing: the page comes back in mid-answer and ends with the whole text."""
+    """Two reloads lose nothing: the page comes back in mid-answer and ends with the whole text."""
     page = open_page(chain.url)
     send(page, "100 20 0")
     for _ in range(2):
@@ -179,7 +179,7 @@ def test_a_reload_in_mid_answer(chain: Chain, open_page: OpenPage) -> None:
 
 
 def test_a_closed_tab_does_not_stop_the_answer(chain: Chain, open_page: OpenPage) -> None:
-    """Whoever comes back finds the whole answer in the conversation."""
+    """After the tab was closed, the whole answer is in the conversation when the person comes back."""
     page = open_page(chain.url)
     send(page, "60 20 0")
     expect(page.locator("[data-role=content]").last).to_contain_text("Every chunk")
@@ -193,7 +193,7 @@ def test_a_closed_tab_does_not_stop_the_answer(chain: Chain, open_page: OpenPage
 
 @pytest.mark.timeout(400)
 def test_a_killed_middle_tier_goes_on(make_chain: Callable[..., Chain], open_page: OpenPage) -> None:
-    """kill -9 in mid-answer, a restart, and the page, which nobody touched, ends with the text byte for byte; twenty times."""
+    """After kill -9 in mid-answer and a restart, the untouched page ends with the exact text, twenty times in a row."""
     chain = make_chain()
     page = open_page(chain.url)
     for _ in range(20):
@@ -207,7 +207,7 @@ def test_a_killed_middle_tier_goes_on(make_chain: Callable[..., Chain], open_pag
 
 
 def test_the_waterfall_adds_up(chain: Chain, open_page: OpenPage) -> None:
-    """One click opens it; each hop's wait contains the next one's."""
+    """One click opens the waterfall, and each hop's wait contains the next hop's."""
     page = open_page(chain.url)
     send(page, "30 20 150")
     ended(page)
@@ -223,14 +223,14 @@ def test_the_waterfall_adds_up(chain: Chain, open_page: OpenPage) -> None:
 
 
 def figure(page: Page, name: str) -> float:
-    """A time of the last answer's line, in milliseconds."""
+    """A time in the last answer's latency line, in milliseconds."""
     found = re.search(rf"([\d.]+) (ms|s) {name}", page.locator("[data-role=summary] .figures").last.inner_text())
     assert found is not None
     return float(found[1]) * (1000 if found[2] == "s" else 1)
 
 
 def test_a_silence_before_the_failure_is_in_the_figures(chain: Chain, open_page: OpenPage) -> None:
-    """The total runs to the failure, the waterfall tells and draws the silence, and its first token is the line's; after a reload too."""
+    """The total runs to the failure, and the waterfall shows the silence and the line's first-token time, also after a reload."""
     page = open_page(chain.url)
     send(page, "20 5 5", group="stall")
     ended(page, "failed")
@@ -253,7 +253,7 @@ def test_a_silence_before_the_failure_is_in_the_figures(chain: Chain, open_page:
     ("group", "chunks"), [("status-500", 0), ("status-429", 0), ("hang", 0), ("stall", 10), ("drop", 10), ("bad-json", 10)]
 )
 def test_an_error_says_so_and_can_be_tried_again(chain: Chain, open_page: OpenPage, group: str, chunks: int) -> None:
-    """What came stays on the screen with what went wrong beside it; trying again asks again, and the next message works."""
+    """The text so far stays beside the error, trying again asks again, and the next message works."""
     page = open_page(chain.url)
     send(page, "20 5 5", group=group)
     assert ended(page, "failed") == expected_text(chunks)
@@ -268,7 +268,7 @@ def test_an_error_says_so_and_can_be_tried_again(chain: Chain, open_page: OpenPa
 
 
 def test_hostile_text_stays_text(chain: Chain, open_page: OpenPage) -> None:
-    """HTML and script in a message, echoed by the model as its Markdown, neither run nor break the page, live or after a reload."""
+    """HTML and scripts that the model echoes do not run and do not break the page, live or after a reload."""
     page = open_page(chain.url)
     hostile = (
         "<script>window.pwned = 1</script><img src=x onerror='window.pwned = 2'> [click](javascript:window.pwned=3) "
@@ -288,7 +288,7 @@ def test_hostile_text_stays_text(chain: Chain, open_page: OpenPage) -> None:
 
 
 def test_without_javascript(chain: Chain, browser: Any) -> None:
-    """The form posts, the page comes back with the answer, and shows it when it is there."""
+    """Without JavaScript, the form posts, and the page shows the answer once it is there."""
     context = browser.new_context(java_script_enabled=False)
     page = context.new_page()
     page.goto(chain.url)

@@ -1,4 +1,4 @@
-"""What the servers write, conversations and hashed keys, is for their owner's eyes alone."""
+"""Only their owner can read the files that the servers write, with conversations and hashed keys."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ pytestmark = pytest.mark.sqlite
 
 @pytest.fixture
 def open_umask() -> Iterator[None]:
-    """Processes that would let everyone read what they write."""
+    """A umask that would let everyone read new files."""
     before = os.umask(0)
     yield
     os.umask(before)
 
 
 def modes(folder: Path) -> dict[str, int]:
-    """The permissions of each file in a folder."""
+    """The permissions of each file in a folder, by name."""
     return {path.name: path.stat().st_mode & 0o777 for path in folder.iterdir()}
 
 
 def files(*names: str) -> dict[str, int]:
-    """Each of these, with what lies beside a database that is in use."""
+    """These files with private permissions, plus the files beside a database in use."""
     return dict.fromkeys(("credentials.env", *(f"{name}.db{ending}" for name in names for ending in ("", "-wal", "-shm"))), 0o600)
 
 
 @pytest.mark.usefixtures("open_umask")
 def test_new_files_are_private(tmp_path: Path) -> None:
-    """The databases with their logs, the credentials, and the directory, whatever the umask."""
+    """The databases with their logs, the credentials and the directory are private, whatever the umask."""
     with Chain(tmp_path / "chain", env={"LOG_LEVEL": "WARNING"}) as chain:
         assert chain.client_server.request("POST", "/api/chat", {"message": "3 1 1"})[0] == 200
         assert modes(chain.data_dir) == files("saas_api", "client_server")
@@ -44,7 +44,7 @@ def test_new_files_are_private(tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("open_umask")
 def test_old_files_are_made_private_and_kept(tmp_path: Path) -> None:
-    """A database from before this was so, open to others and not ended in order, is closed to them at the next start, which says so."""
+    """An old database that others could read and that was not closed properly becomes private at the next start, which says so."""
     with Chain(tmp_path / "chain", env={"LOG_LEVEL": "WARNING"}) as chain:
         assert chain.client_server.request("POST", "/api/chat", {"message": "3 1 1"})[0] == 200
         for server in (chain.client_server, chain.saas_api):

@@ -1,4 +1,4 @@
-"""Both servers bound what they take in before a request has begun."""
+"""Both servers limit what they read before a request has begun."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.support.chain import Chain
 
 @pytest.mark.parametrize("name", ["saas_api", "client_server"])
 def test_a_head_that_is_too_large(chain: Chain, name: str) -> None:
-    """431, and the server goes on serving others."""
+    """A head that is too large gets a 431, and the server goes on serving others."""
     server = getattr(chain, name)
     connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=20)
     try:
@@ -24,7 +24,7 @@ def test_a_head_that_is_too_large(chain: Chain, name: str) -> None:
 
 @pytest.mark.parametrize("name", ["saas_api", "client_server"])
 def test_there_are_no_web_sockets(chain: Chain, name: str) -> None:
-    """Nothing gets past the edge by another protocol."""
+    """A WebSocket request cannot get past the edge."""
     upgrade = {
         "Connection": "Upgrade",
         "Upgrade": "websocket",

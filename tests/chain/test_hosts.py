@@ -1,4 +1,4 @@
-"""Every server refuses requests under a name that is not its own: a page of another site cannot reach it by DNS rebinding."""
+"""Every server refuses requests under a host name that is not its own, so another site's page cannot reach it by DNS rebinding."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.support.server import Server
 
 
 def ask(server: Server, host: str, method: str = "GET", path: str = "/", body: Any = None, **headers: str) -> tuple[int, str]:
-    """The status and the body of the answer to a request under this name."""
+    """The status and body of the answer to a request under this host name."""
     connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=20)
     try:
         connection.request(method, path, None if body is None else json.dumps(body), {"Host": host} | headers)
@@ -25,13 +25,13 @@ def ask(server: Server, host: str, method: str = "GET", path: str = "/", body: A
 
 
 def refused(answer: tuple[int, str]) -> bool:
-    """Whether this is the refusal of a name."""
+    """Whether this answer refuses the host name."""
     status, body = answer
     return status == 400 and json.loads(body)["error"]["code"] == "invalid_request" and "ALLOWED_HOSTS" in body
 
 
 def test_a_page_of_another_site_cannot_spend_the_owners_credits(chain: Chain) -> None:
-    """Its name resolves to us, its origin is that name, and its request is JSON: nothing is asked of the model."""
+    """A JSON request from a site whose name resolves to our server is refused, and the model is not asked."""
     host = f"evil.example:{chain.client_server.port}"
     json_headers = {"Origin": f"http://{host}", "Content-Type": "application/json"}
     before = chain.provider.stats()["requests"]
@@ -52,7 +52,7 @@ def test_every_server_has_names(demo_chain: Chain) -> None:
 
 @pytest.mark.parametrize("make", [client_server, saas_api, demo_llm])
 def test_allowed_hosts_reaches_every_server(tmp_path: Path, make: Any) -> None:
-    """A name that is added is served, and nothing is said at the start."""
+    """A name in ALLOWED_HOSTS is served, and no warning is printed at the start."""
     env = {"DATA_DIR": str(tmp_path / "data"), "HOST": "0.0.0.0", "ALLOWED_HOSTS": "chat.example.com, *.internal", "LOG_LEVEL": "WARNING"}
     with make(tmp_path / "server", env) as server:
         assert [200, 200] == [ask(server, host, path="/health")[0] for host in ("chat.example.com:443", "saas-api.internal")]
@@ -62,7 +62,7 @@ def test_allowed_hosts_reaches_every_server(tmp_path: Path, make: Any) -> None:
 
 @pytest.mark.parametrize("make", [client_server, saas_api, demo_llm])
 def test_a_server_on_all_addresses_says_what_to_set(tmp_path: Path, make: Any) -> None:
-    """One line at the start; until then it answers to loopback names alone."""
+    """A server on all addresses prints one line at the start and answers only to loopback names until a name is set."""
     env = {"DATA_DIR": str(tmp_path / "data"), "HOST": "0.0.0.0", "LOG_LEVEL": "WARNING"}
     with make(tmp_path / "server", env) as server:
         (line,) = server.stderr.splitlines()

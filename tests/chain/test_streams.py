@@ -1,4 +1,4 @@
-"""A chunk's way through both hops: when it arrives, that none is lost, and what every hop says of itself."""
+"""Chunks on their way through both hops: they arrive on time, none is lost, and every hop reports its times."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ def ask(script: str, group: str = "text") -> dict[str, str]:
 
 
 def cookie(stream: Stream) -> dict[str, str]:
-    """The session that the answer brought."""
+    """The session cookie from the response."""
     return {"Cookie": stream.headers["set-cookie"].partition(";")[0]}
 
 
 def check_wire(stream: Stream) -> None:
-    """Headers as they must be, ids without gaps, one terminal frame without an id."""
+    """Checks the headers, ids without gaps, and one terminal frame without an id."""
     assert stream.headers["content-type"] == "text/event-stream; charset=utf-8"
     assert stream.headers["cache-control"] == "no-cache, no-transform"
     assert stream.headers["x-accel-buffering"] == "no"
@@ -39,7 +39,7 @@ def check_wire(stream: Stream) -> None:
 
 @pytest.mark.timing
 async def test_pace_at_the_far_end(chain: Chain) -> None:
-    """What is written 100 ms apart arrives 100 ms apart at every hop, each chunk at most 20 ms after it was written."""
+    """Chunks written 100 ms apart arrive 100 ms apart at every hop, each at most 20 ms after it was written."""
     gateway = {"model": "stamp", "stream": True, "messages": [{"role": "user", "content": "12 100 50"}]}
     ways: list[tuple[str, dict[str, Any], dict[str, str]]] = [
         (f"{chain.provider.url}/v1/chat/completions", gateway | {"model": "bench+stamp"}, {}),
@@ -53,7 +53,7 @@ async def test_pace_at_the_far_end(chain: Chain) -> None:
 
 
 async def _lateness(url: str, body: dict[str, Any], headers: dict[str, str]) -> tuple[float, float]:
-    """The longest that a chunk took from its writing, and how far a gap strayed from 100 ms; both in milliseconds."""
+    """The longest delay of a chunk since it was written, and the largest deviation of a gap from 100 ms, both in milliseconds."""
     async with open_stream(url, body=body, headers=headers) as stream:
         await stream.read_all()
     chunks = [frame for frame in stream.frames if "@" in frame.data]
@@ -64,7 +64,7 @@ async def _lateness(url: str, body: dict[str, Any], headers: dict[str, str]) -> 
 
 
 async def test_the_middle_tier_forwards_frames_untouched(chain: Chain) -> None:
-    """What the gateway wrote is what the reader gets, byte for byte; the lower hop stands before the end, without an id."""
+    """The reader gets the gateway's bytes unchanged, and the lower hop's frame comes before the end, without an id."""
     async with open_stream(f"{chain.url}/api/chat/stream", body=ask("20 3 3")) as stream:
         await stream.read_all()
     check_wire(stream)
@@ -82,7 +82,7 @@ async def test_the_middle_tier_forwards_frames_untouched(chain: Chain) -> None:
 
 
 async def test_cut_and_resumed_over_two_hops(chain: Chain) -> None:
-    """Two hundred readers, cut at random places again and again, end with the provider's text, byte for byte."""
+    """Two hundred readers that are cut again and again at random places end with the provider's exact text."""
     chance = random.Random(5)
 
     async def one() -> None:
@@ -106,7 +106,7 @@ async def test_cut_and_resumed_over_two_hops(chain: Chain) -> None:
 
 
 async def test_a_killed_middle_tier_resumes_to_the_same_bytes(make_chain: Callable[..., Chain]) -> None:
-    """After kill -9 in mid-answer the next process has the whole stream, the frames the first one sent included."""
+    """After kill -9 in mid-answer, the next process has the whole stream, including the frames that the first one sent."""
     chain = make_chain()
     async with open_stream(f"{chain.url}/api/chat/stream", body=ask("60 20 0")) as stream:
         session, turn = cookie(stream), stream.headers["x-turn-id"]
@@ -123,7 +123,7 @@ async def test_a_killed_middle_tier_resumes_to_the_same_bytes(make_chain: Callab
 
 
 async def test_a_killed_gateway_is_an_interrupted_turn(make_chain: Callable[..., Chain]) -> None:
-    """When the gateway dies the reader keeps what came, and is told, after the gateway's restart, that it was interrupted."""
+    """If the gateway dies, the reader keeps the text so far and learns after the restart that the answer was interrupted."""
     chain = make_chain()
     async with open_stream(f"{chain.url}/api/chat/stream", body=ask("200 20 0")) as stream:
         await stream.read_frames(15)
@@ -141,7 +141,7 @@ async def test_a_killed_gateway_is_an_interrupted_turn(make_chain: Callable[...,
 
 
 async def test_request_ids_pass_through_every_hop(chain: Chain) -> None:
-    """One name for a request, from the client to the provider."""
+    """A request keeps the same id from the client to the provider."""
     trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
     headers = {"X-Request-Id": "one-name", "traceparent": trace}
     async with open_stream(f"{chain.url}/api/chat/stream", body=ask("3 2 2"), headers=headers) as stream:
@@ -155,7 +155,7 @@ async def test_request_ids_pass_through_every_hop(chain: Chain) -> None:
 
 
 async def test_an_answer_without_end_ends_with_its_receipt(chain: Chain) -> None:
-    """A model that does not stop is stopped at 32 MiB; the reader keeps all of that, is told why, and what it cost."""
+    """An answer without end is stopped at 32 MiB, and the reader keeps all of it and gets the reason and the cost."""
     async with httpx.AsyncClient(timeout=60) as client:
         response = await client.post(f"{chain.url}/api/chat/stream", json=ask("1000000 0 0"))
     *_, receipt, upper, lower, failed, rest = response.content.rsplit(b"\n\n", 5)
@@ -171,7 +171,7 @@ async def test_an_answer_without_end_ends_with_its_receipt(chain: Chain) -> None
 
 
 async def _logged(server: Server, *words: str) -> bool:
-    """Whether one line of the server's log holds all of these; it is written when the response has ended."""
+    """Whether one line of the server's log holds all of these words. The line is written when the response has ended."""
     for _ in range(100):
         if any(all(word in line for word in words) for line in server.stderr.splitlines()):
             return True
@@ -180,7 +180,7 @@ async def _logged(server: Server, *words: str) -> bool:
 
 
 async def test_the_whole_answer_with_its_times(chain: Chain) -> None:
-    """POST /api/chat answers content, usage and the times of both hops, which add up."""
+    """POST /api/chat returns the content, the usage and the times of both hops, which add up."""
     async with httpx.AsyncClient() as client:
         response = await client.post(f"{chain.url}/api/chat", json=ask("10 5 50"))
     answer = response.json()

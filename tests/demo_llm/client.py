@@ -1,4 +1,4 @@
-"""A client of the built-in model: whole answers, streams whose every read is timed, and bare sockets for what is not as it should be."""
+"""A client of the built-in model: whole answers, streams with the time of every read, and raw sockets for faulty responses."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Told:
 
 
 class Demo:
-    """The server, spoken to over sockets of their own."""
+    """The server, with a new socket for each request."""
 
     def __init__(self, server: Server) -> None:
         self.server = server
@@ -51,14 +51,14 @@ class Demo:
             return response.status, response.headers, json.loads(raw)
 
     async def ask(self, prompt: str, **fields: Any) -> dict[str, Any]:
-        """The completion, not streamed."""
+        """The completion, without streaming."""
         status, _, body = await self.request("POST", PATH, request_for(prompt, fields))
         assert status == 200, body
         assert isinstance(body, dict)
         return body
 
     async def say(self, prompt: str, **fields: Any) -> str:
-        """The text of the answer, not streamed."""
+        """The text of the answer, without streaming."""
         content = (await self.ask(prompt, **fields))["choices"][0]["message"]["content"]
         assert isinstance(content, str)
         return content
@@ -81,7 +81,7 @@ class Demo:
 
     @asynccontextmanager
     async def bare(self, prompt: str, **fields: Any) -> AsyncIterator[asyncio.StreamReader]:
-        """All that the server writes to the socket, its HTTP included."""
+        """Everything that the server writes to the socket, including its HTTP."""
         body = json.dumps(request_for(prompt, fields)).encode()
         reader, writer = await asyncio.open_connection("127.0.0.1", self.server.port, limit=1 << 20)
         head = f"POST {PATH} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
@@ -98,12 +98,12 @@ class Demo:
 
 
 def request_for(prompt: str, fields: dict[str, Any]) -> dict[str, Any]:
-    """A request of one message to the fastest model, unless the fields say otherwise."""
+    """A request with one message to the fastest model, unless the fields say otherwise."""
     return {"model": "demo-fast", "messages": [{"role": "user", "content": prompt}]} | fields
 
 
 async def until(condition: Callable[[], Awaitable[bool] | bool], timeout_s: float = 5.0) -> None:
-    """Returns when the condition holds, which is looked at every few milliseconds. Raises TimeoutError."""
+    """Returns when the condition holds; it is checked every few milliseconds. Raises TimeoutError."""
     async with asyncio.timeout(timeout_s):
         while True:
             met = condition()

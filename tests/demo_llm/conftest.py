@@ -1,4 +1,4 @@
-"""The built-in model as a real process, shared by this package's tests: it keeps nothing between requests."""
+"""The built-in model as a real process. This package's tests share it, because it keeps no state between requests."""
 
 from __future__ import annotations
 
@@ -12,6 +12,6 @@ from tests.support.server import Server
 
 @pytest.fixture(scope="session")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
-    """The running server, and a client of it."""
+    """A client of the running server."""
     with Server("demo_llm", tmp_path_factory.mktemp("demo_llm"), port_variable="DEMO_LLM_PORT") as server:
         yield Demo(server)

@@ -1,4 +1,4 @@
-"""What is said: each kind of prompt gets its kind of answer, recognisably."""
+"""The content of answers: each kind of prompt gets the right kind of answer."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.demo_llm.client import Demo
 
 
 def answer_to(*said: str, temperature: float = 0, seed: str = "seed") -> str:
-    """The answer to a conversation in which user and model have spoken in turn."""
+    """The answer to a conversation whose messages come from the user and the model in turn."""
     messages = [Message(role="user" if turn % 2 == 0 else "assistant", content=text) for turn, text in enumerate(said)]
     return answers.write(Conversation(messages), Wording(random.Random(seed), temperature))
 
@@ -26,7 +26,7 @@ def answer_to(*said: str, temperature: float = 0, seed: str = "seed") -> str:
     "prompt", ["how does this work?", "How does it work", "explain", "Explain how this works.", "explain the chain to me"]
 )
 def test_the_chain_is_explained(prompt: str) -> None:
-    """The tiers are named (without ports, which are the operator's to choose), and the three promises are made."""
+    """The answer names the tiers (without ports, which the operator chooses) and the three promises."""
     text = answer_to(prompt)
     for fact in ("client_server", "saas_api", "the model", "Nothing waits", "Nothing is lost", "Nothing is hidden"):
         assert fact in text
@@ -35,7 +35,7 @@ def test_the_chain_is_explained(prompt: str) -> None:
 
 
 def test_another_subject_is_not_made_up() -> None:
-    """Asked to explain what it cannot know, the model says so, and names it."""
+    """If the model is asked to explain an unknown subject, it says so and names the subject."""
     assert answer_to("explain quantum physics to me").startswith("I know just one subject well, and “quantum physics” is not it.")
 
 
@@ -53,7 +53,7 @@ def test_another_subject_is_not_made_up() -> None:
     ],
 )
 def test_questions_about_the_product_are_answered(prompt: str, fact: str) -> None:
-    """Each subject has its own explanation."""
+    """Each question about the product gets its own explanation."""
     assert fact in answer_to(prompt)
 
 
@@ -61,7 +61,7 @@ def test_questions_about_the_product_are_answered(prompt: str, fact: str) -> Non
     "text", ["hello", "  two  spaces", "👩‍🚀 & <script>alert(1)</script>", "line one\nline two", "count to 5", "x" * 5000]
 )
 def test_an_echo_is_what_was_said(text: str) -> None:
-    """Every character comes back, markup and emoji included."""
+    """An echo returns every character, including markup and emoji."""
     assert answer_to(f"echo {text}") == text.lstrip()
     assert answer_to(f"Repeat after me: {text}") == text.lstrip()
 
@@ -77,18 +77,18 @@ def test_an_echo_is_what_was_said(text: str) -> None:
     ],
 )
 def test_it_counts(prompt: str, numbers: list[int]) -> None:
-    """Up and down, between the bounds that were named."""
+    """The model counts up or down between the given bounds."""
     assert [int(number) for number in re.findall(r"\d+", answer_to(prompt))] == numbers
 
 
 def test_counting_comes_to_an_end() -> None:
-    """However far it is asked to count, it stops somewhere, and says so."""
+    """However far the model is asked to count, it stops at a limit and says so."""
     text = answer_to("count to 999999999")
     assert text.endswith(" 10000, … and so on.")
 
 
 def test_poems() -> None:
-    """A poem has a title and lines that Markdown keeps apart; one about something is about it; a haiku has three lines."""
+    """A poem has a title and lines that Markdown keeps separate, a poem about a topic names it, and a haiku has three lines."""
     assert answer_to("write a poem") == prose.POEM
     assert prose.POEM.splitlines()[2].endswith("  ")
     assert len(answer_to("a haiku, please").splitlines()) == 3
@@ -97,7 +97,7 @@ def test_poems() -> None:
 
 
 def test_the_sampler_has_everything() -> None:
-    """Headings, lists, a table, code in several languages, a quotation and links."""
+    """The sampler has headings, lists, a table, code in several languages, a quotation and links."""
     text = answer_to("show me some Markdown")
     for piece in (
         "# ",
@@ -121,12 +121,12 @@ def test_the_sampler_has_everything() -> None:
 
 @pytest.mark.parametrize("words", [1, 30, 500, 2000])
 def test_long_answers_have_the_length_asked_for(words: int) -> None:
-    """So many words, exactly."""
+    """A long answer has exactly as many words as were asked for."""
     assert len(answer_to(f"write {words} words about streams").split()) == words
 
 
 def test_the_conversation_is_remembered() -> None:
-    """What was said before can be asked for: all of it, the first, the last, a name, and the model's own words."""
+    """The model can repeat what was said before: all of it, the first or last message, the user's name, and its own last answer."""
     before = ("my name is Zoë and I like tea", "Noted.", "count to 2", "1, 2.")
     assert answer_to("what did I say before?").startswith("Nothing yet")
     assert answer_to(*before[:2], "what did I say before?").endswith("“my name is Zoë and I like tea”")
@@ -138,7 +138,7 @@ def test_the_conversation_is_remembered() -> None:
 
 
 def test_anything_else_is_referred_to() -> None:
-    """The fallback quotes the question, names its subject, and knows how the conversation stands."""
+    """The fallback quotes the question, names its subject, and refers to the conversation so far."""
     text = answer_to("count to 2", "1, 2.", "What do you think about {black} holes?")
     assert "“What do you think about {black} holes?”" in text
     assert "your second message" in text
@@ -146,13 +146,13 @@ def test_anything_else_is_referred_to() -> None:
 
 
 def test_a_long_quotation_is_shortened_between_characters() -> None:
-    """A quotation is one line of at most so many visible characters, none of them cut."""
+    """A long quotation becomes one line, shortened to the limit without cutting a visible character."""
     assert quote("👩‍🚀" * 200, 5) == "👩‍🚀" * 4 + "…"
     assert quote("a\n b") == "a b"
 
 
 def test_temperature_widens_the_choice_of_words() -> None:
-    """At 0 there is one wording; the higher the temperature, the more there are."""
+    """At temperature 0 there is one wording; the higher the temperature, the more wordings there are."""
     wordings = [len({answer_to("how does this work?", temperature=heat, seed=str(seed)) for seed in range(40)}) for heat in (0, 0.2, 2)]
     assert wordings[0] == 1
     assert 1 < wordings[1] <= wordings[2]
@@ -160,7 +160,7 @@ def test_temperature_widens_the_choice_of_words() -> None:
 
 @pytest.mark.parametrize("text", [value for name, value in vars(prose).items() if name.isupper() and isinstance(value, str)])
 def test_no_template_shows(text: str) -> None:
-    """Whatever is drawn, no sign of the templates reaches a reader, and fences and tables are whole."""
+    """Whichever wording is drawn, no template mark is left in the text, and code fences and tables are complete."""
     for seed in range(20):
         said = Wording(random.Random(seed), 2).say(text)
         assert not set("‹¦›") & set(said)
@@ -171,14 +171,14 @@ def test_no_template_shows(text: str) -> None:
     "prompt", ["show " * 30_000, "hold " * 30_000, "\n" * 100_000, "what did I say " * 9_000, "count " * 20_000, "A B " * 30_000]
 )
 def test_no_prompt_takes_long(prompt: str) -> None:
-    """Deciding on an answer takes milliseconds, however the prompt is made."""
+    """Choosing an answer takes milliseconds, whatever the prompt is."""
     begun = time.process_time()
     answer_to(prompt)
     assert time.process_time() - begun < 0.5
 
 
 async def test_answers_arrive_over_the_wire(demo: Demo) -> None:
-    """The server says over its socket what these functions write."""
+    """The server sends over its socket what these functions write."""
     prompts = ["count to 5", "echo 👍🏽", "a haiku, please", "hello"]
     told = await asyncio.gather(*(demo.tell(prompt, temperature=0) for prompt in prompts))
     assert [answer.folded.content for answer in told] == [answer_to(prompt) for prompt in prompts]

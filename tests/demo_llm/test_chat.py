@@ -1,4 +1,4 @@
-"""The dialect: what a completion and its stream look like, how they end, and what is refused."""
+"""The dialect: the form of a completion and its stream, how they end, and which requests are refused."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ STREAM_HEADERS = {
 
 
 async def test_health(demo: Demo) -> None:
-    """The server says that it serves."""
+    """The health check says that the server is up."""
     assert (await demo.request("GET", "/health"))[::2] == (200, {"status": "ok"})
 
 
 async def test_the_models_are_listed(demo: Demo) -> None:
-    """Every model is there, in OpenAI's form."""
+    """Every model is listed in OpenAI's form."""
     status, _, body = await demo.request("GET", "/v1/models")
     assert status == 200
     assert [model["id"] for model in body["data"]] == list(MODELS)
@@ -34,7 +34,7 @@ async def test_the_models_are_listed(demo: Demo) -> None:
 
 
 async def test_a_stream_has_openais_shape(demo: Demo) -> None:
-    """Role first, then text, then the finish reason, then `[DONE]`: no ids, no named events, compact JSON, text as UTF-8."""
+    """A stream has the role, the text, the finish reason and `[DONE]`, as compact UTF-8 JSON without ids or named events."""
     async with demo.stream("echo hé 東京") as stream:
         raw = await stream.read_all()
     assert stream.status == 200
@@ -54,7 +54,7 @@ async def test_a_stream_has_openais_shape(demo: Demo) -> None:
 
 
 async def test_a_stream_carries_usage_where_asked(demo: Demo) -> None:
-    """With `include_usage` each chunk says null, until one without choices says how many."""
+    """With `include_usage`, each chunk has a null usage, and a last one without choices has the numbers."""
     told = await demo.tell("count to 5", stream_options={"include_usage": True})
     *others, last = told.chunks
     assert [chunk["usage"] for chunk in others] == [None] * len(others)
@@ -64,7 +64,7 @@ async def test_a_stream_carries_usage_where_asked(demo: Demo) -> None:
 
 
 async def test_a_completion_is_its_stream_in_one_piece(demo: Demo) -> None:
-    """Streamed or not, the text, the finish reason and the usage of a request are the same."""
+    """The text, the finish reason and the usage are the same with and without streaming."""
     whole, told = await asyncio.gather(demo.ask("hello"), demo.tell("hello", stream_options={"include_usage": True}))
     assert whole["object"] == "chat.completion"
     assert whole["choices"][0]["message"] == {"role": "assistant", "content": told.folded.content, "refusal": None}
@@ -73,7 +73,7 @@ async def test_a_completion_is_its_stream_in_one_piece(demo: Demo) -> None:
 
 
 async def test_the_same_seed_says_the_same(demo: Demo) -> None:
-    """A request is answered in the same words again, with a seed and without; another seed finds other words."""
+    """The same request gets the same words again, with or without a seed; another seed gives other words."""
     seeds = [1, 1, 2, 3, 4, 5]
     hot = [demo.say("hello", seed=seed, temperature=2) for seed in seeds]
     cold = [demo.say("hello", seed=seed, temperature=0) for seed in seeds]
@@ -87,7 +87,7 @@ async def test_the_same_seed_says_the_same(demo: Demo) -> None:
 
 @pytest.mark.parametrize("name", ["max_tokens", "max_completion_tokens"])
 async def test_the_token_limit_is_kept(demo: Demo, name: str) -> None:
-    """The answer ends after so many tokens, and says so."""
+    """The answer ends at the token limit, and its finish reason says so."""
     told = await demo.tell("count to 20", **{name: 7})
     assert told.folded.finish_reason == "length"
     assert told.folded.content == "1, 2, 3, 4"
@@ -97,13 +97,13 @@ async def test_the_token_limit_is_kept(demo: Demo, name: str) -> None:
     ("stop", "said"), [(" 5", "1, 2, 3, 4,"), (["9", "3"], "1, 2, "), (["never"], "1, 2, 3, 4, 5, 6."), ([], "1, 2, 3, 4, 5, 6.")]
 )
 async def test_a_stop_ends_the_answer_before_it(demo: Demo, stop: Any, said: str) -> None:
-    """The first of the stops to come up ends the text, and is not part of it."""
+    """The answer ends before the first stop text that occurs in it."""
     told = await demo.tell("count to 6", stop=stop)
     assert (told.folded.content, told.folded.finish_reason) == (said, "stop")
 
 
 async def test_messages_may_come_in_parts(demo: Demo) -> None:
-    """Content as a list of parts is read as its texts."""
+    """If a message's content is a list of parts, their texts are read."""
     content = [{"type": "text", "text": "echo one"}, {"type": "image_url", "image_url": {"url": "data:,"}}, {"type": "text", "text": "two"}]
     assert await demo.say("", messages=[{"role": "user", "content": content}]) == "one\ntwo"
 
@@ -127,7 +127,7 @@ async def test_messages_may_come_in_parts(demo: Demo) -> None:
     ],
 )
 async def test_what_is_malformed_is_refused(demo: Demo, body: Any, param: str | None) -> None:
-    """A 400 in OpenAI's envelope, which names the field."""
+    """A malformed request gets a 400 in OpenAI's envelope that names the field."""
     status, _, answer = await demo.request("POST", PATH, body)
     assert status == 400
     assert set(answer) == {"error"}
@@ -139,7 +139,7 @@ async def test_what_is_malformed_is_refused(demo: Demo, body: Any, param: str | 
 
 
 async def test_half_a_surrogate_pair_does_no_harm(demo: Demo) -> None:
-    """A text that no UTF-8 can hold is refused or replaced, and the server goes on."""
+    """A text that UTF-8 cannot hold is refused or replaced, and the server goes on."""
     body = b'{"model": "demo-fast", "messages": [{"role": "user", "content": "echo \\ud800"}]}'
     status, _, _ = await demo.request("POST", PATH, body)
     assert status in (200, 400)
@@ -150,7 +150,7 @@ async def test_half_a_surrogate_pair_does_no_harm(demo: Demo) -> None:
 
 
 async def test_an_unknown_model_and_an_unknown_path_are_not_found(demo: Demo) -> None:
-    """Both get a 404 in OpenAI's envelope."""
+    """An unknown model and an unknown path both get a 404 in OpenAI's envelope."""
     status, _, answer = await demo.request("POST", PATH, request_for("x", {"model": "gpt-9"}))
     assert (status, answer["error"]["code"], answer["error"]["param"]) == (404, "model_not_found", "model")
     status, _, answer = await demo.request("GET", "/v1/nothing")
@@ -160,7 +160,7 @@ async def test_an_unknown_model_and_an_unknown_path_are_not_found(demo: Demo) ->
 
 
 async def test_a_body_over_the_limit_is_refused(demo: Demo) -> None:
-    """More than a megabyte gets 413."""
+    """A body of more than a megabyte gets a 413."""
     status, _, answer = await demo.request("POST", PATH, request_for("x" * 1_100_000, {}))
     assert (status, answer["error"]["code"]) == (413, "too_large")
 
@@ -168,7 +168,7 @@ async def test_a_body_over_the_limit_is_refused(demo: Demo) -> None:
 @pytest.mark.parametrize("model", ["demo-quality", "demo-fault-hang", "demo-fault-stall"])
 @pytest.mark.parametrize("stream", [True, False])
 async def test_a_client_that_leaves_ends_the_generation(demo: Demo, model: str, stream: bool) -> None:
-    """The server lets go of the request at once, long before the answer would have ended."""
+    """The server drops the request as soon as its client leaves, long before the answer would have ended."""
     request_id = f"leaver-{model}-{stream}"
     body = request_for("count to 500", {"model": model, "stream": stream})
     seen = len(demo.log_lines())
@@ -197,5 +197,5 @@ async def _send(writer: asyncio.StreamWriter, body: dict[str, Any], request_id: 
 
 
 async def _accepted(demo: Demo) -> None:
-    """A request sent after another one has been answered: the server, which reads in order of arrival, has seen the other one too."""
+    """Returns once the server has seen the request sent before: it reads in order of arrival and has answered a later one."""
     await demo.request("GET", "/health")

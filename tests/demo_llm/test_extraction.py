@@ -1,4 +1,4 @@
-"""A given JSON schema is filled from the prompt, and always in its shape."""
+"""A JSON schema is filled from the prompt, and the result always has the schema's shape."""
 
 from __future__ import annotations
 
@@ -60,12 +60,12 @@ class Ticket(BaseModel):
     ],
 )
 def test_a_person_is_found(text: str, expected: dict[str, Any]) -> None:
-    """Names, ages, occupations and lists are found in sentences as well as behind labels."""
+    """Names, ages, occupations and lists are found both in sentences and after labels."""
     assert Person.model_validate(fill(Person.model_json_schema(), text)).model_dump() == expected
 
 
 def test_formats_enums_bounds_and_references_are_met() -> None:
-    """What the text says is taken in the form that the schema wants."""
+    """Values from the text get the form that the schema wants."""
     text = "An urgent bug of high priority, write to ops@example.org by 2026-03-01, quantity: 99, the address is in Berlin"
     ticket = Ticket.model_validate(fill(Ticket.model_json_schema(), text))
     assert ticket == Ticket(
@@ -80,31 +80,31 @@ def test_formats_enums_bounds_and_references_are_met() -> None:
 
 
 def test_an_empty_text_still_gives_the_shape() -> None:
-    """What is not in the text gets the plainest value that the schema allows."""
+    """A property that the text does not mention gets the plainest value that the schema allows."""
     assert Ticket.model_validate(fill(Ticket.model_json_schema(), "")).quantity == 1
 
 
 def test_two_numbers_go_to_two_names() -> None:
-    """A number that has been taken is not taken again."""
+    """A number that one property has taken is not given to another."""
     schema = {"type": "object", "properties": {"first": {"type": "integer"}, "second": {"type": "number"}}}
     assert fill(schema, "add 17 and 25.5") == {"first": 17, "second": 25.5}
 
 
 def test_a_schema_in_the_instructions_is_seen() -> None:
-    """Clients that write the schema into a system message are understood."""
+    """A schema that a client writes into a system message is found."""
     schema = Person.model_json_schema()
     assert schema_in(f"Answer as JSON {{like this}}: {json.dumps(schema)} and nothing else") == schema
     assert schema_in("no { schema } here") is None
 
 
 def test_pairs_are_read_without_a_schema() -> None:
-    """`key: value` becomes a member; a text without any becomes the answer."""
+    """Each `key: value` becomes a member; a text without such pairs becomes the `answer`."""
     assert pairs("city: Paris, days: 3") == {"city": "Paris", "days": 3}
     assert pairs("just words") == {"answer": "just words"}
 
 
 def test_a_schema_that_refers_to_itself_comes_to_an_end() -> None:
-    """Neither depth nor breadth of a recursive schema holds up the server."""
+    """A recursive schema, however deep or broad, does not hold up the server."""
     properties = {f"child{index}": {"$ref": "#"} for index in range(10)}
     json.dumps(fill({"type": "object", "properties": properties, "required": list(properties)}, "x"))
 
@@ -139,5 +139,5 @@ _VALUES = st.recursive(
 
 @given(st.dictionaries(_KEYWORDS, _VALUES, max_size=6), st.text(max_size=80))
 def test_no_schema_breaks_it(schema: dict[str, Any], text: str) -> None:
-    """Whatever a client calls a schema, the answer is JSON."""
+    """Whatever a client sends as a schema, the answer is JSON."""
     json.dumps(fill(schema, text))

@@ -1,4 +1,4 @@
-"""Each fault model does what its name says, as seen on a bare socket."""
+"""Each fault model does what its name says, as seen on a raw socket."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ TEN_TOKENS = "1, 2, 3, 4, 5,"
 
 
 async def everything(demo: Demo, fault: Fault, *, stream: bool = True, **fields: Any) -> tuple[bytes, bytes, bool]:
-    """Head and body (its HTTP chunks joined), and whether the body ended as HTTP demands. Waits for the server to close."""
+    """The head, the body (its HTTP chunks joined), and whether the body ended as HTTP demands. Waits for the server to close."""
     async with demo.bare(PROMPT, model=f"demo-fault-{fault.value}", stream=stream, **fields) as reader:
         head = await reader.readuntil(b"\r\n\r\n")
         body = b""
@@ -31,7 +31,7 @@ async def everything(demo: Demo, fault: Fault, *, stream: bool = True, **fields:
 
 
 def said(body: bytes) -> str:
-    """The text of the frames that are chunks."""
+    """The text of all frames that are chunks."""
     text = ""
     for frame in body.split(b"\n\n"):
         if frame.startswith(b'data: {"id":"chatcmpl') and frame.endswith(b"}"):
@@ -43,7 +43,7 @@ def said(body: bytes) -> str:
 @pytest.mark.parametrize("stream", [True, False])
 @pytest.mark.parametrize("status", [401, 429, 500, 503])
 async def test_a_status(demo: Demo, status: int, stream: bool) -> None:
-    """The status comes at once in OpenAI's envelope, with `Retry-After` where waiting helps."""
+    """The status comes at once, in OpenAI's envelope, with `Retry-After` if waiting helps."""
     got, headers, answer = await demo.request("POST", PATH, request_for(PROMPT, {"model": f"demo-fault-status-{status}", "stream": stream}))
     assert got == status
     assert set(answer["error"]) == {"message", "type", "param", "code"}
@@ -52,14 +52,14 @@ async def test_a_status(demo: Demo, status: int, stream: bool) -> None:
 
 @pytest.mark.parametrize("stream", [True, False])
 async def test_hang(demo: Demo, stream: bool) -> None:
-    """Not one byte comes, not even a status, and the connection stays open."""
+    """No byte comes, not even a status, and the connection stays open."""
     async with demo.bare(PROMPT, model="demo-fault-hang", stream=stream) as reader:
         with pytest.raises(TimeoutError):
             await asyncio.wait_for(reader.read(1), 1)
 
 
 async def test_stall(demo: Demo) -> None:
-    """Ten tokens come, and then nothing, with the connection open."""
+    """Ten tokens come, then nothing, and the connection stays open."""
     async with demo.bare(PROMPT, model="demo-fault-stall", stream=True) as reader:
         got = b""
         with pytest.raises(TimeoutError):
@@ -70,7 +70,7 @@ async def test_stall(demo: Demo) -> None:
 
 
 async def test_stall_in_one_piece(demo: Demo) -> None:
-    """Not streamed, half of the JSON comes, and then nothing."""
+    """Without streaming, half of the JSON comes and then nothing."""
     async with demo.bare(PROMPT, model="demo-fault-stall") as reader:
         got = await reader.readuntil(b'"object":"chat.completion"')
         with pytest.raises(TimeoutError):
@@ -81,7 +81,7 @@ async def test_stall_in_one_piece(demo: Demo) -> None:
 
 @pytest.mark.parametrize("stream", [True, False])
 async def test_drop(demo: Demo, stream: bool) -> None:
-    """The socket is closed in the middle of the JSON, and HTTP's end of body never comes."""
+    """The socket closes in the middle of the JSON, and HTTP's end of body never comes."""
     _, body, ended = await everything(demo, Fault.DROP, stream=stream)
     assert not ended
     with pytest.raises(ValueError):
@@ -92,7 +92,7 @@ async def test_drop(demo: Demo, stream: bool) -> None:
 
 
 async def test_no_done(demo: Demo) -> None:
-    """All of the text, and a clean end without a finish reason and without `[DONE]`."""
+    """All of the text comes, then a clean end without a finish reason and without `[DONE]`."""
     _, body, ended = await everything(demo, Fault.NO_DONE)
     assert ended
     assert said(body) == TEXT
@@ -102,7 +102,7 @@ async def test_no_done(demo: Demo) -> None:
 
 
 async def test_error_frame(demo: Demo) -> None:
-    """Ten tokens, then an error where a chunk should be, and the end."""
+    """Ten tokens come, then an error instead of a chunk, and then the end."""
     _, body, ended = await everything(demo, Fault.ERROR_FRAME)
     assert ended
     assert said(body) == TEN_TOKENS
@@ -113,7 +113,7 @@ async def test_error_frame(demo: Demo) -> None:
 
 
 async def test_bad_json(demo: Demo) -> None:
-    """One frame in the middle is no JSON; all of the text is in the others."""
+    """One frame in the middle is not JSON, and all of the text is in the others."""
     _, body, ended = await everything(demo, Fault.BAD_JSON)
     frames = body.split(b"\n\n")
     broken = [index for index, frame in enumerate(frames) if frame.startswith(b"data: {") and not frame.endswith(b"}")]
@@ -127,7 +127,7 @@ async def test_bad_json(demo: Demo) -> None:
 
 
 async def test_crlf(demo: Demo) -> None:
-    """Every line ends in CRLF, and comments, ids and retry fields stand among the frames; the text is complete."""
+    """Every line ends in CRLF, there are comments, ids and retry fields between the frames, and the text is complete."""
     _, body, ended = await everything(demo, Fault.CRLF)
     assert ended
     assert not re.search(rb"(?<!\r)\n", body)
@@ -140,7 +140,7 @@ async def test_crlf(demo: Demo) -> None:
 
 
 async def test_split(demo: Demo) -> None:
-    """Each byte of the body comes as a piece of its own, and they add up."""
+    """Each byte of the body comes in its own piece, and together they are the whole body."""
     async with demo.bare("echo é", model="demo-fault-split", stream=True) as reader:
         await reader.readuntil(b"\r\n\r\n")
         pieces = []
@@ -153,7 +153,7 @@ async def test_split(demo: Demo) -> None:
 
 
 async def test_big_frame(demo: Demo) -> None:
-    """One delta of two mebibytes, and a proper end."""
+    """One delta of two mebibytes comes, then a proper end."""
     _, body, ended = await everything(demo, Fault.BIG_FRAME)
     assert ended
     assert said(body) == "x" * 2 * 1024 * 1024
@@ -162,7 +162,7 @@ async def test_big_frame(demo: Demo) -> None:
 
 
 async def test_null_usage(demo: Demo) -> None:
-    """Every chunk says `"usage":null`, one of them has no choices, and the usage that was asked for never comes."""
+    """Every chunk has `"usage":null`, one of them has no choices, and the requested usage never comes."""
     _, body, ended = await everything(demo, Fault.NULL_USAGE, stream_options={"include_usage": True})
     chunks = [json.loads(frame[6:]) for frame in body.split(b"\n\n") if frame.startswith(b"data: {")]
     assert ended
@@ -176,7 +176,7 @@ async def test_null_usage(demo: Demo) -> None:
 
 
 async def test_the_server_survives_its_faults(demo: Demo) -> None:
-    """After all of them at once, the next request is answered, and no fault has left a stack trace in the log."""
+    """After all faults at once, the next request is answered, and no fault has left a stack trace in the log."""
     faults = [fault for fault in Fault if fault not in (Fault.HANG, Fault.STALL) and not fault.value.startswith("status")]
     await asyncio.gather(*(everything(demo, fault) for fault in faults))
     assert await demo.say("echo still there") == "still there"
@@ -184,5 +184,5 @@ async def test_the_server_survives_its_faults(demo: Demo) -> None:
 
 
 async def everything_whole(demo: Demo, fault: Fault) -> tuple[bytes, bytes, bool]:
-    """The same, not streamed."""
+    """The same without streaming."""
     return await everything(demo, fault, stream=False)

@@ -19,7 +19,7 @@ class Person(BaseModel):
 
 @pytest.fixture
 async def sdk(demo: Demo) -> AsyncIterator[AsyncOpenAI]:
-    """A client of the SDK's, without its retries."""
+    """A client from the SDK, without retries."""
     async with AsyncOpenAI(base_url=f"{demo.url}/v1", api_key="none", max_retries=0) as client:
         yield client
 
@@ -29,7 +29,7 @@ def user(text: str) -> list[ChatCompletionUserMessageParam]:
 
 
 async def test_a_completion(sdk: AsyncOpenAI) -> None:
-    """Text, finish reason and usage are where the SDK looks for them."""
+    """The SDK finds the text, the finish reason and the usage."""
     completion = await sdk.chat.completions.create(model="demo-fast", messages=user("count to 3"))
     assert completion.choices[0].message.content == "1, 2, 3."
     assert completion.choices[0].finish_reason == "stop"
@@ -38,7 +38,7 @@ async def test_a_completion(sdk: AsyncOpenAI) -> None:
 
 
 async def test_a_stream(sdk: AsyncOpenAI) -> None:
-    """The SDK iterates over the chunks, the usage in the last of them."""
+    """The SDK iterates over the chunks and finds the usage in the last one."""
     stream = await sdk.chat.completions.create(
         model="demo-fast", messages=user("echo 東京 👩‍🚀"), stream=True, stream_options={"include_usage": True}
     )
@@ -48,18 +48,18 @@ async def test_a_stream(sdk: AsyncOpenAI) -> None:
 
 
 async def test_a_parsed_answer(sdk: AsyncOpenAI) -> None:
-    """The SDK's helper for typed answers gets its model back."""
+    """The SDK's helper for typed answers returns an instance of its model."""
     parsed = await sdk.chat.completions.parse(model="demo-fast", messages=user("Ada Lovelace is 36 years old."), response_format=Person)
     assert parsed.choices[0].message.parsed == Person(name="Ada Lovelace", age=36)
 
 
 async def test_the_models(sdk: AsyncOpenAI) -> None:
-    """The list of models can be iterated over."""
+    """The SDK can iterate over the list of models."""
     assert "demo-balanced" in [model.id async for model in sdk.models.list()]
 
 
 async def test_errors(sdk: AsyncOpenAI) -> None:
-    """Statuses, and errors in mid-stream, become the SDK's own exceptions."""
+    """Error statuses and errors in mid-stream become the SDK's own exceptions."""
     with pytest.raises(NotFoundError):
         await sdk.chat.completions.create(model="nothing", messages=user("x"))
     with pytest.raises(RateLimitError):

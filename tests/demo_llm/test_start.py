@@ -25,7 +25,7 @@ from tests.support.server import ROOT, Server
     ],
 )
 def test_a_wrong_setting_stops_the_start(name: str, value: str) -> None:
-    """One sentence that names the variable, exit code 2, no stack trace."""
+    """A wrong setting gives one sentence that names the variable and exit code 2, without a stack trace."""
     run = subprocess.run(
         [sys.executable, "-m", "demo_llm"], cwd=ROOT, env={"PATH": "", name: value}, capture_output=True, text=True, timeout=30, check=False
     )
@@ -36,14 +36,14 @@ def test_a_wrong_setting_stops_the_start(name: str, value: str) -> None:
 
 
 def test_it_ends_when_told_to(tmp_path: Path) -> None:
-    """SIGTERM ends it in good order, without a word of complaint."""
+    """SIGTERM ends the server cleanly, without an error message."""
     with Server("demo_llm", tmp_path, port_variable="DEMO_LLM_PORT", env={"LOG_LEVEL": "WARNING"}) as server:
         server.terminate()
         assert server.stderr == ""
 
 
 def test_a_head_that_is_too_large(demo: Demo) -> None:
-    """It is bounded as the other two servers' are."""
+    """The size of a request's head is limited, as at the other two servers."""
     with closing(http.client.HTTPConnection("127.0.0.1", demo.server.port, timeout=20)) as connection:
         connection.request("GET", "/health", headers={"X-Long": "x" * 70_000})
         assert connection.getresponse().status == 431

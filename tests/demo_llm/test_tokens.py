@@ -31,7 +31,7 @@ WHOLE = [
 
 @given(st.text())
 def test_tokens_join_to_the_text(text: str) -> None:
-    """Nothing is added, lost or moved, whatever the text."""
+    """For any text, no character is added, lost or moved."""
     assert "".join(split(text)) == text
     assert "".join(graphemes(text)) == text
     assert all(split(text))
@@ -39,13 +39,13 @@ def test_tokens_join_to_the_text(text: str) -> None:
 
 @given(st.text(st.sampled_from(" \n\r\tabcXYZ0129.,;|`*{}[]\x00\x7f"), max_size=60))
 def test_ascii_tokens_join_to_the_text(text: str) -> None:
-    """The short way for plain text loses nothing either."""
+    """The faster path for ASCII text loses nothing either."""
     assert "".join(split(text)) == text
 
 
 @given(st.lists(st.sampled_from([*WHOLE, "a", " ", "東", "é", "9", ".", "\n"]), max_size=30))
 def test_no_visible_character_is_cut(parts: list[str]) -> None:
-    """Whatever stands beside it, each character of several code points lies within one token."""
+    """A visible character of several code points is always inside one token, whatever is beside it."""
     text = "".join(parts)
     ends, place = set(), 0
     for token in split(text):
@@ -59,17 +59,17 @@ def test_no_visible_character_is_cut(parts: list[str]) -> None:
 
 @pytest.mark.parametrize("character", WHOLE)
 def test_a_visible_character_is_one_token(character: str) -> None:
-    """Marks, joiners, flags, jamo and the like stay with what they belong to."""
+    """Marks, joiners, flags, jamo and the like stay with their base character."""
     assert list(graphemes(character)) == [character]
 
 
 def test_flags_are_cut_in_pairs() -> None:
-    """Two flags side by side are two characters, not one and not four."""
+    """Two flags side by side are two characters, neither one nor four."""
     assert list(graphemes("🇫🇷🇯🇵🇩🇪")) == ["🇫🇷", "🇯🇵", "🇩🇪"]
 
 
 def test_tokens_look_like_tokens() -> None:
-    """A word keeps the space before it, long words and numbers come in parts, and signs stand alone."""
+    """A word keeps the space before it, long words and numbers are split, and signs are separate tokens."""
     assert split("The quick gateway, 12345 streams!\n\nNext") == [
         "The",
         " quick",
@@ -88,11 +88,11 @@ def test_tokens_look_like_tokens() -> None:
 
 
 def test_indentation_is_few_tokens() -> None:
-    """Code keeps its indentation in one piece, less the space that its first word takes."""
+    """The indentation of code is one token, except for the last space, which belongs to the first word."""
     assert split("        return x") == ["       ", " return", " x"]
 
 
 def test_a_very_long_prompt_is_counted_by_its_beginning() -> None:
-    """The count of a megabyte is in proportion, and quickly there."""
+    """The count for a megabyte is in proportion to the text and takes little time."""
     short = "streaming and resuming, 100 times."
     assert count_prompt([short * 30_000]) == pytest.approx(30_000 * count(short), rel=0.01)

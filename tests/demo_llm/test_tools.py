@@ -1,4 +1,4 @@
-"""Tools and JSON: the model calls what it is given, and answers in the form that it is asked for."""
+"""Tools and JSON: the model calls the given tools and answers in the requested form."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Person(BaseModel):
 
 
 async def test_a_tool_call_streams_in_fragments(demo: Demo) -> None:
-    """Id and name come once, in the first fragment; the rest adds up to the arguments, and the stream ends for the tool's sake."""
+    """The id and name come only in the first fragment, the others add up to the arguments, and the finish reason is the tool call."""
     told = await demo.tell("What is the weather in Paris, in celsius?", tools=TOOLS)
     calls = [call for chunk in told.chunks for call in chunk["choices"][0]["delta"].get("tool_calls", ())]
     assert len(calls) > 4
@@ -57,7 +57,7 @@ async def test_a_tool_call_streams_in_fragments(demo: Demo) -> None:
 
 
 async def test_a_tool_call_in_one_piece(demo: Demo) -> None:
-    """Not streamed, the message has no content and the whole call."""
+    """Without streaming, the message has the whole call and no content."""
     choice = (await demo.ask("Send an email to ada@example.org, subject: hello", tools=TOOLS))["choices"][0]
     assert choice["finish_reason"] == "tool_calls"
     assert choice["message"]["content"] is None
@@ -77,14 +77,14 @@ async def test_a_tool_call_in_one_piece(demo: Demo) -> None:
     ],
 )
 async def test_the_tool_choice_is_kept(demo: Demo, prompt: str, choice: Any, called: str | None) -> None:
-    """Left to itself the model calls a tool only for a prompt that wants it; forced, it calls the one that was named."""
+    """By itself, the model calls a tool only if the prompt seems to want it; if forced, it calls the named tool."""
     message = (await demo.ask(prompt, tools=TOOLS, tool_choice=choice))["choices"][0]["message"]
     names = [call["function"]["name"] for call in message.get("tool_calls", ())]
     assert names == ([called] if called else [])
 
 
 async def test_a_tool_choice_without_its_tool_is_refused(demo: Demo) -> None:
-    """A choice that names a function which is not among the tools is a 400, as is a required call without tools."""
+    """A tool choice that names an unknown function gets a 400, and so does a required call without tools."""
     for choice in ({"type": "function", "function": {"name": "fly"}}, "required"):
         tools = [] if choice == "required" else TOOLS
         body = {"model": "demo-fast", "messages": [{"role": "user", "content": "x"}], "tools": tools, "tool_choice": choice}
@@ -93,7 +93,7 @@ async def test_a_tool_choice_without_its_tool_is_refused(demo: Demo) -> None:
 
 
 async def test_a_tools_result_is_told(demo: Demo) -> None:
-    """After a call the model answers with what the tool gave, and does not call again."""
+    """After a call, the model answers with the tool's result and does not call again."""
     question = {"role": "user", "content": "weather in Rome"}
     asked = (await demo.ask("", messages=[question], tools=TOOLS))["choices"][0]["message"]
     result = {"role": "tool", "tool_call_id": asked["tool_calls"][0]["id"], "content": '{"degrees": 21}'}
@@ -104,7 +104,7 @@ async def test_a_tools_result_is_told(demo: Demo) -> None:
 
 
 async def test_a_schema_is_met(demo: Demo) -> None:
-    """With a JSON schema the answer is nothing but JSON that meets it, filled from the prompt, streamed as well."""
+    """With a JSON schema, the answer is only JSON that meets the schema, filled from the prompt; this also holds for a stream."""
     form = {"type": "json_schema", "json_schema": {"name": "person", "strict": True, "schema": Person.model_json_schema()}}
     told = await demo.tell("Ada Lovelace is 36 years old.", response_format=form)
     assert Person.model_validate_json(told.folded.content) == Person(name="Ada Lovelace", age=36)
@@ -112,7 +112,7 @@ async def test_a_schema_is_met(demo: Demo) -> None:
 
 
 async def test_any_json_object(demo: Demo) -> None:
-    """Without a schema there is an object of what the prompt says, or of the schema in the instructions."""
+    """Without a schema, the answer is an object from the pairs in the prompt or from a schema in the instructions."""
     form = {"type": "json_object"}
     assert json.loads(await demo.say("city: Paris, days: 3", response_format=form)) == {"city": "Paris", "days": 3}
     messages = [

@@ -1,4 +1,4 @@
-"""`scripts/find_python.sh`: which Python the servers are installed into."""
+"""`scripts/find_python.sh`: which Python the environment is made with."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 
 from tests.support.server import ROOT
 
-# A Python that says of itself what it is told to say. The real one behind it may have any version and any build.
+# A fake Python that reports a given version and build. The real Python behind it may have any version and build.
 FAKE = """#!/bin/sh
 exec {real} -c "import sys, sysconfig
 sys.version_info, sys.base_prefix = {version}, '{prefix}'
@@ -25,7 +25,7 @@ $2"
 def fake(
     directory: Path, name: str, *, version: tuple[int, int] = (3, 11), prefix: str = "/opt", configured: str = "", bare: bool = False
 ) -> Path:
-    """An executable of this name in this directory."""
+    """Makes an executable with this name in this directory."""
     code = FAKE.format(real=sys.executable, version=version, prefix=prefix, configured=configured, bare=bare)
     return program(directory / name, code)
 
@@ -38,14 +38,14 @@ def program(path: Path, code: str) -> Path:
 
 
 def found(*path: Path, **env: str) -> subprocess.CompletedProcess[str]:
-    """What the script finds where only these directories are on PATH, and no Python but theirs exists."""
+    """The result of the script with only these directories on PATH, so that it sees only their Pythons."""
     script = (ROOT / "scripts" / "find_python.sh").read_text().replace("/usr/bin/python3", "/nowhere/python3")
     env |= {"PATH": os.pathsep.join(map(str, path))}
     return subprocess.run(["/bin/sh", "-c", script], env=env, capture_output=True, text=True, check=False)
 
 
 def test_the_first_that_is_new_enough(tmp_path: Path) -> None:
-    """`python3` where it will do, else one that carries its version in its name."""
+    """`python3` is taken if it is new enough, otherwise a Python with its version in its name."""
     old = fake(tmp_path, "python3", version=(3, 9))
     new = fake(tmp_path, "python3.12", version=(3, 12))
     assert found(tmp_path).stdout.strip() == str(new)
@@ -56,21 +56,21 @@ def test_the_first_that_is_new_enough(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("build", [{"prefix": "/usr"}, {"configured": "--prefix=/x --enable-optimizations"}])
 def test_an_optimised_one_goes_before_others(tmp_path: Path, build: dict[str, Any]) -> None:
-    """Even where another comes first on PATH."""
+    """A Python built with optimisation is preferred, even if another comes first."""
     fake(tmp_path, "python3")
     optimised = fake(tmp_path, "python3.11", **build)
     assert found(tmp_path).stdout.strip() == str(optimised)
 
 
 def test_the_one_that_is_asked_for(tmp_path: Path) -> None:
-    """PYTHON decides, whatever else there is."""
+    """PYTHON decides, whatever other Pythons there are."""
     fake(tmp_path / "bin", "python3", prefix="/usr")
     own = fake(tmp_path / "own", "python")
     assert found(tmp_path / "bin", PYTHON=str(own)).stdout.strip() == str(own)
 
 
 def test_the_one_that_is_asked_for_will_not_do(tmp_path: Path) -> None:
-    """Then nothing else is taken in its place."""
+    """If PYTHON names an unusable Python, the script fails and takes no other."""
     fake(tmp_path / "bin", "python3", prefix="/usr")
     for wrong in (str(fake(tmp_path / "own name", "python", version=(3, 9))), "/nowhere/python"):
         refused = found(tmp_path / "bin", PYTHON=wrong)
@@ -79,7 +79,7 @@ def test_the_one_that_is_asked_for_will_not_do(tmp_path: Path) -> None:
 
 
 def test_one_that_can_make_an_environment(tmp_path: Path) -> None:
-    """Debian's needs a package for that: another one that has it is taken, and only where there is none is the package installed, once."""
+    """A Python with `venv` is preferred, and Debian's `venv` package is installed, once, only if no Python has it."""
     asked = tmp_path / "asked"
     program(tmp_path / "apt-get", f'#!/bin/sh\necho "$@" >> {asked}\n')
     program(tmp_path / "id", "#!/bin/sh\necho 0\n")
@@ -95,7 +95,7 @@ def test_one_that_can_make_an_environment(tmp_path: Path) -> None:
 
 
 def test_none(tmp_path: Path) -> None:
-    """One sentence, and a failure."""
+    """Without a usable Python, the script prints one sentence and fails."""
     fake(tmp_path, "python3", version=(3, 9))
     none = found(tmp_path)
     assert none.returncode == 1

@@ -1,4 +1,4 @@
-"""`make run`: it says where the page is, stops when it is told to, and says in one sentence what is in the way."""
+"""`make run`: it prints the page's address, stops when it is told to, and names a problem in one sentence."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _ON_A_TERMINAL = "import os, pty, sys; sys.exit(os.waitstatus_to_exitcode(pty.sp
 
 
 class Run:
-    """A run of the chain: its output so far, and all the processes that belong to it."""
+    """A run of the chain: its output so far, and all its processes."""
 
     def __init__(self, command: list[str], env: dict[str, str]) -> None:
         inherited = {name: value for name, value in os.environ.items() if name in ("PATH", "HOME", "LANG", "TMPDIR")}
@@ -34,7 +34,7 @@ class Run:
         self.output = ""
 
     def read_until(self, text: str) -> None:
-        """Reads on until the output has this text in it. Raises AssertionError where it ends before."""
+        """Reads until the output contains this text. Raises AssertionError if the output ends before."""
         assert self.process.stdout is not None
         while text not in self.output:
             data = os.read(self.process.stdout.fileno(), 4096)
@@ -42,12 +42,12 @@ class Run:
             self.output += data.decode()
 
     def family(self) -> list[psutil.Process]:
-        """The process and all that descend from it now."""
+        """The process and all its current descendants."""
         process = psutil.Process(self.process.pid)
         return [process, *process.children(recursive=True)]
 
     def end(self) -> int:
-        """Waits for the end, and returns the exit code."""
+        """Waits for the end and returns the exit code."""
         assert self.process.stdin is not None
         output, _ = self.process.communicate(timeout=_TIMEOUT_S)
         self.output += output.decode()
@@ -56,14 +56,14 @@ class Run:
 
 @pytest.fixture
 def env(tmp_path: Path) -> dict[str, str]:
-    """Free ports, and a data directory of the test's own."""
+    """An environment with free ports and a separate data directory."""
     ports = {name: str(free_port()) for name in ("DEMO_LLM_PORT", "SAAS_API_PORT", "CLIENT_SERVER_PORT")}
     return {"DATA_DIR": str(tmp_path / "data"), "HOST": "127.0.0.1"} | ports
 
 
 @pytest.fixture
 def start(env: dict[str, str]) -> Iterator[Callable[..., Run]]:
-    """Starts a run that does not outlive the test."""
+    """Starts a run that ends with the test at the latest."""
     runs: list[Run] = []
 
     def starter(*command: str) -> Run:
@@ -79,12 +79,12 @@ def start(env: dict[str, str]) -> Iterator[Callable[..., Run]]:
 
 
 def left(family: list[psutil.Process]) -> list[psutil.Process]:
-    """Those of the processes that still run a second after they should have ended."""
+    """The processes that still run one second after they should have ended."""
     return psutil.wait_procs(family, timeout=1)[1]
 
 
 def test_a_person_starts_and_stops_it(start: Callable[..., Run], env: dict[str, str], tmp_path: Path) -> None:
-    """On a terminal, under make, it prints the page's address; Ctrl-C ends it with exit code 0 and without a trace."""
+    """On a terminal under make, it prints the page's address, and Ctrl-C ends it with exit code 0 and no stack trace."""
     makefile = tmp_path / "Makefile"
     makefile.write_text(f"run:\n\t@{sys.executable} -m scripts.run\n")
     run = start(sys.executable, "-c", _ON_A_TERMINAL, "make", "-f", str(makefile), "run")
@@ -105,7 +105,7 @@ def test_a_person_starts_and_stops_it(start: Callable[..., Run], env: dict[str, 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_is_an_ordinary_end(start: Callable[..., Run], number: signal.Signals) -> None:
-    """A supervisor's signal, or a closed terminal, ends all processes with exit code 0."""
+    """A supervisor's signal or a closed terminal ends all processes with exit code 0."""
     run = start()
     run.read_until(READY)
     family = run.family()
@@ -115,7 +115,7 @@ def test_a_signal_is_an_ordinary_end(start: Callable[..., Run], number: signal.S
 
 
 def test_it_can_be_stopped_while_it_starts(start: Callable[..., Run]) -> None:
-    """A signal that comes before the servers are ready leaves nothing behind either."""
+    """A signal before the servers are ready also leaves no process behind."""
     run = start()
     deadline = time.monotonic() + _TIMEOUT_S
     while not (family := run.family())[1:] and time.monotonic() < deadline:
@@ -126,7 +126,7 @@ def test_it_can_be_stopped_while_it_starts(start: Callable[..., Run]) -> None:
 
 
 def test_make_that_is_interrupted_alone_stops_it(start: Callable[..., Run], tmp_path: Path) -> None:
-    """SIGINT to make's process alone, which make does not pass on, still leaves no process."""
+    """SIGINT to make alone, which make does not pass on, also leaves no process behind."""
     makefile = tmp_path / "Makefile"
     makefile.write_text(f"run:\n\t@{sys.executable} -m scripts.run\n")
     run = start("make", "-f", str(makefile), "run")
@@ -138,7 +138,7 @@ def test_make_that_is_interrupted_alone_stops_it(start: Callable[..., Run], tmp_
 
 
 def test_a_server_that_dies_is_named(start: Callable[..., Run]) -> None:
-    """When a server ends by itself, the others are stopped, and one sentence says which one it was."""
+    """When a server ends by itself, the others are stopped, and one sentence names the server that ended."""
     run = start()
     run.read_until(READY)
     family = run.family()
@@ -159,7 +159,7 @@ def test_a_taken_port_is_named(start: Callable[..., Run], env: dict[str, str]) -
 
 @pytest.mark.parametrize("value", ["eight thousand", "0", "70000"])
 def test_a_wrong_port_is_named(start: Callable[..., Run], env: dict[str, str], value: str) -> None:
-    """A port that is none is refused in one sentence that names the variable."""
+    """An invalid port is refused in one sentence that names the variable."""
     env["CLIENT_SERVER_PORT"] = value
     run = start()
     assert run.end() == 1
@@ -167,7 +167,7 @@ def test_a_wrong_port_is_named(start: Callable[..., Run], env: dict[str, str], v
 
 
 def test_a_wrong_list_of_hosts_is_named(start: Callable[..., Run], env: dict[str, str]) -> None:
-    """Nothing is started, and one sentence names the variable."""
+    """With an invalid list of hosts nothing is started, and one sentence names the variable."""
     env["ALLOWED_HOSTS"] = "https://chat.example.com"
     run = start()
     assert run.end() == 1
@@ -176,7 +176,7 @@ def test_a_wrong_list_of_hosts_is_named(start: Callable[..., Run], env: dict[str
 
 
 def test_all_addresses_without_a_name_are_remarked_on(start: Callable[..., Run], env: dict[str, str]) -> None:
-    """With HOST at a wildcard one line, not one of each server, says what to set."""
+    """If HOST is a wildcard, one line in all, not one per server, says what to set."""
     env["HOST"] = "0.0.0.0"
     run = start()
     run.read_until(READY)

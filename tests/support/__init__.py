@@ -1,1 +1,1 @@
-"""What tests of several packages share: real servers, the whole chain, and readers that see when each byte came."""
+"""Helpers for the tests of several packages: real servers, the whole chain, and readers that note when each byte came."""

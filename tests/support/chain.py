@@ -1,7 +1,7 @@
-"""The whole chain as real processes: a provider, the gateway and the middle tier, with a data directory of their own.
+"""The whole chain as real processes: a provider, the gateway and the middle tier, with a separate data directory.
 
-With the scripted provider, each of its behaviours is a model group of that name (`text`, `drop`, …), and the built-in groups'
-names stand for `text`.
+With the scripted provider, each behaviour is a model group with the same name (`text`, `drop`, …), and the built-in groups'
+names mean `text`.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ BUILT_IN_GROUPS = ("chat-fast", "chat-balanced", "chat-quality")
 
 
 class Chain:
-    """`provider` ← `saas_api` ← `client_server`. As a context manager it is started, and stopped at the end.
+    """`provider` ← `saas_api` ← `client_server`, as a context manager that starts them and stops them at the end.
 
-    `env` goes to all of the servers. Timeouts are those of every deployment of the scripted provider.
+    `env` goes to all servers. The timeouts apply to every deployment of the scripted provider.
     """
 
     def __init__(
@@ -46,7 +46,7 @@ class Chain:
 
     @property
     def provider(self) -> Provider:
-        """The scripted provider. Raises RuntimeError in a chain with the demo model."""
+        """The scripted provider. Raises RuntimeError if the chain has the demo model instead."""
         if self.scripted is None:
             raise RuntimeError("this chain runs the demo model")
         return self.scripted
@@ -67,7 +67,7 @@ class Chain:
         return {name: value for name, separator, value in (line.partition("=") for line in lines) if separator}
 
     def key_header(self) -> dict[str, str]:
-        """The header with which the gateway knows the demo team."""
+        """The header that identifies the demo team to the gateway."""
         return {"Authorization": f"Bearer {self.credentials()['SAAS_VIRTUAL_KEY']}"}
 
     def start(self) -> None:
@@ -78,7 +78,7 @@ class Chain:
             server.wait_until_healthy()
 
     def stop(self) -> None:
-        """Stops all servers, the one nearest to the browser first."""
+        """Stops all servers, the one nearest the browser first."""
         for server in reversed(self.servers):
             server.stop()
 
@@ -110,7 +110,7 @@ def client_server(folder: Path, env: Mapping[str, str] | None = None) -> Server:
 
 
 def models_toml(api_base: str, timeout_first_byte_s: float, timeout_idle_s: float) -> str:
-    """A models file with a group per behaviour of the provider at `api_base`."""
+    """A models file with one group for each behaviour of the provider at `api_base`."""
     groups = dict.fromkeys(BUILT_IN_GROUPS, "text") | {name: name for name in BEHAVIOURS}
     return "\n".join(
         f"""

@@ -1,4 +1,4 @@
-"""The servers' own event loop, for the tests of what runs on it."""
+"""The event loop of the servers, for tests of code that runs on it."""
 
 from __future__ import annotations
 
@@ -9,5 +9,5 @@ import uvloop
 
 
 def pytest_asyncio_loop_factories() -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
-    """A conftest's hook: uvloop, as under `uvicorn[standard]`; its timers and its flow control are what relays meet in use."""
+    """A hook for a conftest: uvloop, as under `uvicorn[standard]`. In use, relays run with its timers and flow control."""
     return {"uvloop": uvloop.new_event_loop}

@@ -1,4 +1,4 @@
-"""The event loop's passes, counted."""
+"""Counts the passes of the event loop."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 
 
 class Passes:
-    """Counts the passes of the event loop, by a callback that comes again in each: what a running stream's chunk would be."""
+    """Counts the passes of the event loop with a callback that runs once in each, as a chunk of a running stream might."""
 
     def __init__(self) -> None:
         self.count = 0

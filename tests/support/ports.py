@@ -1,7 +1,7 @@
-"""Ports that nobody else takes: neither another test process, nor the kernel for an outgoing connection.
+"""Ports that no other test process takes, nor the kernel for an outgoing connection.
 
-Strategy. A port that the kernel hands out for the asking may be handed to someone else while its server is restarting. So
-ports come from below the ephemeral range, and a lock on a file per port, held until this process ends, keeps other test runs off.
+Strategy. If the kernel chooses a port, it may give the same port to another process while the server is restarting. So
+ports come from below the ephemeral range. A lock on one file per port, held until this process ends, keeps other test runs away.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pathlib import Path
 _FIRST, _LAST = 12_000, 31_999
 _ATTEMPTS = 500
 _held: list[int] = []
-"""The descriptors whose locks reserve this process's ports."""
+"""The file descriptors whose locks reserve this process's ports."""
 
 
 def free_port() -> int:

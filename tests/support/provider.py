@@ -1,4 +1,4 @@
-"""The scripted provider as a server of the tests, and what it has seen."""
+"""The scripted provider as a test server, with its statistics."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ BEHAVIOURS = (
     *("text", "stamp", "echo", "tools", "json", "status-401", "status-429", "status-500", "status-503", "flaky-2", "hang", "stall"),
     *("drop", "no-done", "error-frame", "bad-json", "crlf", "split", "big-frame", "null-usage"),
 )
-"""All that it can do: `bench.script` says what each one means."""
+"""All its behaviours. `bench.script` explains each one."""
 
 
 class Provider(Server):
@@ -34,7 +34,7 @@ class Provider(Server):
         return dict(stats)
 
     def wait_for(self, condition: Callable[[dict[str, Any]], bool], timeout_s: float = 5.0) -> dict[str, Any]:
-        """The first statistics that meet the condition. Raises TimeoutError, with the last ones, where none do in time."""
+        """The first statistics that meet the condition. If none do in time, raises TimeoutError with the last ones."""
         deadline = time.monotonic() + timeout_s
         while True:
             stats = self.stats()

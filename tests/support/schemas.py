@@ -1,4 +1,4 @@
-"""Holds a value against a schema of an OpenAPI document, strictly: what neither the schema nor this knows is a fault."""
+"""Checks a value strictly against a schema of an OpenAPI document: anything unknown to the schema or to this checker is a fault."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _SAID = {"title", "description", "default", "example"}
 
 
 def faults(value: Any, schema: Mapping[str, Any], document: Mapping[str, Any], place: str = "$") -> list[str]:
-    """What is wrong with the value, and where. A field that the schema does not name is wrong unless it allows such fields in words."""
+    """What is wrong with the value, and where. A field that the schema does not name is wrong unless the schema explicitly allows it."""
     return list(_faults(value, schema, document, place))
 
 

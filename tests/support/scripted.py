@@ -1,4 +1,4 @@
-"""A raw server that does what a test's script says, byte for byte, in the test's own event loop on a real socket."""
+"""A raw server on a real socket, in the test's own event loop. It does exactly what a test's script says, byte for byte."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ LAST_CHUNK = b"0\r\n\r\n"
 
 
 def chunk(data: bytes) -> bytes:
-    """The data as one chunk."""
+    """The data as one HTTP chunk."""
     return b"%x\r\n%b\r\n" % (len(data), data)
 
 
 def answer(body: bytes, *headers: bytes) -> bytes:
-    """A whole response with a length."""
+    """A whole response with a Content-Length."""
     return b"\r\n".join([b"HTTP/1.1 200 OK", b"Content-Length: %d" % len(body), *headers, b"", body])
 
 
@@ -32,13 +32,13 @@ class Peer:
         self._writer = writer
 
     async def request(self) -> bytes:
-        """The next request, head and body. Raises IncompleteReadError where there is none."""
+        """The next request, head and body. Raises IncompleteReadError if there is none."""
         head = await self._reader.readuntil(b"\r\n\r\n")
         _, announced, rest = head.partition(b"Content-Length: ")
         return head + (await self._reader.readexactly(int(rest.split(b"\r\n")[0])) if announced else b"")
 
     async def send(self, data: bytes) -> None:
-        """Writes bytes as they are."""
+        """Writes the bytes unchanged."""
         self._writer.write(data)
         await self._writer.drain()
 
@@ -47,13 +47,13 @@ class Peer:
         self._writer.transport.abort()
 
     async def end(self) -> None:
-        """Closes the connection behind what was sent."""
+        """Closes the connection after everything has been sent."""
         self._writer.close()
         with contextlib.suppress(ConnectionError):
             await self._writer.wait_closed()
 
     async def gone(self, within: float = 1.0) -> None:
-        """Returns once the client has closed the connection. Raises TimeoutError where it does not in time."""
+        """Returns once the client has closed the connection. Raises TimeoutError if it does not in time."""
         async with asyncio.timeout(within):
             with contextlib.suppress(ConnectionError):
                 while await self._reader.read(65536):
@@ -65,23 +65,23 @@ Script = Callable[[Peer], Awaitable[None]]
 
 @dataclass
 class Upstream:
-    """A server that is running."""
+    """A running server."""
 
     url: str
     peers: list[Peer] = field(default_factory=list)
-    """Every connection it has had, in order."""
+    """Every connection so far, in order."""
 
     async def peer(self, number: int = 0) -> Peer:
-        """The connection of this number, once it is there."""
+        """The connection with this number, once it exists."""
         await until(lambda: len(self.peers) > number)
         return self.peers[number]
 
 
 @contextlib.asynccontextmanager
 async def upstream(script: Script | None = None, *, tls: ssl.SSLContext | None = None) -> AsyncIterator[Upstream]:
-    """A server that runs the script for each connection, and closes it then; without one, connections are the test's to serve.
+    """A server that runs the script for each connection and then closes it. Without a script, the test serves the connections itself.
 
-    What a script raises, but for the connection's end, is raised at the end.
+    An exception from a script, except for the end of the connection, is raised when the context ends.
     """
     tasks: list[asyncio.Task[None]] = []
     errors: list[Exception] = []
@@ -100,7 +100,7 @@ async def upstream(script: Script | None = None, *, tls: ssl.SSLContext | None =
         except (ConnectionError, asyncio.IncompleteReadError):
             pass
         except asyncio.CancelledError:
-            pass  # asyncio's streams would report it as an error of the callback's
+            pass  # otherwise asyncio's streams would report it as an error in the callback
         except Exception as error:
             errors.append(error)
         finally:

@@ -1,6 +1,6 @@
-"""An ASGI app behind a real uvicorn on a free port, and a client that sees every write of the server as it arrives.
+"""An ASGI app behind a real uvicorn on a free port, and a client that sees each write of the server as it arrives.
 
-Server and test share one event loop, so that a test can append to a log and look into it; between them is a real socket.
+The server and the test share one event loop, so that a test can append to a log and inspect it. Between them is a real socket.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any, Literal, Self
 import uvicorn
 
 TIMEOUT_S = 5.0
-"""How long anything that is expected to come may take before the test is given up."""
+"""How long a test waits for any expected event before it fails."""
 
 
 class _Server(uvicorn.Server):
@@ -29,7 +29,7 @@ class _Server(uvicorn.Server):
 async def serving(
     app: Any, *, lifespan: str = "off", http: type[asyncio.Protocol] | Literal["httptools"] = "httptools"
 ) -> AsyncIterator[int]:
-    """The port of a server with this app, as it is configured in use: httptools on uvloop. Its end cuts what is still running."""
+    """The port of a server with this app, configured as in production: httptools on uvloop. Its end cuts off running requests."""
     config = uvicorn.Config(
         app, http=http, ws="none", lifespan="on" if lifespan == "on" else "off", log_config=None, timeout_graceful_shutdown=0
     )
@@ -45,14 +45,14 @@ async def serving(
 
 
 async def until(holds: Callable[[], bool], *, within: float = TIMEOUT_S) -> None:
-    """Returns once the condition holds. Raises TimeoutError where it does not in time."""
+    """Returns once the condition holds. Raises TimeoutError if it does not in time."""
     async with asyncio.timeout(within):
-        while not holds():  # noqa: ASYNC110  # what is waited for is another's state, which has no event to wait on
+        while not holds():  # noqa: ASYNC110  # the condition is another object's state, which has no event to wait for
             await asyncio.sleep(0.002)
 
 
 class Connection:
-    """One HTTP/1.1 connection, as a context manager. `receive_buffer` bounds what the kernel takes in for a client that does not read."""
+    """One HTTP/1.1 connection, as a context manager. `receive_buffer` limits what the kernel accepts while the client does not read."""
 
     def __init__(self, port: int, *, receive_buffer: int | None = None) -> None:
         self._port = port
@@ -74,32 +74,32 @@ class Connection:
         await self.leave()
 
     async def leave(self) -> None:
-        """Closes the connection at once, whatever has not been read or written."""
+        """Closes the connection at once, even with unread or unwritten bytes."""
         self.writer.transport.abort()
         with contextlib.suppress(OSError):
             await self.writer.wait_closed()
 
     async def send(self, data: bytes) -> None:
-        """Writes bytes as they are."""
+        """Writes the bytes unchanged."""
         self.writer.write(data)
         async with asyncio.timeout(TIMEOUT_S):
             await self.writer.drain()
 
     async def request(self, method: str = "GET", path: str = "/", *headers: str, body: bytes = b"") -> None:
-        """Sends a request; with a body it gets its Content-Length."""
+        """Sends a request, with a Content-Length if it has a body."""
         lines = [f"{method} {path} HTTP/1.1", "Host: test", *headers, *([f"Content-Length: {len(body)}"] if body else []), "", ""]
         await self.send("\r\n".join(lines).encode("latin-1") + body)
 
     async def head(self) -> tuple[int, dict[str, str]]:
-        """The status and the headers of the response, their names in lower case."""
+        """The status and the headers of the response, with lower-case names."""
         async with asyncio.timeout(TIMEOUT_S):
             first, *lines = (await self.reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")[:-2]
         return int(first.split(" ")[1]), {name.lower(): value for name, value in (line.split(": ", 1) for line in lines)}
 
     async def chunk(self) -> bytes:
-        """The next chunk of a chunked body: what one `send` of the app wrote. Empty at the body's end.
+        """The next chunk of a chunked body, which one `send` of the app wrote. It is empty at the body's end.
 
-        Raises IncompleteReadError where the body was cut.
+        Raises IncompleteReadError if the body was cut.
         """
         async with asyncio.timeout(TIMEOUT_S):
             size = int((await self.reader.readuntil(b"\r\n"))[:-2], 16)
@@ -113,7 +113,7 @@ class Connection:
         return found
 
     async def response(self) -> tuple[int, dict[str, str], bytes]:
-        """Status, headers and whole body of a response with a Content-Length."""
+        """The status, headers and whole body of a response with a Content-Length."""
         status, headers = await self.head()
         async with asyncio.timeout(TIMEOUT_S):
             return status, headers, await self.reader.readexactly(int(headers["content-length"]))

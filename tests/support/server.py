@@ -1,6 +1,6 @@
-"""One of our servers as a real process on a port of its own, as an operator would run it.
+"""One of our servers as a real process on its own port, as an operator would run it.
 
-All methods block; in a test that has something else going on in its event loop, call them through `asyncio.to_thread`.
+All methods block. A test with other work in its event loop must call them through `asyncio.to_thread`.
 """
 
 from __future__ import annotations
@@ -25,18 +25,18 @@ ROOT = Path(__file__).resolve().parents[2]
 START_TIMEOUT_S = 40.0
 STOP_TIMEOUT_S = 20.0
 _INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "SSL_CERT_FILE")
-"""All that a server gets from the environment of the tests: no setting and no key of the person who runs them."""
+"""The only variables that a server inherits from the tests' environment: no settings or keys of the person who runs them."""
 
 _DATABASES = {"saas_api": "SAAS_API_DATABASE_URL", "client_server": "CLIENT_SERVER_DATABASE_URL"}
 
 STARTED: weakref.WeakSet[Server] = weakref.WeakSet()
-"""Every server of this process, for the report of a test that fails."""
+"""Every server of this process, for the report of a failed test."""
 
 
 class Server:
-    """`python -m MODULE` with these settings, in a folder of its own. `env` may be changed between a stop and a start.
+    """`python -m MODULE` with these settings, in its own folder. `env` may be changed between a stop and a start.
 
-    As a context manager it is started, and terminated at the end.
+    As a context manager, it starts the server and terminates it at the end.
     """
 
     def __init__(
@@ -74,7 +74,7 @@ class Server:
 
     @property
     def pid(self) -> int:
-        """The running process's id."""
+        """The id of the running process."""
         if self._process is None:
             raise RuntimeError(f"{self.module} is not running")
         return self._process.pid
@@ -85,11 +85,11 @@ class Server:
 
     @property
     def stderr(self) -> str:
-        """Everything that the server has written to its standard error, over all its starts."""
+        """Everything that the server has written to standard error, over all its starts."""
         return self.stderr_path.read_text(errors="replace") if self.stderr_path.exists() else ""
 
     def launch(self) -> None:
-        """Starts the process and does not wait for it."""
+        """Starts the process without waiting until it serves."""
         if self.running:
             raise RuntimeError(f"{self.module} is running already")
         inherited = {name: os.environ[name] for name in _INHERITED if name in os.environ}
@@ -120,12 +120,12 @@ class Server:
         return self._database().get(_DATABASES[self.module]) or f"sqlite:///{self.env['DATA_DIR']}/{self.module}.db"
 
     def start(self) -> None:
-        """Starts the process and waits until it serves. Raises RuntimeError, with what it wrote, where it does not."""
+        """Starts the process and waits until it serves. If it does not, raises RuntimeError with the process's output."""
         self.launch()
         self.wait_until_healthy()
 
     def wait_until_healthy(self) -> None:
-        """Returns as soon as the server answers. Raises RuntimeError, with what it wrote, where it does not."""
+        """Returns as soon as the server answers. If it does not, raises RuntimeError with the process's output."""
         deadline = time.monotonic() + START_TIMEOUT_S
         while time.monotonic() < deadline:
             if not self.running:
@@ -147,17 +147,17 @@ class Server:
             connection.close()
 
     def kill(self) -> None:
-        """SIGKILL: the process gets no chance to say goodbye."""
+        """Sends SIGKILL, so the process has no chance to clean up."""
         self.signal(signal.SIGKILL)
         self.wait()
 
     def terminate(self) -> int:
-        """SIGTERM, and its exit code."""
+        """Sends SIGTERM and returns the exit code."""
         self.signal(signal.SIGTERM)
         return self.wait()
 
     def signal(self, number: signal.Signals) -> None:
-        """Sends the signal, if the process still runs."""
+        """Sends the signal if the process still runs."""
         if self._process is not None and self.running:
             self._process.send_signal(number)
 
@@ -168,7 +168,7 @@ class Server:
         return self._process.wait(STOP_TIMEOUT_S)
 
     def stop(self) -> None:
-        """Ends the process by whatever it takes. Stopping what does not run is allowed."""
+        """Ends the process, by force if needed. It may be called when no process runs."""
         if self._process is None:
             return
         self.signal(signal.SIGTERM)
@@ -178,12 +178,12 @@ class Server:
             self.kill()
 
     def restart(self) -> None:
-        """Stops the process if it runs and starts it again on the same port, with the same data."""
+        """Stops the process if it runs, and starts it again on the same port with the same data."""
         self.stop()
         self.start()
 
     def request(self, method: str, path: str, body: Any = None, headers: Mapping[str, str] | None = None) -> tuple[int, Any]:
-        """One request with a JSON body, and the status with the parsed JSON answer (or its text)."""
+        """Sends one request with a JSON body. Returns the status and the parsed JSON answer (or its text)."""
         connection = http.client.HTTPConnection(urlsplit(self.url).netloc, timeout=30)
         try:
             payload = None if body is None else json.dumps(body)

@@ -1,4 +1,4 @@
-"""What the tests of stream logs share: numbered frames, and ways of reading that do not wait for ever."""
+"""Helpers for the tests of stream logs: numbered frames, and reads with a timeout."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ END = Ending(Outcome.FINISHED, DONE)
 
 
 def frame(index: int) -> bytes:
-    """A frame that tells which one it is."""
+    """A frame that contains its index."""
     return numbered(index, b"data: {}\n\n")
 
 
 def frames(start: int, stop: int) -> list[bytes]:
-    """The frames of these indices."""
+    """The frames with these indices."""
     return [frame(index) for index in range(start, stop)]
 
 
 async def read(reader: Reader, count: int) -> list[bytes]:
-    """That many frames, waited for where they are not there yet."""
+    """At least this many frames; waits until they are there."""
     taken: list[bytes] = []
     async with asyncio.timeout(5):
         while len(taken) < count:
@@ -32,7 +32,7 @@ async def read(reader: Reader, count: int) -> list[bytes]:
 
 
 async def soon(reader: Reader) -> list[bytes]:
-    """Nothing, once there may be something."""
+    """Waits until there may be frames to take, and returns none itself."""
     await reader.wait()
     return []
 
@@ -50,7 +50,7 @@ async def read_to_end(log: StreamLog, reader: Reader) -> list[bytes]:
 
 
 async def returns(waiting: Awaitable[None]) -> bool:
-    """Whether a wait comes back by itself. One that does not is cancelled."""
+    """Whether a wait returns by itself. If it does not, it is cancelled."""
     try:
         async with asyncio.timeout(0.05):
             await waiting

@@ -1,7 +1,7 @@
-"""A reader of event streams that sees what really came over the socket, and when.
+"""A reader of event streams that sees exactly what came over the socket, and when.
 
-Strategy. One TCP connection per request, no pool and no client library: h11 takes HTTP apart, every read notes its time, and frames
-are parsed strictly (LF alone, known fields alone), since a reader that forgives would hide what these tests look for.
+Strategy. There is one TCP connection per request, without a pool or a client library. h11 parses HTTP, and every read notes its time.
+Frames are parsed strictly (LF and known fields only), because a tolerant reader would hide the faults that these tests look for.
 
     async with open_stream(url, body={"message": "20 100 0"}) as stream:
         async for frame in stream:
@@ -26,7 +26,7 @@ READ_TIMEOUT_S = 30.0
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """One frame as it came: `raw` with its blank line, `at` the `time.perf_counter_ns()` of the read that completed it."""
+    """One frame as it came: `raw` includes its blank line, and `at` is the `time.perf_counter_ns()` of the read that completed it."""
 
     raw: bytes
     at: int
@@ -37,7 +37,7 @@ class Frame:
 
     @classmethod
     def parse(cls, raw: bytes, at: int) -> Frame:
-        """Raises ValueError for anything that our wire does not allow."""
+        """Parses a frame. Raises ValueError for anything that our wire does not allow."""
         if b"\r" in raw:
             raise ValueError(f"a carriage return in a frame: {raw!r}")
         fields: dict[str, str] = {}
@@ -63,7 +63,7 @@ class Frame:
 
 @dataclass
 class Stream:
-    """One response. Iterating gives its frames as they complete; `raw` is all of the body that has been read so far."""
+    """One response. Iterating gives its frames as they complete; `raw` is the whole body read so far."""
 
     status: int
     headers: dict[str, str]
@@ -73,7 +73,7 @@ class Stream:
     raw: bytearray = field(default_factory=bytearray)
     frames: list[Frame] = field(default_factory=list)
     complete: bool = False
-    """Whether the body ended in order: False after a cut."""
+    """Whether the body ended properly; False after a cut."""
     _parsed: int = 0
 
     async def __aiter__(self) -> AsyncIterator[Frame]:
@@ -86,29 +86,29 @@ class Stream:
                 return
 
     async def read_all(self) -> bytes:
-        """The rest of the body; returns all of it. A body that is cut ends there, with `complete` False."""
+        """Reads the rest of the body and returns the whole body. If it is cut, it ends there and `complete` is False."""
         while await self._read():
             pass
         return bytes(self.raw)
 
     async def read_bytes(self, count: int) -> bytes:
-        """Reads until the body has at least `count` bytes or ends, and returns exactly so many of them, or what there is."""
+        """Reads until the body has at least `count` bytes or ends. Returns the first `count` bytes, or all if there are fewer."""
         while len(self.raw) < count and await self._read():
             pass
         return bytes(self.raw[:count])
 
     async def read_frames(self, count: int) -> list[Frame]:
-        """Reads until so many frames are complete, or the body ends."""
+        """Reads until `count` frames are complete or the body ends."""
         while len(self.frames) < count and await self._read():
             pass
         return self.frames[:count]
 
     def cut(self) -> None:
-        """Drops the connection at once, with a reset, as a network does."""
+        """Drops the connection at once with a reset, as a network failure does."""
         self.writer.transport.abort()
 
     async def _read(self) -> bool:
-        """Takes one read's worth of body. False at its end."""
+        """Reads once from the body. False at its end."""
         while True:
             event = self.http.next_event()
             if event is h11.NEED_DATA:
@@ -146,7 +146,7 @@ async def open_stream(
     headers: Mapping[str, str] | None = None,
     last_event_id: int | None = None,
 ) -> AsyncIterator[Stream]:
-    """Sends the request (POST where there is a body, as JSON; otherwise GET) and reads the response's head."""
+    """Sends the request (a POST with JSON if there is a body, otherwise a GET) and reads the response's head."""
     parts = urlsplit(url)
     payload = b"" if body is None else body if isinstance(body, bytes) else json.dumps(body).encode()
     fields = {"Host": parts.netloc, "Connection": "close"}
@@ -194,6 +194,6 @@ async def _head(http: h11.Connection, reader: asyncio.StreamReader) -> h11.Respo
 
 
 def content_of(frames: Iterable[Frame]) -> str:
-    """The text that the chunks among these frames add up to."""
+    """The joined text of the chunks among these frames."""
     choices = (choice for frame in frames if frame.is_chunk for choice in frame.json().get("choices", ()))
     return "".join(choice["delta"].get("content") or "" for choice in choices)

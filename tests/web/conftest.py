@@ -1,7 +1,7 @@
-"""A real Chromium for the page's own tests, and a stand-in for the middle tier that serves it.
+"""A real Chromium for the page's own tests, and a stand-in for the middle tier that serves the page.
 
-The browser lives as long as one module: Playwright's synchronous interface keeps an event loop running in this thread, which asynchronous
-tests of other modules could not stand.
+The browser lives as long as one module, because Playwright's synchronous interface keeps an event loop running in this thread, and
+the asynchronous tests of other modules cannot run beside it.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ ARGUMENTS = [
 
 @pytest.fixture(scope="module")
 def browser(chromium: str) -> Iterator[Browser]:
-    """A Chromium of this module's own."""
+    """A Chromium for this module only."""
     with sync_playwright() as playwright:
         running = playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS)
         yield running
@@ -36,14 +36,14 @@ def browser(chromium: str) -> Iterator[Browser]:
 
 @pytest.fixture
 def server() -> Iterator[PageServer]:
-    """The stand-in, serving on a port of this test's own."""
+    """The stand-in, on a port for this test only."""
     with serving(PageServer()) as running:
         yield running
 
 
 @pytest.fixture
 def page(browser: Browser, server: PageServer) -> Iterator[Page]:
-    """An empty tab whose scripts may do what the page's may; the test fails if anything breaks the content policy or throws."""
+    """An empty tab with the page's content policy. The test fails if a script breaks the policy or throws."""
     context = browser.new_context(viewport={"width": 1280, "height": 800})
     tab = context.new_page()
     complaints: list[str] = []
@@ -56,7 +56,7 @@ def page(browser: Browser, server: PageServer) -> Iterator[Page]:
 
 @pytest.fixture
 def chat(page: Page, server: PageServer) -> Page:
-    """The page, loaded and wired."""
+    """The page, loaded and ready."""
     server.answers = dict.fromkeys(("go", "cut", "refuse", "again", "fail"), WORDS)
     page.goto(server.url)
     page.wait_for_selector("html[data-ready]")

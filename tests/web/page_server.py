@@ -1,7 +1,7 @@
-"""A stand-in for the middle tier: renders the real templates, streams scripted answers, and keeps to the same routes.
+"""A stand-in for the middle tier. It has the same routes, renders the real templates, and streams scripted answers.
 
-The page's own behaviour (reconnecting, ignoring duplicates, keeping what was typed) is tested against it, because it can be
-told to misbehave: the first word of a message chooses the script. Everything runs over a real socket in a thread of its own.
+The tests of the page's own behaviour (reconnecting, ignoring duplicates, keeping what was typed) use it, because it can
+misbehave on command: the first word of a message chooses the script. It runs over a real socket in its own thread.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ RENDERER = Renderer()
 
 @dataclass
 class Turn:
-    """One turn as the templates see it, and how its stream behaves."""
+    """One turn as the templates see it, and the behaviour of its stream."""
 
     id: str
     user_message: str
@@ -79,7 +79,7 @@ class Turn:
         return RENDERER.to_html(self.content)
 
     def hops(self) -> list[dict[str, Any]]:
-        """Records of the two servers as they would look, upstream first."""
+        """Realistic records of the two servers, upstream first."""
         records = []
         for hop, early, held in (("saas_api", 1900, 60), ("client_server", 0, 90)):
             arrivals = [mark - early for mark in self.arrivals]
@@ -124,7 +124,7 @@ class Turn:
 class PageServer:
     """The turns of one page, and the app that serves them.
 
-    `answers` maps a message's first word to the chunks of its answer; the next `refusals` messages are refused.
+    `answers` maps a message's first word to the chunks of its answer. The next `refusals` messages are refused.
     """
 
     def __init__(self) -> None:
@@ -170,7 +170,7 @@ class PageServer:
         return turn
 
     async def frames(self, turn: Turn, after: int, connection: int) -> AsyncIterator[bytes]:
-        """The turn's frames after an id, for one reader more."""
+        """The turn's frames after an id. Counts its reader while it reads."""
         turn.readers += 1
         try:
             async for frame in self.scripted(turn, after, connection):
@@ -179,7 +179,7 @@ class PageServer:
             turn.readers -= 1
 
     async def scripted(self, turn: Turn, after: int, connection: int) -> AsyncIterator[bytes]:
-        """The same as the script has it. Scripts that cut do so on their first connections."""
+        """The turn's frames as its script sends them. Scripts that cut the stream do so on their first connections."""
         yield b"retry: 100\n\n"
         for index in range(after + 1, len(turn.answer)):
             if turn.state == "cancelled":

@@ -1,4 +1,4 @@
-"""What a person does at the page, and sees there."""
+"""What a person does and sees on the page."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def send(page: Page, message: str) -> None:
 
 
 def content(page: Page) -> Locator:
-    """Where the text of the last answer stands."""
+    """The element with the text of the last answer."""
     return page.locator("[data-role=content]").last
 
 

@@ -1,4 +1,4 @@
-"""Addresses in an answer: while it streams they are the same links as in the stored answer, however the stream was cut."""
+"""Addresses in a streaming answer become the same links as in the stored answer, however the stream is cut."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ SOURCES = {
 
 @pytest.mark.parametrize("name", SOURCES)
 def test_streamed_and_stored_addresses_are_the_same_links(page: Page, server: PageServer, name: str) -> None:
-    """Text, target and relation agree: fed whole, in pieces, and character by character."""
+    """Fed whole, in pieces or character by character, links have the same text, target and relation as in the stored answer."""
     source, expected = SOURCES[name]
     page.goto(server.url + "/blank")
     stored: dict[str, Any] = page.evaluate(SHOWN, [str(Renderer().to_html(source)), None])
@@ -69,7 +69,7 @@ def test_streamed_and_stored_addresses_are_the_same_links(page: Page, server: Pa
 
 
 def test_an_entity_is_not_part_of_an_address(page: Page, server: PageServer) -> None:
-    """The stored answer resolves it and the streamed one does not; the link is the same."""
+    """An entity after an address gives the same link, although only the stored answer resolves the entity."""
     page.goto(server.url + "/blank")
     source = "https://a.example/b&amp; and https://a.example/c?d&lt;"
     stored = page.evaluate(SHOWN, [str(Renderer().to_html(source)), None])
@@ -78,7 +78,7 @@ def test_an_entity_is_not_part_of_an_address(page: Page, server: PageServer) -> 
 
 
 def test_an_address_of_any_length_does_not_hold_the_page_up(page: Page, server: PageServer) -> None:
-    """Each further piece costs the same: half a megabyte in small pieces is there in a moment."""
+    """Each further piece of an address costs the same, so half a megabyte in small pieces takes only a moment."""
     page.goto(server.url + "/blank")
     elapsed, length = page.evaluate(
         """async () => {

@@ -1,4 +1,4 @@
-"""What stands beside an answer and below it: its clock, its figures, asking again, and what a new chat begins with."""
+"""The parts around an answer: its clock, its figures, the retry, and the settings of a new chat."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ pytestmark = pytest.mark.browser
 
 
 def so_far_s(page: Page) -> float:
-    """The seconds that the live line says."""
+    """The seconds shown in the live line."""
     found = re.search(r"([\d.]+) (ms|s) so far", page.locator(".latency-live").inner_text())
     assert found is not None
     return float(found[1]) / (1000 if found[2] == "ms" else 1)
 
 
 def own_times(page: Page, hop: str, time_in_it: str) -> dict[str, str]:
-    """What each hop's own time is said to be."""
+    """The own time shown for each hop."""
     found = page.locator(hop).all()
     texts = {str(box.get_attribute("data-hop")): box.locator(time_in_it).text_content() or "" for box in found}
     return {name: text.split(" · ")[0] for name, text in texts.items()}
 
 
 def test_the_clock_goes_on_after_a_reload(chat: Page, server: PageServer) -> None:
-    """The time since the message was asked and the wait for its first token are those from before the reload."""
+    """After a reload, the time since the message was sent and the wait for the first token are the same as before."""
     server.first_s, server.gap_s = 0.4, 0.15
     send(chat, "go on")
     expect(content(chat)).to_contain_text("w12")
@@ -47,7 +47,7 @@ def test_the_clock_goes_on_after_a_reload(chat: Page, server: PageServer) -> Non
 
 
 def test_the_clock_goes_on_after_a_reload_before_the_first_token(chat: Page, server: PageServer) -> None:
-    """The wait grows from where it was."""
+    """After a reload before the first token, the wait goes on growing from its previous value."""
     server.first_s = 2.5
     send(chat, "go on")
     expect(chat.locator(".latency-live")).to_contain_text(re.compile(r"1\.\d\d s waiting"))
@@ -67,7 +67,7 @@ SLOW_PAINTING = """(() => {
 @pytest.mark.parametrize("slow", [True, False])
 @pytest.mark.parametrize("streaming", [True, False])
 def test_the_head_and_the_waterfall_show_the_same_figures(chat: Page, server: PageServer, streaming: bool, slow: bool) -> None:
-    """Each hop's added time, the browser's too, is one figure, also where the stored answer is there before the last paint."""
+    """The head and the waterfall show the same added time for each hop, even if the stored answer comes before the last paint."""
     if slow:
         chat.evaluate(SLOW_PAINTING)
     chat.get_by_label("Streaming").set_checked(streaming)
@@ -91,7 +91,7 @@ def test_the_head_and_the_waterfall_show_the_same_figures(chat: Page, server: Pa
 
 @pytest.mark.parametrize("state", ["cancelled", "interrupted"])
 def test_an_answer_that_was_broken_off_can_be_asked_for_again(chat: Page, server: PageServer, state: str) -> None:
-    """Not only a failed one: the new answer takes its place."""
+    """A cancelled or interrupted answer can be asked for again, and the new answer replaces it."""
     turn = server.add("go on")
     turn.sent = 5
     turn.arrivals = [1000 * index for index in range(5)]
@@ -103,7 +103,7 @@ def test_an_answer_that_was_broken_off_can_be_asked_for_again(chat: Page, server
 
 
 def test_a_new_chat_keeps_what_was_chosen(chat: Page, server: PageServer) -> None:
-    """Model, temperature and switch stay as the person left them: in a new chat, after a reload, and after a visit elsewhere."""
+    """The model, temperature and streaming switch keep the last choice: in a new chat, after a reload, and after a visit elsewhere."""
 
     def controls() -> tuple[str, str, bool]:
         form = chat.locator("#composer")
@@ -132,11 +132,11 @@ def test_a_new_chat_keeps_what_was_chosen(chat: Page, server: PageServer) -> Non
     chat.get_by_label("Temperature").fill("0.2")
     chat.goto(server.url + "/c/one")
     chat.wait_for_selector("html[data-ready]")
-    assert controls() == ("chat-fast", "0.7", True)  # an older conversation stands as its own last message left it
+    assert controls() == ("chat-fast", "0.7", True)  # an older conversation shows the values of its own last message
 
 
 def test_a_choice_that_is_not_offered_any_more_changes_nothing(chat: Page) -> None:
-    """Whatever the storage holds, the form stays usable."""
+    """The form stays usable, whatever the storage holds."""
     for kept in ('{"model": "gone", "temperature": 9, "stream": "x"}', "nonsense", "null", "[]"):
         chat.evaluate("kept => localStorage.setItem('choice', kept)", kept)
         chat.reload()
@@ -148,7 +148,7 @@ def test_a_choice_that_is_not_offered_any_more_changes_nothing(chat: Page) -> No
 
 @pytest.mark.parametrize("touch", [True, False])
 def test_keys_are_named_where_there_is_a_keyboard(browser: Browser, server: PageServer, touch: bool) -> None:
-    """A phone's drawer holds no hints about keys; beside a mouse they are there."""
+    """Hints about keys are shown with a mouse but not on a touch screen."""
     size = ViewportSize(width=390, height=844) if touch else ViewportSize(width=1280, height=800)
     context = browser.new_context(viewport=size, has_touch=touch, is_mobile=touch)
     try:

@@ -1,4 +1,4 @@
-"""Six connections per host are all that a browser has: Stop finds one, and a tab that nobody sees keeps none."""
+"""A browser has only six connections per host: Stop always gets one, and a hidden tab keeps none."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SHOW = """(state) => {
 
 
 def until(page: Page, condition: Callable[[], bool], timeout_s: float = 10.0) -> float:
-    """Waits while the page runs; how long it took, in seconds. Fails where the condition is not met in time."""
+    """Waits for the condition while the page runs, and returns how long it took, in seconds. Fails if it is not met in time."""
     began = time.perf_counter()
     while not condition():
         assert time.perf_counter() - began < timeout_s
@@ -31,7 +31,7 @@ def until(page: Page, condition: Callable[[], bool], timeout_s: float = 10.0) ->
 
 
 def test_stop_gets_through_from_one_of_six_tabs(chat: Page, server: PageServer) -> None:
-    """With every connection taken by an answer's stream, Stop is heard at once, and all tabs come to the same end."""
+    """If answers' streams take every connection, Stop still arrives at once, and all tabs show the same end."""
     server.gap_s = 0.4
     send(chat, "go on")
     chat.wait_for_url("**/c/one")
@@ -49,7 +49,7 @@ def test_stop_gets_through_from_one_of_six_tabs(chat: Page, server: PageServer) 
 
 
 def test_a_stopped_stream_goes_on_after_its_last_id(chat: Page, server: PageServer) -> None:
-    """The stream is given up before the request leaves and taken up again once it was answered; nothing is lost in between."""
+    """The stream is closed before the Stop request leaves and resumed once it is answered, and nothing is lost in between."""
     server.gap_s = 0.05
     readers: list[int] = []
 
@@ -75,7 +75,7 @@ def test_a_stopped_stream_goes_on_after_its_last_id(chat: Page, server: PageServ
 
 
 def test_stop_without_a_connection_loses_nothing(chat: Page, server: PageServer) -> None:
-    """Where Stop is refused, and while the server does not answer it, the answer goes on on the screen."""
+    """If Stop is refused, or the server does not answer it, the answer continues on the screen."""
     held: list[Route] = []
     chat.route("**/stop", lambda route: held.append(route))
     server.gap_s = 0.15
@@ -83,7 +83,7 @@ def test_stop_without_a_connection_loses_nothing(chat: Page, server: PageServer)
     expect(content(chat)).to_contain_text("w2")
     chat.get_by_role("button", name="Stop").click()
     until(chat, lambda: server.turns[0].readers == 0 and bool(held))
-    until(chat, lambda: server.turns[0].readers == 1)  # the request hangs, so the stream does not wait for it any longer
+    until(chat, lambda: server.turns[0].readers == 1)  # the request hangs, so the stream no longer waits for it
     held[0].abort()
     expect(chat.get_by_role("alert")).to_contain_text("could not be reached")
     expect(chat.get_by_role("button", name="Stop", exact=True)).to_be_enabled()
@@ -91,7 +91,7 @@ def test_stop_without_a_connection_loses_nothing(chat: Page, server: PageServer)
 
 
 def test_stop_while_the_stream_is_being_looked_for(chat: Page, server: PageServer) -> None:
-    """A stream that was refused is asked about; what that finds out late opens no second one beside the one after Stop."""
+    """After a refused stream the page asks for the turn, and if the response comes after Stop it opens no second stream."""
     probes: list[tuple[Route, APIResponse]] = []
     chat.route("**/chat/turns/turn0", lambda route: route.continue_() if probes else probes.append((route, route.fetch())))
     chat.route("**/stop", lambda route: route.fulfill(status=500))
@@ -109,7 +109,7 @@ def test_stop_while_the_stream_is_being_looked_for(chat: Page, server: PageServe
 
 
 def test_stop_before_the_first_token(chat: Page, server: PageServer) -> None:
-    """It says that nothing had come, and offers to ask again."""
+    """If Stop comes before the first token, the page says that nothing came and offers to ask again."""
     server.first_s = 0.8
     send(chat, "go on")
     until(chat, lambda: bool(server.turns) and server.turns[0].readers == 1)
@@ -124,7 +124,7 @@ def test_stop_before_the_first_token(chat: Page, server: PageServer) -> None:
 
 
 def test_a_hidden_tab_gives_its_stream_up_and_takes_it_up_again(chat: Page, server: PageServer) -> None:
-    """After some seconds nobody reads; seen again, the tab goes on after the last id, and its record, which has a hole, stays here."""
+    """A hidden tab stops reading after some seconds, goes on after the last id when visible again, and sends no incomplete record."""
     server.gap_s = 0.25
     records: list[Request] = []
     chat.on("request", lambda request: records.append(request) if request.url.endswith("/timing") else None)
@@ -142,7 +142,7 @@ def test_a_hidden_tab_gives_its_stream_up_and_takes_it_up_again(chat: Page, serv
 
 
 def test_a_glance_at_another_tab_costs_nothing(chat: Page, server: PageServer) -> None:
-    """Hidden for a second, the tab keeps its stream."""
+    """A tab that is hidden for one second keeps its stream."""
     server.gap_s = 0.1
     send(chat, "go on")
     expect(content(chat)).to_contain_text("w2")

@@ -1,4 +1,4 @@
-"""Markdown as it is rendered while it streams, in a real browser: the same however it is cut, and harmless whatever it holds."""
+"""Streamed Markdown in a real browser renders the same however it is cut, and is harmless whatever it holds."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ RENDER = """async ([pieces, property]) => {
 
 @pytest.fixture
 def render(page: Page, server: PageServer) -> Render:
-    """Renders pieces of Markdown; gives the HTML, or another property of the element."""
+    """Renders pieces of Markdown and returns the HTML or another property of the element."""
     page.goto(server.url + "/blank")
     return lambda *pieces, what="innerHTML": str(page.evaluate(RENDER, [list(pieces), what]))
 
@@ -47,7 +47,7 @@ def render(page: Page, server: PageServer) -> Render:
     ],
 )
 def test_a_link_outside_the_allow_list_gets_no_address(render: Render, address: str) -> None:
-    """Its text stays, and there is nothing to click."""
+    """The text of a link with a forbidden scheme stays, but it has no address to click."""
     html = render(f"[here]({address}) and ![image]({address})")
     assert "here" in html
     assert "href" not in html
@@ -56,13 +56,13 @@ def test_a_link_outside_the_allow_list_gets_no_address(render: Render, address: 
 
 @pytest.mark.parametrize("address", ["https://example.com/a?b=c", "http://example.com/", "mailto:a@example.com"])
 def test_an_allowed_link_opens_elsewhere_and_tells_nothing(render: Render, address: str) -> None:
-    """It opens in a new tab, which learns neither the opener nor the referrer."""
+    """An allowed link opens in a new tab, which gets neither the opener nor the referrer."""
     html = render(f"[here]({address})")
     assert f'<a href="{address}" target="_blank" rel="noopener noreferrer nofollow">here</a>' in html
 
 
 def test_an_image_becomes_a_link(render: Render) -> None:
-    """A picture would be fetched from a stranger's server as soon as the answer is read."""
+    """An image becomes a link, because a picture would be fetched from a stranger's server as soon as the answer is shown."""
     html = render("![a cat](https://example.com/cat.png)")
     assert "<img" not in html
     assert 'href="https://example.com/cat.png"' in html
@@ -84,7 +84,7 @@ def test_an_image_becomes_a_link(render: Render) -> None:
     ],
 )
 def test_html_in_an_answer_stays_text(render: Render, page: Page, source: str) -> None:
-    """No element comes from the model's own markup, wherever in Markdown it stands."""
+    """HTML from the model never becomes an element, wherever it is in the Markdown."""
     for pieces in ([source], list(source)):
         render(*pieces)
     assert page.locator("script, img, iframe, svg, [onerror], [onload], [onmouseover]").count() == 0
@@ -117,20 +117,20 @@ The end, at $5.
 
 
 def test_the_result_does_not_depend_on_the_cuts(render: Render) -> None:
-    """Fed whole, character by character and in pieces of seven, the same document comes out."""
+    """Fed whole, character by character or in pieces of seven, the result is the same document."""
     whole = render(DOCUMENT)
     assert whole == render(*DOCUMENT)
     assert whole == render(*(DOCUMENT[start : start + 7] for start in range(0, len(DOCUMENT), 7)))
 
 
 def test_the_last_character_is_shown(render: Render) -> None:
-    """The parser holds it back until it is told that the text has ended."""
+    """The last character, which the parser holds back, is shown once the text has ended."""
     assert render("The end.", what="textContent") == "The end."
     assert render("a `b`", what="textContent") == "a b"
 
 
 def test_an_underscore_inside_a_word_is_no_emphasis(render: Render) -> None:
-    """Names like client_server stand in every second answer of this product, also in tables."""
+    """An underscore in a name such as client_server is no emphasis, also in tables."""
     html = render(*"client_server and saas_api and __init__ of a_b_c, but _this_ is\n")
     assert "client_server and saas_api and" in html
     assert "a_b_c" in html
@@ -139,7 +139,7 @@ def test_an_underscore_inside_a_word_is_no_emphasis(render: Render) -> None:
 
 
 def test_code_says_its_language_and_can_be_copied(render: Render, page: Page) -> None:
-    """The head above the code is the same as above the server's."""
+    """A code block shows its language and a copy button, as the server's rendering does."""
     render("```python title\nx = 1\n```\n")
     assert page.locator(".code-block [data-role=language]").inner_text() == "python"
     assert page.get_by_role("button", name="Copy").count() == 1
@@ -160,7 +160,7 @@ def test_code_says_its_language_and_can_be_copied(render: Render, page: Page) ->
     ids=["quotes", "lists", "emphasis", "brackets", "dollars", "bars", "backticks"],
 )
 def test_nesting_past_the_parsers_limits_loses_no_text(render: Render, source: str) -> None:
-    """What cannot be rendered is shown as it is; the page goes on."""
+    """Markdown beyond the parser's limits is shown as plain text, and the page goes on."""
     assert "deep" in render(*source, what="textContent")
 
 
@@ -181,7 +181,7 @@ def test_a_long_answer_costs_the_same_at_its_end(render: Render, page: Page) -> 
 
 
 def test_an_unfinished_construct_of_any_length_does_not_hold_the_page_up(render: Render, page: Page) -> None:
-    """A link whose address never ends would make the parser look at all of it again for each character."""
+    """A link whose address never ends does not make the parser read all of it again for each character."""
     text = page.evaluate(
         """async () => {
           const { MarkdownStream } = await import("/static/js/markdown.js");

@@ -1,4 +1,4 @@
-"""The page with its scripts, over a stream that is told to misbehave: nothing twice, nothing lost, nothing typed in vain."""
+"""The page with its scripts, over a stream that misbehaves: no text is repeated or lost, and typed text is kept."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ pytestmark = pytest.mark.browser
 
 
 def test_an_answer_grows_and_ends_in_the_servers_rendering(chat: Page, server: PageServer) -> None:
-    """The text comes in several steps; at the end the stored answer, with its figures, takes its place."""
+    """The text comes in several steps, and at the end the stored answer with its figures replaces it."""
     chat.evaluate(
         """() => {
           window.lengths = new Set();
@@ -32,21 +32,21 @@ def test_an_answer_grows_and_ends_in_the_servers_rendering(chat: Page, server: P
 
 
 def test_a_cut_stream_goes_on_where_it_was(chat: Page, server: PageServer) -> None:
-    """EventSource reconnects by itself with the last id; the text is whole and nothing stands there twice."""
+    """EventSource reconnects by itself with the last id, and the text is complete without repetition."""
     send(chat, "cut it")
     assert answer(chat) == TEXT
     assert server.turns[0].connections == ["query:-1", "header:5", "header:10"]
 
 
 def test_a_refused_reconnection_is_made_anew_after_the_last_id(chat: Page, server: PageServer) -> None:
-    """After a 503 EventSource gives up for good; the page goes on with the id in the address."""
+    """After a 503, EventSource gives up, and the page opens a new one with the last id in the address."""
     send(chat, "refuse it")
     assert answer(chat) == TEXT
     assert server.turns[0].connections[:3] == ["query:-1", "header:5", "query:5"]
 
 
 def test_frames_that_were_seen_are_passed_over(chat: Page) -> None:
-    """A server that repeats frames changes nothing on the screen, also before its own rendering comes."""
+    """Repeated frames change nothing on the screen, even before the server's rendering comes."""
     chat.route("**/chat/turns/turn0", lambda route: route.abort())
     send(chat, "again and again")
     expect(content(chat)).to_contain_text("w39")
@@ -54,7 +54,7 @@ def test_frames_that_were_seen_are_passed_over(chat: Page) -> None:
 
 
 def test_a_reload_in_mid_answer_ends_with_the_whole_text(chat: Page) -> None:
-    """What was there before the reload and what comes after it are one answer."""
+    """The text before a reload and the text after it form one complete answer."""
     send(chat, "go on")
     expect(content(chat)).to_contain_text("w9")
     chat.reload()
@@ -62,7 +62,7 @@ def test_a_reload_in_mid_answer_ends_with_the_whole_text(chat: Page) -> None:
 
 
 def test_stop_keeps_what_came(chat: Page, server: PageServer) -> None:
-    """Stop is there while an answer streams, Esc does the same, and afterwards Send is back."""
+    """While an answer streams, Stop is shown and Esc does the same; the text so far stays, and Send comes back."""
     expect(chat.get_by_role("button", name="Stop")).to_be_hidden()
     server.gap_s = 0.05
     for turn, by_key in enumerate((False, True)):
@@ -80,7 +80,7 @@ def test_stop_keeps_what_came(chat: Page, server: PageServer) -> None:
 
 
 def test_a_failure_stands_below_what_came_and_can_be_tried_again(chat: Page, server: PageServer) -> None:
-    """The message of the failed frame, the text before it, and a button that asks once more in the same place."""
+    """A failure shows the text before it, its message, and a button that asks again in the same place."""
     send(chat, "fail now")
     assert answer(chat, "failed") == "".join(WORDS[:6]).strip()
     expect(chat.locator("[data-role=error]")).to_contain_text("The model broke off in mid-answer.")
@@ -90,7 +90,7 @@ def test_a_failure_stands_below_what_came_and_can_be_tried_again(chat: Page, ser
 
 
 def test_trying_again_at_once_is_not_overtaken_by_the_stored_answer(chat: Page) -> None:
-    """Pressed before the server's rendering of the failed answer is here, the button still brings a new one."""
+    """If the retry button is pressed before the server's rendering of the failed answer comes, it still brings a new answer."""
     stored: list[Route] = []
     again: list[Route] = []
     chat.route("**/chat/turns/turn0", lambda route: stored.append(route))
@@ -102,14 +102,14 @@ def test_trying_again_at_once_is_not_overtaken_by_the_stored_answer(chat: Page) 
         chat.get_by_role("button", name="Try again").click()
     with chat.expect_response("**/chat/turns/turn0"):
         stored[0].continue_()
-    expect(chat.locator(".latency-live")).to_be_visible()  # the stored answer has not taken the place
+    expect(chat.locator(".latency-live")).to_be_visible()  # the stored answer has not replaced this one
     again[0].continue_()
     assert answer(chat) == "You wrote: Once more: fail now"
     assert chat.locator("article").count() == 1
 
 
 def test_a_failure_is_shown_even_if_the_server_is_gone(chat: Page) -> None:
-    """The failed frame alone is enough, and the clock stands where it was then."""
+    """The failed frame alone is enough to show the failure, and the clock stops at that moment."""
     chat.route("**/chat/turns/turn0", lambda route: route.abort())
     send(chat, "fail now")
     assert answer(chat, "failed") == "".join(WORDS[:6]).strip()
@@ -121,7 +121,7 @@ def test_a_failure_is_shown_even_if_the_server_is_gone(chat: Page) -> None:
 
 
 def test_a_refused_message_is_not_lost(chat: Page, server: PageServer) -> None:
-    """The alert says why, what was typed stays, and trying again sends it."""
+    """If a message is refused, the alert says why, the typed text stays, and trying again sends it."""
     server.refusals = 1
     send(chat, "go on <b>please</b>")
     expect(chat.get_by_role("alert")).to_contain_text("Too many messages at once.")
@@ -134,7 +134,7 @@ def test_a_refused_message_is_not_lost(chat: Page, server: PageServer) -> None:
 
 
 def test_an_unreachable_server_is_said_so(chat: Page) -> None:
-    """No answer at all is an error as well."""
+    """The page shows an error if the server cannot be reached."""
     chat.route("**/chat/messages", lambda route: route.abort())
     send(chat, "go on")
     expect(chat.get_by_role("alert")).to_contain_text("could not be reached")
@@ -142,7 +142,7 @@ def test_an_unreachable_server_is_said_so(chat: Page) -> None:
 
 
 def test_the_browser_hands_in_its_own_record(chat: Page, server: PageServer) -> None:
-    """Marks in order, one arrival and one dwell per chunk; the waterfall then has the browser's row."""
+    """The browser sends its marks in order, with one arrival and one dwell per chunk, and the waterfall shows its row."""
     with chat.expect_response(re.compile("/timing$")):
         send(chat, "go on")
     record = server.turns[0].browser
@@ -159,7 +159,7 @@ def test_the_browser_hands_in_its_own_record(chat: Page, server: PageServer) -> 
 
 @pytest.mark.parametrize("state", ["failed", "cancelled"])
 def test_the_browser_hands_in_what_it_saw_of_a_broken_off_answer(chat: Page, server: PageServer, state: str) -> None:
-    """After a failure, and up to the moment in which Stop was pressed; the stored answer, which tells its figures, comes after."""
+    """The browser sends its record after a failure or up to Stop, before it fetches the stored answer that shows its figures."""
     server.gap_s = 0.05
     with chat.expect_response(re.compile("/timing$")) as delivery:
         send(chat, "fail now" if state == "failed" else "go on")
@@ -177,7 +177,7 @@ def test_the_browser_hands_in_what_it_saw_of_a_broken_off_answer(chat: Page, ser
 
 
 def test_a_stop_that_failed_leaves_no_record(chat: Page, server: PageServer) -> None:
-    """The connection was given up for it, and the answer went on: what the browser saw is not what came."""
+    """After a failed Stop the browser sends no record, because it closed the connection and did not see everything."""
     server.gap_s = 0.1
     chat.route("**/stop", lambda route: route.fulfill(status=503, body="{}"))
     send(chat, "go on")
@@ -189,7 +189,7 @@ def test_a_stop_that_failed_leaves_no_record(chat: Page, server: PageServer) -> 
 
 
 def test_a_stream_that_was_cut_hands_in_no_record(chat: Page, server: PageServer) -> None:
-    """It would tell of the cut and not of the hop."""
+    """After a cut the browser sends no record, because it would show the cut and not the hop."""
     send(chat, "cut it")
     answer(chat)
     chat.locator("summary", has_text="waterfall").click()
@@ -198,7 +198,7 @@ def test_a_stream_that_was_cut_hands_in_no_record(chat: Page, server: PageServer
 
 
 def test_without_streaming_the_answer_comes_in_one_piece(chat: Page, server: PageServer) -> None:
-    """The switch, the model and the temperature go along with the message."""
+    """With the switch off the answer comes in one piece, and the message carries the switch, the model and the temperature."""
     chat.get_by_label("Streaming").uncheck()
     chat.get_by_label("Model", exact=True).select_option("chat-quality")
     send(chat, "go on")
@@ -209,7 +209,7 @@ def test_without_streaming_the_answer_comes_in_one_piece(chat: Page, server: Pag
 
 
 def test_the_keys(chat: Page, server: PageServer) -> None:
-    """Shift+Enter breaks the line, the slash goes to the composer, an example fills it and sends nothing."""
+    """Shift+Enter breaks the line, the slash key focuses the composer, and an example fills it without sending."""
     message = chat.get_by_label("Message")
     chat.locator("h1").click()
     chat.keyboard.press("/")
@@ -224,7 +224,7 @@ def test_the_keys(chat: Page, server: PageServer) -> None:
 
 
 def test_the_text_is_followed_until_the_reader_scrolls_up(chat: Page, server: PageServer) -> None:
-    """Then it stays where the reader is, and a button leads back."""
+    """Once the reader scrolls up, the view stays there, and a button leads back."""
     server.answers["go"] = [f"Paragraph {index}.\n\n" for index in range(120)]
     bottom = "(() => { const s = document.getElementById('scroller'); return s.scrollHeight - s.clientHeight - s.scrollTop; })()"
     send(chat, "go on")
@@ -242,7 +242,7 @@ def test_the_text_is_followed_until_the_reader_scrolls_up(chat: Page, server: Pa
 
 
 def test_the_theme_is_remembered(chat: Page) -> None:
-    """It is there again before the first paint of the next page."""
+    """The chosen theme is applied before the first paint of the next page."""
     chat.get_by_role("button", name="Dark theme").click()
     chat.reload()
     expect(chat.locator("html")).to_have_attribute("data-theme", "dark")
@@ -251,7 +251,7 @@ def test_the_theme_is_remembered(chat: Page) -> None:
 
 @pytest.mark.parametrize("width", [360, 390, 768, 1280])
 def test_nothing_sticks_out_at_any_width(chat: Page, width: int) -> None:
-    """Every control lies within the window, with an answer and its waterfall open."""
+    """With an open waterfall, every control is inside the window at any width."""
     chat.set_viewport_size({"width": width, "height": 740})
     send(chat, "go on")
     answer(chat)
@@ -268,7 +268,7 @@ def test_nothing_sticks_out_at_any_width(chat: Page, width: int) -> None:
 
 
 def test_the_page_is_useful_without_scripts(browser: Browser, server: PageServer) -> None:
-    """A form that posts, answers that can be read, and a streaming one that comes again by itself."""
+    """Without scripts, the form posts, answers can be read, and the page reloads by itself while an answer streams."""
     server.add("go on")
     context = browser.new_context(java_script_enabled=False)
     try:

@@ -1,4 +1,4 @@
-"""A waterfall that was opened: where it then stands, beside the composer, the way back, and a text that goes on."""
+"""Where an opened waterfall is placed, with respect to the composer, the button back, and a text that still grows."""
 
 from __future__ import annotations
 
@@ -26,19 +26,19 @@ STILL = """() => new Promise((resolve) => {
 
 
 def box(page: Page, selector: str) -> Any:
-    """Where an element stands in the window."""
+    """The position of an element in the window."""
     return page.locator(selector).evaluate("element => element.getBoundingClientRect().toJSON()")
 
 
 def from_the_end(page: Page) -> float:
-    """How many pixels of the conversation lie below what can be seen."""
+    """How many pixels of the conversation are below the visible part."""
     return float(page.evaluate("(s => s.scrollHeight - s.scrollTop - s.clientHeight)(document.getElementById('scroller'))"))
 
 
 @pytest.mark.parametrize("which", ["first", "last"])
 @pytest.mark.parametrize("size", [(390, 844), (1280, 800)])
 def test_an_opened_waterfall_stands_above_the_composer(chat: Page, server: PageServer, size: tuple[int, int], which: str) -> None:
-    """All of its picture can be seen, on a phone too, and the way back to the latest text does not lie on it."""
+    """The whole picture is visible, also on a phone, and the button back to the latest text does not cover it."""
     chat.set_viewport_size({"width": size[0], "height": size[1]})
     for turn in range(3):
         send(chat, "go on")
@@ -57,7 +57,7 @@ def test_an_opened_waterfall_stands_above_the_composer(chat: Page, server: PageS
 
 
 def test_a_text_that_is_followed_does_not_jump(chat: Page, server: PageServer) -> None:
-    """Whoever goes back to the end before the timings are there stays at the end while the answer goes on."""
+    """A reader who returns to the end before the timings arrive stays at the end while the answer goes on."""
     chat.set_viewport_size({"width": 390, "height": 500})
     held: list[Route] = []
     chat.route("**/timing", lambda route: held.append(route) if route.request.method == "GET" else route.continue_())

@@ -1,4 +1,4 @@
-"""The templates and static files keep to what the Content-Security-Policy allows, and to what is there."""
+"""The templates and static files obey the Content-Security-Policy and refer only to files that exist."""
 
 from __future__ import annotations
 
@@ -26,24 +26,24 @@ INLINE = {
 @pytest.mark.parametrize("template", TEMPLATES, ids=[path.name for path in TEMPLATES])
 @pytest.mark.parametrize("what", INLINE)
 def test_a_template_has_nothing_inline(template: Path, what: str) -> None:
-    """The policy would block it in the browser, or it would be a hole."""
+    """No template has inline scripts, styles or handlers: the policy would block them, or they would be a hole."""
     assert INLINE[what].findall(template.read_text()) == []
 
 
 @pytest.mark.parametrize("path", OURS, ids=[path.name for path in OURS])
 def test_a_static_file_loads_nothing_from_elsewhere(path: Path) -> None:
-    """The page works without a network beyond its own server (the namespace of SVG is a name, not an address)."""
+    """No static file loads anything from another server (the SVG namespace is a name, not an address)."""
     text = path.read_text().replace("http://www.w3.org/2000/svg", "")
     assert re.findall(r"https?://|//[a-z]+\.[a-z]+/|@import|innerHTML|insertAdjacentHTML|\beval\(|new Function", text) == []
 
 
 @pytest.mark.parametrize("path", [path for path in OURS if path.suffix == ".js"], ids=lambda path: path.name)
 def test_every_import_is_there(path: Path) -> None:
-    """A module that is missing would leave the whole page without its script."""
+    """Every imported module exists, because one missing module would disable all scripts of the page."""
     for target in re.findall(r"from \"(\.[^\"]+)\"", path.read_text()):
         assert (path.parent / target).resolve().is_file(), target
 
 
 def test_the_colours_of_code_are_those_of_the_script() -> None:
-    """`highlight.css` is written by `scripts/highlight_css.py` and not by hand."""
+    """`highlight.css` is exactly the output of `scripts/highlight_css.py`."""
     assert highlight_css.render() == highlight_css.TARGET.read_text()

@@ -1,4 +1,4 @@
-"""The waterfall's layout: rows that contain each other, a sum that adds up, whatever the clocks of the hops were."""
+"""The waterfall's layout: rows are nested and the sum adds up, whatever the clocks of the hops."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def hop(name: str, sent: int, first: int, last: int, held: int = 50, **more: Any
     """A record in microseconds, with an arrival every 20 ms."""
     return {
         "hop": name,
-        "received_at": 1.0e9 * len(name),  # clocks that have nothing to do with each other
+        "received_at": 1.0e9 * len(name),  # unrelated clocks
         "upstream_sent_us": sent,
         "upstream_headers_us": sent + 100,
         "first_in_us": first,
@@ -57,7 +57,7 @@ def layout(page: Page, server: PageServer) -> Any:
 
 
 def test_each_row_lies_inside_its_parents_wait(layout: Any) -> None:
-    """From the browser to the model: a hop's request begins and its first chunk leaves while the hop below waits for it."""
+    """From the browser to the model, a hop's request begins and its first chunk leaves while the hop below waits for it."""
     rows = layout("layoutWaterfall", HOPS)["rows"]
     assert ["browser", "client_server", "saas_api", "model"] == [row["hop"] for row in rows]
     for parent, child in pairwise(rows):
@@ -66,14 +66,14 @@ def test_each_row_lies_inside_its_parents_wait(layout: Any) -> None:
 
 
 def test_a_child_stands_in_the_middle_of_the_spare_wait(layout: Any) -> None:
-    """The way there and the way back cannot be told apart, so each is given half."""
+    """A row is centred in the spare wait of its parent, because the way there and the way back cannot be told apart."""
     rows = layout("layoutWaterfall", HOPS)["rows"]
     spare = (312_000 - 300) - (303_900 + 50)
     assert rows[1]["origin_us"] == 300 + spare / 2
 
 
 def test_the_parts_add_up_to_the_first_token(layout: Any) -> None:
-    """Model, hops and what lies between them are the whole time until the first paint."""
+    """The model, the hops and the time between them add up to the whole time until the first paint."""
     parts = layout("layoutWaterfall", HOPS)["parts"]
     assert parts["total_us"] == 318_300
     assert sum(parts["own"].values()) + parts["between_us"] == parts["total_us"]
@@ -81,7 +81,7 @@ def test_the_parts_add_up_to_the_first_token(layout: Any) -> None:
 
 
 def test_the_parts_that_are_told_add_up_after_rounding(layout: Any) -> None:
-    """To a tenth of a millisecond, a reader with a pencil gets the same total."""
+    """The rounded parts add up to the rounded total, to a tenth of a millisecond."""
     for shift in range(0, 100, 7):
         odd = [hop("saas_api", 1_433 + shift, 301_777, 901_700, 49), hop("client_server", 955, 303_949 + shift, 903_900, 51)]
         parts = layout("layoutWaterfall", odd)["parts"]
@@ -91,7 +91,7 @@ def test_the_parts_that_are_told_add_up_after_rounding(layout: Any) -> None:
 
 
 def test_a_row_shows_the_figure_that_is_told(layout: Any) -> None:
-    """Rounded so that the sum adds up, a part is the same figure in its row; one that would be almost nothing is finer there."""
+    """A row shows the same rounded figure as the sentence, or a finer one if the time is very short."""
     odd = [hop("saas_api", 1_455, 301_780, 901_700, 44), hop("client_server", 955, 303_955, 903_900, 39)]
     found = layout("layoutWaterfall", odd)
     parts = found["parts"]
@@ -103,7 +103,7 @@ def test_a_row_shows_the_figure_that_is_told(layout: Any) -> None:
 
 
 def test_no_part_is_negative_where_marks_contradict_each_other(layout: Any) -> None:
-    """A departure is noted after the bytes have left, so the next hop may have seen them before."""
+    """No part is negative, even if the next hop saw bytes before their departure was noted."""
     late = [hop("saas_api", 1_400, 301_700, 901_700, 9_000), hop("client_server", 900, 302_000, 903_900)]
     found = layout("layoutWaterfall", late)
     assert min([*found["parts"]["own"].values(), found["parts"]["between_us"]]) >= 0
@@ -112,13 +112,13 @@ def test_no_part_is_negative_where_marks_contradict_each_other(layout: Any) -> N
 
 
 def test_a_reader_that_came_late_is_not_the_hops_own_time(layout: Any) -> None:
-    """A chunk that waited for its reader was not held by the hop: its dwell says so."""
+    """The wait for a late reader is not the hop's own time, because the chunk's dwell shows that the hop did not hold it."""
     absent = [hop("client_server", 900, 300_900, 903_900, first_out_us=5_000_000, dwell_us={"p50": 40, "p99": 60, "max": 70})]
     assert layout("layoutWaterfall", absent)["parts"]["own"]["client_server"] == 970
 
 
 def test_records_with_gaps_are_drawn_as_far_as_they_go(layout: Any) -> None:
-    """An answer that failed before its first chunk has a request and nothing else."""
+    """An answer that failed before its first chunk is drawn with a request and nothing else."""
     nothing = {"upstream_headers_us": None, "first_in_us": None, "first_out_us": None, "last_in_us": None, "last_out_us": None}
     empty = hop("saas_api", 1_400, 0, 0) | nothing | {"arrivals_us": [], "dwell_us": {"p50": None, "p99": None, "max": None}}
     found = layout("layoutWaterfall", [empty])
@@ -128,14 +128,14 @@ def test_records_with_gaps_are_drawn_as_far_as_they_go(layout: Any) -> None:
 
 
 def test_a_burst_is_blamed_on_the_link_that_made_it(layout: Any) -> None:
-    """Chunks that reached saas_api one by one and client_server all at once were held back between the two."""
+    """If chunks reached saas_api one by one and client_server all at once, the link between the two is blamed."""
     held = [HOPS[0], hop("client_server", 900, 303_900, 903_900, arrivals_us=[903_900] * 30)]
     assert layout("layoutWaterfall", held)["burst"] == {"at": "client_server", "above": "saas_api", "chunks": 30}
     assert layout("layoutWaterfall", HOPS)["burst"] is None
 
 
 def test_the_axis_runs_to_the_end(layout: Any) -> None:
-    """The silence after the last chunk is on it: at the browser as long after the first chunk as it was at client_server."""
+    """The axis includes the silence after the last chunk; the end is as long after the first chunk at the browser as at client_server."""
     found = layout("layoutWaterfall", HOPS, 3_903_900)
     assert found["end"] == {"at_us": 312_000 + 3_903_900 - 303_950, "silence_us": 3_000_000}
     assert found["span_us"] == found["end"]["at_us"]
@@ -158,7 +158,7 @@ DRAW = """async ([timing, width]) => {
 
 @pytest.mark.parametrize("width", [300, 700])
 def test_a_silence_before_the_end_is_told_and_drawn(page: Page, server: PageServer, width: int) -> None:
-    """A band from the last chunk to the end, its length in the sentence, and an entry in the legend; an answer without has none of them."""
+    """A final silence has a band from the last chunk to the end, its length in the sentence and a legend entry, otherwise none of them."""
     page.goto(server.url + "/blank")
     for state, ended, words in (
         ("failed", 3_903_900, "The last chunk was followed by 3\u202f000.0 ms of silence, until the answer failed."),
@@ -181,7 +181,7 @@ def test_a_silence_before_the_end_is_told_and_drawn(page: Page, server: PageServ
 
 
 def test_an_answer_that_brought_nothing_says_how_long(page: Page, server: PageServer) -> None:
-    """There is no bar to draw, but the wait has a figure."""
+    """An answer without chunks has no bars, but the length of the wait is shown."""
     page.goto(server.url + "/blank")
     nothing = dict.fromkeys(("first_in_us", "first_out_us", "last_in_us", "last_out_us"))
     page.evaluate(DRAW, [{"state": "failed", "ended_us": 3_001_200, "hops": [HOPS[1] | nothing | {"arrivals_us": []}]}, 700])
@@ -190,7 +190,7 @@ def test_an_answer_that_brought_nothing_says_how_long(page: Page, server: PageSe
 
 @pytest.mark.parametrize("width", [300, 420, 700, 760])
 def test_every_line_of_the_axis_has_its_label(page: Page, server: PageServer, width: int) -> None:
-    """The last one too, wherever it stands; none sticks out, and none lies on its neighbour."""
+    """Every line of the axis has a label, even the last one, and no label sticks out or overlaps another."""
     page.goto(server.url + "/blank")
     for ended in (1_000_000, 1_999_000, 3_300_000, 8_001_000, 47_900_000):
         page.evaluate(DRAW, [{"state": "failed", "ended_us": ended, "hops": HOPS}, width])
@@ -205,7 +205,7 @@ def test_every_line_of_the_axis_has_its_label(page: Page, server: PageServer, wi
 
 
 def test_the_browsers_figure_says_what_is_in_it(page: Page, server: PageServer) -> None:
-    """Beside hundredths of a millisecond elsewhere, the wait for an animation frame needs a word; without a browser's row it needs none."""
+    """If there is a browser row, a note says that its times include the wait for an animation frame."""
     page.goto(server.url + "/blank")
     page.evaluate(DRAW, [{"hops": HOPS}, 700])
     own = page.locator(".wf-row[data-hop=browser] .wf-own")
@@ -217,7 +217,7 @@ def test_the_browsers_figure_says_what_is_in_it(page: Page, server: PageServer) 
 
 
 def test_the_picture_fits_and_says_the_sum(page: Page, server: PageServer) -> None:
-    """The drawn waterfall has a row per hop, a lane per record, a sentence, notes and a table, at any width."""
+    """At any width, the drawn waterfall has a row per hop, a lane per record, a sentence, notes and a table."""
     page.goto(server.url + "/blank")
     for width in (300, 700):
         page.evaluate(DRAW, [{"hops": [*HOPS[:2], HOPS[2] | {"resumed": True}]}, width])

@@ -1,4 +1,4 @@
-"""What is local to the tests of `wire`: the servers' own event loop, and examples without a deadline."""
+"""Settings for the tests of `wire`: the event loop of the servers, and examples without a deadline."""
 
 from __future__ import annotations
 
@@ -8,6 +8,6 @@ from tests.support.loops import pytest_asyncio_loop_factories
 
 __all__ = ["pytest_asyncio_loop_factories"]
 
-# What an example takes says something about the machine's other work alone.
+# The time that an example takes depends only on what else the machine is doing.
 settings.register_profile("wire", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("wire")

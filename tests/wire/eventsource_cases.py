@@ -1,11 +1,11 @@
-"""The event-stream cases of web-platform-tests, as data: the bytes that a server sends and what a reader has to make of them.
+"""The event-stream cases of web-platform-tests, as data: the bytes from the server, and the events that a reader must find in them.
 
-Source: https://github.com/web-platform-tests/wpt, folder `eventsource/`; each case has the name of its file there (without the ending),
-and its bytes are what that file has its server send: `resources/message.py` puts two line ends after a message, unless told not to,
-and one more; `last-event-id.py`, `last-event-id2.py` and `message2.py` send their own.
+Source: https://github.com/web-platform-tests/wpt, folder `eventsource/`. Each case has the name of its file there (without the ending).
+Its bytes are those that the file's server sends. `resources/message.py` adds two line ends after a message, unless told not to,
+and then one more. `last-event-id.py`, `last-event-id2.py` and `message2.py` send their own bytes.
 
-Left out is what is not in the bytes of one stream: reconnecting (the second half of `format-field-id*`), the waiting that `retry`
-causes (the number itself is here), and the content type (`format-mime-*`), which is judged before the first byte is read.
+Some cases are left out, because they are not about the bytes of one stream: reconnecting (the second half of `format-field-id*`), the wait
+that `retry` causes (the number itself is here), and the content type (`format-mime-*`), which is checked before the first byte is read.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _BOM = b"\xef\xbb\xbf"
 
 @dataclass(frozen=True)
 class Case:
-    """One stream and its reading."""
+    """One stream and what a reader must find in it."""
 
     name: str
     stream: bytes

@@ -1,4 +1,4 @@
-"""The event stream format as plainly as it can be read off the standard: the whole stream at once, decoded first, no state to get wrong.
+"""A simple reference reader for event streams, close to the words of the standard. It decodes the whole stream at once and has no state.
 
 https://html.spec.whatwg.org/multipage/server-sent-events.html#event-stream-interpretation
 """
@@ -13,7 +13,7 @@ from wire.sse import Decoder, Event
 
 @dataclass
 class Reading:
-    """All that a reader of a stream learns from it."""
+    """Everything that a reader learns from a stream."""
 
     events: list[Event] = field(default_factory=list)
     last_event_id: str = ""
@@ -21,7 +21,7 @@ class Reading:
 
 
 def plain_reading(stream: bytes) -> Reading:
-    """What the standard says about a stream that ends here."""
+    """The reading of a complete stream, by the standard."""
     reading = Reading()
     text = stream.decode("utf-8", errors="replace").removeprefix("\ufeff")
     *lines, _unfinished = re.split(r"\r\n|\n|\r", text)
@@ -41,13 +41,13 @@ def plain_reading(stream: bytes) -> Reading:
             event = value
         elif name == "id" and "\0" not in value:
             id_buffer = value
-        elif name == "retry" and re.fullmatch(r"[0-9]{1,18}", value):  # more digits are our decoder's one liberty: it passes them over
+        elif name == "retry" and re.fullmatch(r"[0-9]{1,18}", value):  # our decoder ignores longer numbers, its only deviation
             reading.retry = int(value)
     return reading
 
 
 def decoded(pieces: list[bytes]) -> Reading:
-    """What `wire.sse.Decoder` makes of a stream that arrives in these pieces."""
+    """The reading by `wire.sse.Decoder` of a stream that arrives in these pieces."""
     decoder = Decoder()
     events = [event for piece in pieces for event in decoder.feed(piece)]
     return Reading(events, decoder.last_event_id, decoder.retry)

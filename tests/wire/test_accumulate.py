@@ -1,4 +1,4 @@
-"""`wire.accumulate`: what a stream of chunks adds up to, with what imitators of OpenAI's format really send."""
+"""`wire.accumulate`: chunks add up to one answer, including the variants that imitators of OpenAI's format really send."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from wire.accumulate import Accumulator
 
 
 def chunk(delta: Any = None, finish_reason: Any = None, **fields: Any) -> dict[str, Any]:
-    """One chunk of one choice."""
+    """One chunk with one choice."""
     return {"id": "c1", "created": 7, "model": "m", "choices": [{"index": 0, "delta": delta, "finish_reason": finish_reason}]} | fields
 
 
 def added(*chunks: dict[str, Any]) -> Accumulator:
-    """What these chunks add up to."""
+    """An accumulator with these chunks added."""
     accumulator = Accumulator()
     for one in chunks:
         accumulator.add(one)
@@ -27,12 +27,12 @@ def added(*chunks: dict[str, Any]) -> Accumulator:
 
 
 def call(arguments: str | None = None, *, id: str | None = None, name: str | None = None, **fields: Any) -> dict[str, Any]:
-    """One fragment of a tool call, its absent parts null; `index` only where it is given."""
+    """One fragment of a tool call. Absent parts are null; `index` is there only if it is given."""
     return {"id": id, "type": None, "function": {"name": name, "arguments": arguments}} | fields
 
 
 def calls_of(accumulator: Accumulator) -> list[tuple[str | None, str, str]]:
-    """Id, name and arguments of each call, in the order of the message."""
+    """The id, name and arguments of each call, in the order of the message."""
     calls = accumulator.message().get("tool_calls", [])
     return [(one["id"], one["function"]["name"], one["function"]["arguments"]) for one in calls]
 
@@ -41,7 +41,7 @@ class TestText:
     """Content, reasoning, refusal."""
 
     def test_content_adds_up(self) -> None:
-        """The role's chunk, empty and null contents add nothing; the rest is joined as it is."""
+        """The chunk with the role and empty or null contents add nothing; all other contents are joined unchanged."""
         result = added(
             chunk({"role": "assistant", "content": ""}),
             chunk({"content": " a"}),
@@ -53,20 +53,20 @@ class TestText:
         assert {"role": "assistant", "content": " ab\n"} == result.message()
 
     def test_what_has_not_begun_is_empty(self) -> None:
-        """Before the first chunk there is a text, and it is empty."""
+        """Before the first chunk every text is empty."""
         result = Accumulator()
         assert ("", "", "", None, None) == (result.content, result.reasoning, result.refusal, result.finish_reason, result.usage)
         assert {"role": "assistant", "content": ""} == result.message()
 
     @pytest.mark.parametrize("spelling", ["reasoning_content", "reasoning"])
     def test_reasoning_has_two_spellings(self, spelling: str) -> None:
-        """Either is read, and the message has the first."""
+        """Both spellings of the reasoning field are read, and the message uses the first."""
         result = added(chunk({spelling: "so "}), chunk({spelling: "then", "content": None}), chunk({"content": "42"}))
         assert ("so then", "42") == (result.reasoning, result.content)
         assert {"role": "assistant", "content": "42", "reasoning_content": "so then"} == result.message()
 
     def test_reasoning_spelled_both_ways_counts_once(self) -> None:
-        """A chunk that says the same under both names says it once; one that is null or no text gives way to the other."""
+        """A chunk with reasoning under both names counts it once; if one is null or not a text, the other is used."""
         both = {"reasoning_content": "x", "reasoning": "x"}
         null, number = {"reasoning_content": None, "reasoning": "y"}, {"reasoning_content": 5, "reasoning": "z"}
         assert "xyz" == added(chunk(both), chunk(null), chunk(number)).reasoning
@@ -79,7 +79,7 @@ class TestText:
     @given(text=st.text(), reasoning=st.text(), places=PLACES)
     @example(text="é😀", reasoning="", places=[1])
     def test_the_split_does_not_matter(self, text: str, reasoning: str, places: list[int]) -> None:
-        """However a model's text is cut into chunks, it adds up to the same message."""
+        """A model's text adds up to the same message, however it is cut into chunks."""
         result = Accumulator()
         for piece in cut(text, places):
             result.add(chunk({"content": piece}))
@@ -93,7 +93,7 @@ class TestToolCalls:
     """Calls by index, arguments as raw text."""
 
     def test_fragments_add_up(self) -> None:
-        """Id and name come once, later fragments carry nulls, and the arguments are the raw text, valid JSON or not."""
+        """The id and name come once, later fragments carry nulls, and the arguments are the raw text, whether valid JSON or not."""
         result = added(
             chunk({"tool_calls": [call("", id="t1", name="look_up", index=0)]}),
             chunk({"tool_calls": [call('{"ci', index=0)]}),
@@ -108,7 +108,7 @@ class TestToolCalls:
         } == result.message()
 
     def test_interleaved_calls_are_kept_apart(self) -> None:
-        """Fragments go where their index says, in one chunk or in several, and the message has the calls in the order of their indices."""
+        """Fragments in one chunk or in several belong to the call of their index, and the message lists the calls by index."""
         result = added(
             chunk({"tool_calls": [call("b", id="t1", name="second", index=1)]}),
             chunk({"tool_calls": [call("a", id="t0", name="first", index=0), call("B", index=1)]}),
@@ -119,7 +119,7 @@ class TestToolCalls:
     @pytest.mark.parametrize("first", [{}, {"index": 0}, {"index": None}, {"index": "0"}])
     @pytest.mark.parametrize("later", [{}, {"index": None}, {"index": "0"}])
     def test_a_missing_index_means_the_call_in_that_place(self, first: dict[str, Any], later: dict[str, Any]) -> None:
-        """Fragments without an index, or with one that is no number, go on with the call that was in their place."""
+        """A fragment without a numeric index continues the call that was last in its position."""
         result = added(
             chunk({"tool_calls": [call("{", id="t0", name="f", **first), call("[", id="t1", name="g")]}),
             chunk({"tool_calls": [call("}", **later), call("]", **later)]}),
@@ -127,7 +127,7 @@ class TestToolCalls:
         assert [("t0", "f", "{}"), ("t1", "g", "[]")] == calls_of(result)
 
     def test_a_new_id_without_an_index_begins_a_new_call(self) -> None:
-        """Calls that arrive one after the other in chunks of their own, without indices, are not one call."""
+        """Calls without indices that arrive in separate chunks, each with a new id, are separate calls."""
         result = added(
             chunk({"tool_calls": [call("{}", id="t0", name="f")]}),
             chunk({"tool_calls": [call("[", id="t1", name="g")]}),
@@ -137,7 +137,7 @@ class TestToolCalls:
         assert [("t0", "f", "{}"), ("t1", "g", "[] ")] == calls_of(result)
 
     def test_an_id_may_come_late(self) -> None:
-        """The first id and the first name that are there are the call's."""
+        """A call takes its first non-null id and its first non-null name."""
         result = added(
             chunk({"tool_calls": [call("{", index=3)]}),
             chunk({"tool_calls": [call("}", id="t", name="f", index=3)]}),
@@ -147,7 +147,7 @@ class TestToolCalls:
 
     @given(arguments=st.lists(st.text(), min_size=1, max_size=4), data=st.data())
     def test_any_interleaving_adds_up_to_the_same(self, arguments: list[str], data: st.DataObject) -> None:
-        """However the letters of several calls' arguments are mixed, each call has its own in order."""
+        """Each call gets its own arguments in order, however the letters of several calls are interleaved."""
         result, left = Accumulator(), dict(enumerate(arguments))
         while any(left.values()):
             index = data.draw(st.sampled_from([index for index, text in left.items() if text]))
@@ -161,13 +161,13 @@ class TestEnd:
     """Finish reason, usage, identity."""
 
     def test_the_last_finish_reason_counts(self) -> None:
-        """Nulls before and after it, and what is no text, do not."""
+        """The last finish reason counts; nulls and values that are not text are ignored."""
         assert "stop" == added(chunk({"content": "x"}), chunk({}, "stop"), chunk({}), chunk({}, 5)).finish_reason
         assert "tool_calls" == added(chunk({}, "stop"), chunk({}, "tool_calls"), chunk({}, "")).finish_reason
 
     @pytest.mark.parametrize("where", ["with content", "with the finish", "without choices", "with null choices", "without the field"])
     def test_usage_may_stand_on_any_chunk(self, where: str) -> None:
-        """Wherever it stands it is kept, and nulls after it do not take it away."""
+        """Usage on any chunk is kept, and later nulls do not remove it."""
         usage = {"prompt_tokens": 3, "completion_tokens": 5, "total_tokens": 8}
         one = {
             "with content": chunk({"content": "x"}, usage=usage),
@@ -179,18 +179,18 @@ class TestEnd:
         assert usage == added(chunk({"content": "a"}, usage=None), one, chunk(usage=None)).usage
 
     def test_the_newest_usage_counts(self) -> None:
-        """Providers that report usage on every chunk report what has come up to it."""
+        """If every chunk reports usage, the last report counts, because each report includes the chunks before it."""
         assert {"completion_tokens": 2} == added(chunk({}, usage={"completion_tokens": 1}), chunk({}, usage={"completion_tokens": 2})).usage
 
     def test_usage_is_a_copy(self) -> None:
-        """What the caller does with its chunk afterwards does not change the sum."""
+        """If the caller changes its chunk afterwards, the usage stays the same."""
         usage = {"total_tokens": 1}
         result = added(chunk(usage=usage))
         usage["total_tokens"] = 99
         assert {"total_tokens": 1} == result.usage
 
     def test_completion(self) -> None:
-        """The whole has the form of a non-streaming answer, with the first id, model and time that came."""
+        """The completion has the form of a non-streaming answer, with the first id, model and time that came."""
         result = added({"id": "", "created": 0, "choices": []}, chunk({"content": "hi"}), chunk({}, "stop", id="c2", model="n", created=9))
         assert {
             "id": "c1",
@@ -202,7 +202,7 @@ class TestEnd:
         } == result.completion()
 
     def test_counts_the_chunks_that_carried_something(self) -> None:
-        """Role, finish, usage and empty chunks are not counted; text of any kind and tool calls are."""
+        """Chunks with text of any kind or tool calls are counted; role, finish, usage and empty chunks are not."""
         nothing = [{"role": "assistant", "content": ""}, {}, {"tool_calls": []}, {"tool_calls": [5]}, {"content": 5}, None]
         something = [{"content": "a"}, {"reasoning": "b"}, {"refusal": "c"}, {"tool_calls": [call("d", index=0)]}]
         assert 0 == added(*map(chunk, nothing), chunk({}, "stop"), chunk(choices=[], usage={})).deltas
@@ -245,7 +245,7 @@ DELTAS = GARBAGE | st.fixed_dictionaries({}, optional=TEXTS | {"tool_calls": GAR
 @example(deltas=[({}, 5)], fields={"choices": [{"finish_reason": ["x"]}]})
 @example(deltas=[({"tool_calls": [{"id": 4, "index": [], "function": {"name": {}, "arguments": {"a": 1}}}, None, 7]}, True)], fields={})
 def test_garbage_is_passed_over(deltas: list[tuple[Any, Any]], fields: dict[str, Any]) -> None:
-    """A field of any other type than it should have neither raises nor shows: every part of the result has the type it should have."""
+    """A field of the wrong type raises no error and is not in the result: every part of the result has the right type."""
     result = added(fields, *(chunk(delta, finish) for delta, finish in deltas), chunk({"content": "end"}, "stop"))
     completion = json.loads(json.dumps(result.completion()))
     message = completion["choices"][0]["message"]
@@ -262,6 +262,6 @@ def test_garbage_is_passed_over(deltas: list[tuple[Any, Any]], fields: dict[str,
 
 @pytest.mark.parametrize("choices", [None, [], {}, "x", [None], ["x"], [[]], [{}], [{"delta": None}], [{"delta": "x"}], [{"delta": []}]])
 def test_chunks_without_a_usable_choice_add_nothing(choices: Any) -> None:
-    """A chunk whose choices are absent, empty or of another type is passed over."""
+    """A chunk whose choices are absent, empty or of the wrong type adds nothing."""
     result = added(chunk({"content": "a"}), chunk(choices=choices), chunk({"content": "b"}))
     assert {"role": "assistant", "content": "ab"} == result.message()

@@ -1,4 +1,4 @@
-"""`wire.errors`: the table of codes is the specification's, and an error crosses a hop as what it was."""
+"""`wire.errors`: the table of codes matches the specification, and an error crosses a hop unchanged."""
 
 from __future__ import annotations
 
@@ -34,23 +34,23 @@ SPECIFIED = {
 """Section 4 of the specification."""
 
 OURS = {"csrf": 403, "method_not_allowed": 405, "internal_error": 500}
-"""What it does not name and a server still has to answer."""
+"""Codes that the specification does not name, but that our servers need."""
 
 
 def test_the_table_is_the_specifications() -> None:
-    """Each code has its status; there is none beside those that are named."""
+    """Each code has the status from the tables above, and there are no other codes."""
     assert SPECIFIED | OURS == {member.code: member.status for member in ErrorCode}
 
 
 def test_only_what_may_pass_is_worth_trying_again() -> None:
-    """The caller's own faults are not retryable; limits and the servers' faults are."""
+    """The caller's faults are not retryable; rate limits and server faults are."""
     expected = {member for member in ErrorCode if member.status == 429 or member.status >= 500}
     assert expected == {member for member in ErrorCode if member.retryable}
 
 
 @pytest.mark.parametrize("member", ErrorCode, ids=lambda member: member.code)
 def test_every_error_crosses_a_hop(member: ErrorCode) -> None:
-    """What one server wrote, the next reads as the same code, message, request id and hop, and whether to try again."""
+    """The next server reads the same code, message, request id, hop and `retryable` that one server wrote."""
     sent = WireError(member, "What happened: …", request_id="r-1", hop="saas_api")
     received = WireError.from_dict(json.loads(sent.to_body())["error"])
     assert sent.to_dict() == received.to_dict()
@@ -58,7 +58,7 @@ def test_every_error_crosses_a_hop(member: ErrorCode) -> None:
 
 
 def test_the_form_of_an_error() -> None:
-    """Body and `failed` frame hold one object of these fields; `hop` stands in it where it is known."""
+    """An error's body holds one object with these fields, and `hop` is among them only if it is known."""
     error = WireError(ErrorCode.RATE_LIMITED, "Too many.", retry_after=2)
     form = {"type": "rate_limit_error", "code": "rate_limited", "message": "Too many.", "retryable": True, "request_id": None}
     assert {"error": form} == json.loads(error.to_body())
@@ -67,7 +67,7 @@ def test_the_form_of_an_error() -> None:
 
 
 def test_status_and_retryable_can_differ_from_the_codes_own() -> None:
-    """`invalid_request` is 400 or 422, and a server may know better whether trying again makes sense."""
+    """`invalid_request` may be 400 or 422, and a server may override whether a retry makes sense."""
     assert 422 == WireError(ErrorCode.INVALID_REQUEST, "x", status=422).status
     assert WireError(ErrorCode.UPSTREAM_ERROR, "x", retryable=False).retryable is False
     assert WireError.from_dict({"code": "upstream_error", "retryable": False}).retryable is False
@@ -75,7 +75,7 @@ def test_status_and_retryable_can_differ_from_the_codes_own() -> None:
 
 
 def test_a_code_of_a_newer_peer_is_an_upstream_error() -> None:
-    """What we do not know is the hop above's, and its message is kept."""
+    """An unknown code becomes an upstream error, and its message is kept."""
     assert ErrorCode.UPSTREAM_ERROR is ErrorCode.named("from_the_future")
     error = WireError.from_dict({"code": "from_the_future", "message": "New."})
     assert (ErrorCode.UPSTREAM_ERROR, "New.") == (error.code, error.message)
@@ -91,7 +91,7 @@ FIELDS = st.sampled_from(["code", "message", "retryable", "request_id", "hop"])
     )
 )
 def test_garbage_is_an_error_without_a_detail(error: Any) -> None:
-    """An answer of any other form never becomes an exception of another kind, and can be passed on."""
+    """An error of unknown form raises nothing and becomes an upstream error that can be passed on."""
     read = WireError.from_dict(error)
     assert isinstance(read.message, str)
     assert isinstance(read.retryable, bool)
@@ -100,5 +100,5 @@ def test_garbage_is_an_error_without_a_detail(error: Any) -> None:
 
 @given(message=st.text(st.characters(exclude_categories=[])))
 def test_any_message_can_be_written(message: str) -> None:
-    """A message that quotes what a caller sent, a lone surrogate even, does not break the answer that reports it."""
+    """A message may quote any text from a caller, even a lone surrogate, without breaking the error response."""
     assert message == json.loads(WireError(ErrorCode.INVALID_REQUEST, message).to_body())["error"]["message"]

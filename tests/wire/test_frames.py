@@ -1,4 +1,4 @@
-"""`wire.frames`: each kind of frame as section 4 of the specification has it, and how it is told from the others."""
+"""`wire.frames`: each kind of frame has the form of section 4 of the specification and can be told from the others."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ CHUNK = encode('{"choices":[]}')
 
 
 def test_the_bytes_of_each_kind() -> None:
-    """Named frames carry their JSON on one line, without blanks; the id stands in front of everything."""
+    """Named frames carry their JSON on one line without spaces, and an id is always the first line."""
     assert b'event: receipt\ndata: {"job_id":"j"}\n\n' == RECEIPT
     assert b'event: hop\ndata: {"hop":"saas_api"}\n\n' == HOP
     assert b'id: 12\nevent: hop\ndata: {"hop":"saas_api"}\n\n' == numbered(12, HOP)
@@ -30,7 +30,7 @@ def test_the_bytes_of_each_kind() -> None:
 
 
 def test_a_failed_frame_carries_the_error() -> None:
-    """Its event is not named `error`, which a browser would take for a fault of the connection; its data is the errors' common form."""
+    """The data of `failed` is the common error form; its event is not named `error`, because a browser uses that for connection errors."""
     assert FAILED.startswith(b"event: failed\ndata: {")
     error = json.loads(payload(FAILED))["error"]
     assert ("upstream_timeout", "The model fell silent.", True) == (error["code"], error["message"], error["retryable"])
@@ -51,7 +51,7 @@ def test_a_failed_frame_carries_the_error() -> None:
     ],
 )
 def test_tells_what_ends_a_stream(frame: bytes, terminal: bool) -> None:
-    """`[DONE]` and `failed` are terminal, without an id; nothing else is, whatever its data says."""
+    """Only `[DONE]` and `failed`, without an id, are terminal; no other frame is, whatever its data."""
     assert terminal == is_terminal(frame)
 
 
@@ -60,7 +60,7 @@ def test_tells_what_ends_a_stream(frame: bytes, terminal: bool) -> None:
     [(numbered(0, CHUNK), True), (numbered(10**9, CHUNK), True), (numbered(1, RECEIPT), False), (numbered(2, HOP), False)],
 )
 def test_tells_a_chunk_from_what_follows_the_chunks(frame: bytes, chunk: bool) -> None:
-    """A numbered frame is a chunk if it has no event's name."""
+    """A numbered frame is a chunk if it has no event name."""
     assert chunk == is_chunk(frame)
 
 
@@ -70,7 +70,7 @@ VALUES = st.dictionaries(st.text(), st.none() | st.booleans() | st.integers() | 
 
 @given(value=VALUES, index=st.integers(0, 10**12))
 def test_any_value_passes_through_a_frame(value: dict[str, Any], index: int) -> None:
-    """Line ends, lone surrogates and `data: ` within the JSON neither cut the frame nor change the value."""
+    """Line ends, lone surrogates and `data: ` inside the JSON do not cut the frame or change the value."""
     for frame, event in ((receipt_frame(value), "receipt"), (hop_frame(value), "hop")):
         whole = numbered(index, frame)
         assert [whole] == FrameSplitter().feed(whole)

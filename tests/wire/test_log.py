@@ -1,4 +1,4 @@
-"""`wire.log`: written once, read by anyone from any index. Every backend runs against this suite."""
+"""`wire.log`: writing, and which readers there are. Every backend runs against this suite."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class TestWriting:
         assert (0, 0, 0, None, []) == (len(log), log.size, log.readers, log.ending, list(log.frames()))
 
     def test_appends_once_and_in_order(self) -> None:
-        """What is appended, alone or together, has the next indices, and can be looked up by them."""
+        """Frames that are appended, one or several at a time, get the next indices and can be looked up by them."""
         log = StreamLog()
         log.append(frames(0, 2))
         log.append(frames(2, 3))
@@ -33,7 +33,7 @@ class TestWriting:
         assert [] == list(log.frames(6))
 
     def test_a_looked_up_list_is_the_callers_own(self) -> None:
-        """Frames that were looked up do not grow with the log."""
+        """A list of frames that was looked up does not grow with the log."""
         log = StreamLog()
         log.append(frames(0, 1))
         seen = log.frames()
@@ -41,7 +41,7 @@ class TestWriting:
         assert frames(0, 1) == list(seen)
 
     def test_a_full_log_takes_none_of_the_frames(self) -> None:
-        """An append that does not fit raises LogFull and changes nothing; one that fits exactly is taken."""
+        """An append that does not fit raises LogFull and changes nothing; one that fits exactly is accepted."""
         log = StreamLog(max_bytes=3 * len(frame(0)))
         log.append(frames(0, 2))
         with pytest.raises(LogFull) as raised:
@@ -55,7 +55,7 @@ class TestWriting:
         assert frames(0, 3) == list(log.frames())
 
     def test_a_full_log_can_still_end(self) -> None:
-        """The ending needs no room: a stream that was too long says so to its readers."""
+        """The ending needs no room, so a stream that was too long can still tell its readers."""
         log = StreamLog(max_bytes=1)
         with pytest.raises(LogFull):
             log.append(frames(0, 1))
@@ -63,7 +63,7 @@ class TestWriting:
         assert log.ending is not None
 
     def test_a_full_log_takes_what_closes_the_stream(self) -> None:
-        """What a stream cost is told however long it was; what is not part of its end still finds no room."""
+        """A full log accepts closing frames, such as the cost, and still refuses all others."""
         log = StreamLog(max_bytes=len(frame(0)))
         log.append(frames(0, 1))
         log.append(frames(1, 2), closing=True)
@@ -72,7 +72,7 @@ class TestWriting:
             log.append(frames(2, 3))
 
     def test_nothing_comes_after_the_end(self) -> None:
-        """An append or a second end raises LogEnded; frames and ending stay what they were."""
+        """An append or a second end raises LogEnded, and the frames and the ending stay unchanged."""
         log = StreamLog()
         log.append(frames(0, 1))
         log.end(END)
@@ -84,10 +84,10 @@ class TestWriting:
 
 
 class TestReaders:
-    """Who is there, and since when nobody is."""
+    """How many readers there are, and since when there is none."""
 
     def test_counts_them(self) -> None:
-        """Readers come and go; the frames do not depend on it."""
+        """The log counts readers as they come and go, and its frames do not change."""
         log = StreamLog()
         first, second = log.reader(), log.reader(7)
         assert 2 == log.readers
@@ -97,7 +97,7 @@ class TestReaders:
         assert 0 == log.readers
 
     def test_closing_twice_counts_once(self) -> None:
-        """A reader that closes again does not close another one, nor restart the time without readers."""
+        """Closing a reader twice does not close another reader or restart the time without readers."""
         log = StreamLog()
         first, second = log.reader(), log.reader()
         first.close()
@@ -110,7 +110,7 @@ class TestReaders:
         assert left == log.unread_since
 
     def test_says_since_when_nobody_reads(self) -> None:
-        """From the log's beginning until a reader comes, and again from the moment the last one leaves."""
+        """The time without readers counts from the log's beginning until a reader comes, and again from when the last one leaves."""
         before = time.monotonic()
         log = StreamLog()
         since_begun, begun = log.unread_since, time.monotonic()
@@ -130,7 +130,7 @@ class TestReaders:
         assert leaving <= since_left <= left
 
     async def test_the_log_goes_on_without_them(self) -> None:
-        """A closed reader is not woken, and the producer writes on."""
+        """A closed reader is not woken, and the producer can go on writing."""
         log = StreamLog()
         reader = log.reader()
         wait = asyncio.create_task(reader.wait())

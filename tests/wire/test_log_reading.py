@@ -1,4 +1,4 @@
-"""`wire.log`: what a reader gets, from any index on. Every backend runs against this suite."""
+"""`wire.log`: what a reader gets from any index. Every backend runs against this suite."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class TestReading:
     """What a reader gets, and when."""
 
     async def test_takes_what_is_there_and_steps_past_it(self) -> None:
-        """Several frames that are there leave in one take, and none of them twice."""
+        """One take returns all available frames, and no frame is returned twice."""
         log = StreamLog()
         reader = log.reader()
         assert [] == reader.take()
@@ -30,7 +30,7 @@ class TestReading:
         assert frames(3, 4) == await read(reader, 1)
 
     async def test_every_reader_gets_every_frame(self) -> None:
-        """Readers that are there from the start, come in the middle or after the end all get the same frames."""
+        """Readers that come at the start, in the middle or after the end all get the same frames."""
         log = StreamLog()
         early = [log.reader() for _ in range(10)]
         log.append(frames(0, 3))
@@ -42,7 +42,7 @@ class TestReading:
 
     @pytest.mark.parametrize("index", range(6))
     async def test_resumes_from_any_index(self, index: int) -> None:
-        """A reader that starts at an index gets the frames from there on, before and after they were written."""
+        """A reader that starts at an index gets the frames from there on, whether they are written before or after it starts."""
         log = StreamLog()
         log.append(frames(0, 5))
         reader = log.reader(index)
@@ -50,7 +50,7 @@ class TestReading:
         assert frames(index, 8) == await read(reader, 8 - index)
 
     async def test_resumes_beyond_what_is_there(self) -> None:
-        """A reader that is ahead of the log waits for its own index; frames before it are not its business."""
+        """A reader ahead of the log waits for its own index and does not get the frames before it."""
         log = StreamLog()
         log.append(frames(0, 2))
         reader = log.reader(4)
@@ -66,14 +66,14 @@ class TestReading:
         assert [frame(4)] == reader.take()
 
     def test_an_index_is_not_negative(self) -> None:
-        """A negative index is refused, and leaves no reader behind."""
+        """A negative index is refused and leaves no reader behind."""
         log = StreamLog()
         with pytest.raises(ValueError):
             log.reader(-1)
         assert 0 == log.readers
 
     async def test_a_take_is_bounded(self) -> None:
-        """Who catches up on a long log gets it in parts of at most MAX_TAKE_BYTES, in order, with nothing missing."""
+        """A reader that catches up on a long log gets parts of at most MAX_TAKE_BYTES, in order and complete."""
         log = StreamLog()
         written = [bytes([index]) * 100_000 for index in range(6)]
         log.append(written)
@@ -83,14 +83,14 @@ class TestReading:
         assert written == [one for take in takes for one in take]
 
     async def test_a_take_fills_its_bound(self) -> None:
-        """Frames of just MAX_TAKE_BYTES together leave together."""
+        """Frames of exactly MAX_TAKE_BYTES together are returned by one take."""
         log = StreamLog()
         log.append([b"x" * (MAX_TAKE_BYTES // 4)] * 5)
         reader = log.reader()
         assert [4, 1] == [len(await read(reader, 1)) for _ in range(2)]
 
     async def test_a_frame_larger_than_the_bound_leaves_alone(self) -> None:
-        """One frame at least is taken, however large."""
+        """A take returns at least one frame, however large it is."""
         log = StreamLog()
         large = b"x" * (MAX_TAKE_BYTES + 1)
         log.append([b"a", large, b"b", large])
@@ -98,7 +98,7 @@ class TestReading:
         assert [[b"a"], [large], [b"b"], [large]] == [await read(reader, 1) for _ in range(4)]
 
     async def test_the_ending_is_met_after_the_last_frame(self) -> None:
-        """A reader behind the end gets the frames first, and then finds that there is an ending and nothing to take."""
+        """A reader gets the remaining frames first, and then finds the ending and nothing more to take."""
         log = StreamLog()
         reader = log.reader()
         log.append(frames(0, 2))
@@ -112,7 +112,7 @@ class TestReading:
 
     @pytest.mark.parametrize("index", [2, 3, 100])
     async def test_who_resumes_at_or_past_the_end_meets_the_ending(self, index: int) -> None:
-        """There is nothing to take and nothing to wait for."""
+        """A reader that resumes at or past the end finds the ending, with nothing to take and no wait."""
         log = StreamLog()
         log.append(frames(0, 2))
         log.end(END)
@@ -135,9 +135,9 @@ STEPS = st.lists(
 @given(steps=STEPS)
 @example(steps=[("join", 0), ("turn", 1), ("append", 2), ("turn", 1), ("join", 5), ("append", 4), ("leave", 0), ("wake", 1), ("append", 1)])
 def test_any_interleaving_gives_every_reader_the_same_sequence(steps: list[tuple[str, int]]) -> None:
-    """However appends, joining, leaving and waking follow each other, a reader from index N gets the frames from N on, in order, once.
+    """In any order of appends, joins, leaves and wakes, a reader from index N gets the frames from N on, in order and once.
 
-    Who leaves early has got a beginning of that.
+    A reader that leaves early has got the first of them.
     """
 
     async def follow(log: StreamLog, reader: Reader, into: list[bytes]) -> None:
@@ -178,7 +178,7 @@ def test_any_interleaving_gives_every_reader_the_same_sequence(steps: list[tuple
             everything = frames(start, written)
             if task.cancelled():
                 assert everything[: len(into)] == into
-                reader.close()  # one that was cancelled before its first step never came to closing
+                reader.close()  # a task that was cancelled before its first step has not closed its reader
             else:
                 task.result()
                 assert everything == into

@@ -1,4 +1,4 @@
-"""`wire.log`: what ends a reader's wait, and what is handed on within it. Every backend runs against this suite."""
+"""`wire.log`: what ends a reader's wait, and what is delivered during it. Every backend runs against this suite."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class TestWaiting:
     """What ends a wait, and what does not."""
 
     async def test_an_append_ends_it(self) -> None:
-        """All waiting readers come back for one append."""
+        """One append ends the wait of all waiting readers."""
         log = StreamLog()
         readers = [log.reader() for _ in range(3)]
         waits = [asyncio.create_task(reader.wait()) for reader in readers]
@@ -26,7 +26,7 @@ class TestWaiting:
         assert [frames(0, 1)] * 3 == [reader.take() for reader in readers]
 
     async def test_the_end_ends_it(self) -> None:
-        """A reader that waits for more comes back when there will be no more."""
+        """The end of the log ends the wait of a reader that waits for more."""
         log = StreamLog()
         wait = asyncio.create_task(log.reader().wait())
         await asyncio.sleep(0)
@@ -35,7 +35,7 @@ class TestWaiting:
             await wait
 
     async def test_nothing_else_ends_it(self) -> None:
-        """Without news a wait lasts, also where earlier news has been taken."""
+        """A wait goes on while nothing new comes, even if earlier frames have been taken."""
         log = StreamLog()
         reader = log.reader()
         assert not await returns(reader.wait())
@@ -45,7 +45,7 @@ class TestWaiting:
         assert not await returns(reader.wait())
 
     async def test_a_wake_ends_the_wait_that_is_under_way(self) -> None:
-        """The owner calls its reader back, once, and no other reader."""
+        """A wake ends the current wait of its own reader, once, and of no other reader."""
         log = StreamLog()
         reader, other = log.reader(), log.reader()
         wait, others = asyncio.create_task(reader.wait()), asyncio.create_task(other.wait())
@@ -59,7 +59,7 @@ class TestWaiting:
         await others
 
     async def test_a_wake_before_ends_the_next_wait(self) -> None:
-        """A wake between two waits is not lost, also where frames were taken in between, and it counts once."""
+        """A wake between two waits is not lost, even if frames are taken in between, and it counts once."""
         log = StreamLog()
         reader = log.reader()
         reader.wake()
@@ -70,7 +70,7 @@ class TestWaiting:
         assert not await returns(reader.wait())
 
     async def test_a_cancelled_wait_leaves_the_reader_whole(self) -> None:
-        """Its place is kept, nothing is lost, and it can wait again."""
+        """After a cancelled wait the reader keeps its index, loses nothing, and can wait again."""
         log = StreamLog()
         reader = log.reader()
         wait = asyncio.create_task(reader.wait())
@@ -83,7 +83,7 @@ class TestWaiting:
         assert frames(0, 2) == await read(reader, 2)
 
     async def test_a_wait_cancelled_as_a_frame_comes_loses_nothing(self) -> None:
-        """An append and a cancellation in the same turn of the loop leave the frame for the next take."""
+        """If an append and a cancellation come in the same turn of the loop, the next take returns the frame."""
         log = StreamLog()
         reader = log.reader()
         wait = asyncio.create_task(reader.wait())
@@ -96,7 +96,7 @@ class TestWaiting:
 
 
 class TestDelivering:
-    """A wait with `deliver`: frames are handed on within the append."""
+    """A wait with `deliver`: the append itself hands frames on."""
 
     @pytest.fixture
     async def log(self) -> StreamLog:
@@ -104,7 +104,7 @@ class TestDelivering:
         return StreamLog()
 
     async def test_frames_are_handed_on_within_the_append(self, log: StreamLog) -> None:
-        """When `append` returns they have been taken, and the wait goes on."""
+        """When `append` returns, its frames have been taken, and the wait goes on."""
         reader, got = log.reader(), list[bytes]()
 
         def deliver() -> bool:
@@ -122,7 +122,7 @@ class TestDelivering:
             await wait
 
     async def test_one_that_could_not_hand_on_all_ends_the_wait(self, log: StreamLog) -> None:
-        """From then on it is not called, whatever comes: the rest is the task's, in order."""
+        """After a delivery that could not hand everything on, `deliver` is not called again; the task takes the rest, in order."""
         reader, calls = log.reader(), list[list[bytes]]()
 
         def deliver() -> bool:
@@ -140,7 +140,7 @@ class TestDelivering:
         assert frames(1, 4) == reader.take()
 
     async def test_it_is_called_for_its_own_wait_alone(self, log: StreamLog) -> None:
-        """Neither before the wait, nor once it is woken, cancelled or over, and not for the end."""
+        """`deliver` is not called before its wait, after the wait was woken, cancelled or ended, or for the log's end."""
         reader, calls = log.reader(), list[int]()
 
         def deliver() -> bool:
@@ -170,7 +170,7 @@ class TestDelivering:
         assert [] == calls
 
     async def test_a_reader_ahead_of_the_log_is_not_called(self, log: StreamLog) -> None:
-        """Only for frames from its own index on."""
+        """`deliver` is called only for frames from the reader's own index on."""
         reader, got = log.reader(2), list[bytes]()
 
         def deliver() -> bool:
@@ -187,7 +187,7 @@ class TestDelivering:
         await wait
 
     async def test_each_reader_waits_as_it_likes(self, log: StreamLog) -> None:
-        """One that delivers, one that cannot, and one that only waits get the same frames."""
+        """A reader that delivers, one that cannot, and one that only waits all get the same frames."""
         delivering, failing, waiting = log.reader(), log.reader(), log.reader()
         got = list[bytes]()
 

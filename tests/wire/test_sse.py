@@ -1,4 +1,4 @@
-"""`wire.sse`: what is encoded is read back, what strangers send is read to the letter of the standard, nothing is held without bound."""
+"""`wire.sse`: encoded events are read back, foreign streams are read exactly as the standard says, and memory is bounded."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ _FIELDS = st.tuples(
     st.sampled_from([b"\n", b"\r", b"\r\n", b"\n\n", b"\r\r", b"\r\n\r\n", b"\n\r", b""]),
 ).map(b"".join)
 STREAMS = st.lists(_FIELDS | st.sampled_from(_PARTS), max_size=16).map(b"".join)
-"""Streams rich in what a parser has to tell apart: line ends, field names, NUL, broken UTF-8, digits that are not ASCII."""
+"""Streams full of difficult parts: line ends, field names, NUL, broken UTF-8, and digits that are not ASCII."""
 
 SINGLE_LINES = st.text(st.characters(exclude_characters="\r\n\0", exclude_categories=["Cs"]))
 
 
 class TestEncode:
-    """One frame's bytes."""
+    """The bytes of one frame."""
 
     @pytest.mark.parametrize(
         ("expected", "actual"),
@@ -47,19 +47,19 @@ class TestEncode:
         ],
     )
     def test_bytes(self, expected: bytes, actual: bytes) -> None:
-        """A frame's lines end in LF alone, its fields stand before its data, and each line of data is a field of its own."""
+        """A frame's lines end in LF alone, its other fields come before its data, and each line of data is a separate field."""
         assert expected == actual
 
     @pytest.mark.parametrize("line_end", ["\n", "\r", "\r\n"])
     def test_an_event_or_id_of_two_lines_is_refused(self, line_end: str) -> None:
-        """A line end in a single-line field would smuggle in a field of its own, so it is an error."""
+        """A line end in `event` or `id` is an error, because it would inject another field."""
         with pytest.raises(ValueError, match="event"):
             encode("x", event=f"a{line_end}data: b")
         with pytest.raises(ValueError, match="id"):
             encode("x", id=f"a{line_end}data: b")
 
     def test_an_id_with_nul_is_refused(self) -> None:
-        """Readers ignore an id that holds a NUL, so writing one is an error; in an event's name it stands for itself."""
+        """A NUL in `id` is an error, because readers ignore such an id; in `event` it is allowed."""
         with pytest.raises(ValueError, match="id"):
             encode("x", id="a\0b")
         assert [Event("x", "a\0b")] == Decoder().feed(encode("x", event="a\0b"))
@@ -69,14 +69,14 @@ class TestEncode:
     )
     @example(data="\ufeff 😀\U0010ffff\r\n\r\0", event="\ufeff", id=" ", retry=None, places=[1, 2, 3])
     def test_what_is_encoded_is_decoded(self, data: str, event: str | None, id: str | None, retry: int | None, places: list[int]) -> None:
-        """Text of any plane comes back as it was, but for CR and CRLF, which every reader takes for LF."""
+        """Text from any Unicode plane comes back unchanged, except that readers turn CR and CRLF into LF."""
         lines = data.replace("\r\n", "\n").replace("\r", "\n")
         reading = decoded(cut(encode(data, event=event, id=id, retry=retry), places))
         assert Reading([Event(lines, event or "message", id or "")], id or "", retry) == reading
 
     @given(data=st.text())
     def test_text_and_its_bytes_are_encoded_alike(self, data: str) -> None:
-        """Whether the caller has text or UTF-8 makes no difference."""
+        """A text and its UTF-8 bytes give the same frame."""
         assert encode(data) == encode(data.encode())
 
 
@@ -87,7 +87,7 @@ class TestDecoder:
     @example(stream=b"\xef\xbb\xbfdata: a\r\n\r\ndata: b\r\rdata: c\n\n", places=[1, 2, 12, 13, 14])
     @example(stream="retry: ١\nretry: 5\nid: 1\0\nid\n\n".encode(), places=[])
     def test_reads_as_the_standard_says(self, stream: bytes, places: list[int]) -> None:
-        """Whole, byte by byte or cut at random, a stream has the events, the last id and the retry of a plain reading."""
+        """A stream fed whole, byte by byte or cut at random has the same events, last id and retry as in the reference reading."""
         expected = plain_reading(stream)
         assert expected == decoded([stream])
         assert expected == decoded(one_by_one(stream))
@@ -95,14 +95,14 @@ class TestDecoder:
 
     @pytest.mark.parametrize("end", [b"\n", b"\r", b"\r\n"])
     def test_an_event_is_there_with_its_last_byte(self, end: bytes) -> None:
-        """An event is handed out by the read that completes it, not by the next one: a CR does not wait for an LF."""
+        """The read that completes an event returns it: a CR does not wait for an LF."""
         decoder = Decoder()
         stream = b"data: now" + end + end[:1]
         assert [] == [event for byte in one_by_one(stream[:-1]) for event in decoder.feed(byte)]
         assert [Event("now")] == decoder.feed(stream[-1:])
 
     def test_an_lf_after_a_cr_is_not_a_second_line_end(self) -> None:
-        """CR in one read and LF in the next are one line end, also with an empty read in between."""
+        """CR in one read and LF in the next are one line end, even with an empty read in between."""
         decoder = Decoder()
         assert [] == decoder.feed(b"data: a\r")
         assert [] == decoder.feed(b"")
@@ -111,41 +111,41 @@ class TestDecoder:
         assert [] == decoder.feed(b"\n")
 
     def test_an_unfinished_tail_is_dropped(self) -> None:
-        """What no blank line follows is never an event and never sets the last id."""
+        """Bytes without a blank line after them never become an event and never set the last id."""
         decoder = Decoder()
         assert [] == decoder.feed(b"id: 5\ndata: never\n")
         assert "" == decoder.last_event_id
 
     def test_an_id_without_data_counts(self) -> None:
-        """A frame of an id alone dispatches nothing and yet is where its reader resumes."""
+        """A frame with only an id dispatches no event but sets the last id."""
         assert Reading([], "5", None) == decoded([b"id: 5\n\n"])
 
     def test_a_comment_is_nothing(self) -> None:
-        """A ping between frames, or within one, has no effect on the event around it."""
+        """A ping between frames or inside one has no effect on the events."""
         assert [Event("a"), Event("b\nc")] == decoded([b"data: a\n\n", PING, b"data: b\n: ping\ndata: c\n\n"]).events
 
     @pytest.mark.parametrize("value", ["", "-1", "+1", "1.5", "1e3", "0x10", "1 ", " 1", "1_000", "٣", "²"])
     def test_a_retry_that_is_not_digits_is_ignored(self, value: str) -> None:
-        """Only ASCII digits make a retry; what stood before stays."""
+        """A retry that is not all ASCII digits is ignored, and the previous value stays."""
         assert 250 == decoded([f"retry: 250\nretry: {value}\n\n".encode()]).retry
 
     def test_a_retry_of_thousands_of_digits_is_ignored(self) -> None:
-        """A number longer than Python reads does not become an exception."""
+        """A retry with more digits than Python can parse raises no exception."""
         assert Reading([Event("x")], "", None) == decoded([b"retry: " + b"9" * 10_000 + b"\ndata: x\n\n"])
 
 
 class TestDecoderLimit:
-    """No frame is held beyond the limit."""
+    """The decoder holds no frame larger than the limit."""
 
     def test_a_frame_at_the_limit_passes(self) -> None:
-        """A frame of just as many bytes as allowed is an event; the limit counts anew with each frame."""
+        """A frame of exactly the limit is an event, and the limit applies to each frame separately."""
         decoder = Decoder(max_frame_bytes=16)
         for _ in range(3):
             assert [Event("0123456789")] == decoder.feed(b"data: 0123456789\n\n")
 
     @pytest.mark.parametrize("stream", [b"data: 01234567890", b"data: 0\ndata: 0\ndat", b": 012345678901234", b"x" * 17])
     def test_a_larger_one_is_a_typed_error(self, stream: bytes) -> None:
-        """Whatever the frame consists of, and whole or in tiny pieces, its first byte over the limit raises FrameTooLarge."""
+        """The first byte over the limit raises FrameTooLarge, whatever the frame holds, fed whole or in tiny pieces."""
         for pieces in ([stream], one_by_one(stream)):
             decoder = Decoder(max_frame_bytes=16)
             for piece in pieces[:-1]:
@@ -157,7 +157,7 @@ class TestDecoderLimit:
     @given(stream=STREAMS.map(lambda stream: stream.replace(b"\xef\xbb\xbf", b"")), places=PLACES, limit=st.integers(1, 30))
     @example(stream=b"data: a\ndata: b\n\n", places=[], limit=10)
     def test_the_cut_does_not_matter(self, stream: bytes, places: list[int], limit: int) -> None:
-        """A stream is too large, or is not, however it arrives."""
+        """Whether a stream is too large does not depend on how it is cut."""
 
         def too_large(pieces: list[bytes]) -> bool:
             decoder = Decoder(max_frame_bytes=limit)
@@ -172,12 +172,12 @@ class TestDecoderLimit:
 
 
 class TestFrameSplitter:
-    """Our own hops: cut, not decoded."""
+    """Streams of our own hops are cut into frames but not decoded."""
 
     @given(stream=STREAMS, places=PLACES)
     @example(stream=b"\n\n\n\n\na\n\n\nb", places=[1, 3])
     def test_joined_together_the_frames_are_what_was_fed(self, stream: bytes, places: list[int]) -> None:
-        """No byte is lost, changed or moved; every frame ends at its first blank line; the cut of the reads does not matter."""
+        """However the reads are cut, no byte is lost, changed or moved, and every frame ends at its first blank line."""
         whole = FrameSplitter()
         frames = whole.feed(stream)
         assert stream == b"".join(frames) + whole.pending
@@ -190,21 +190,21 @@ class TestFrameSplitter:
 
     @given(texts=st.lists(st.text(max_size=8)), places=PLACES)
     def test_cuts_what_is_encoded(self, texts: list[str], places: list[int]) -> None:
-        """Frames that were encoded come out as they went in."""
+        """Encoded frames come out unchanged."""
         frames = [encode(text, id=index) for index, text in enumerate(texts)]
         splitter = FrameSplitter()
         assert frames == [frame for piece in cut(b"".join(frames), places) for frame in splitter.feed(piece)]
         assert b"" == splitter.pending
 
     def test_a_frame_is_there_with_its_last_byte(self) -> None:
-        """A frame is handed out by the read that completes it."""
+        """The read that completes a frame returns it."""
         splitter = FrameSplitter()
         assert [] == [frame for byte in one_by_one(DONE[:-1]) for frame in splitter.feed(byte)]
         assert [DONE] == splitter.feed(DONE[-1:])
 
     @pytest.mark.parametrize("before", [b"", b"data: a\n\n", b"data: a\n\ndata: b\n\n"])
     def test_a_frame_at_the_limit_passes(self, before: bytes) -> None:
-        """A frame of just as many bytes as allowed, its blank line counted, passes whole and byte by byte."""
+        """A frame of exactly the limit, including its blank line, passes whole and byte by byte."""
         frame = b"data: 01234567\n\n"
         for pieces in ([before + frame], one_by_one(before + frame)):
             splitter = FrameSplitter(max_frame_bytes=len(frame))
@@ -212,7 +212,7 @@ class TestFrameSplitter:
 
     @pytest.mark.parametrize("after", [b"", b"data: a\n\n", b"data:"])
     def test_a_larger_one_is_a_typed_error(self, after: bytes) -> None:
-        """Whole or in tiny pieces, ended or not, a frame over the limit raises FrameTooLarge."""
+        """A frame over the limit raises FrameTooLarge, whole or in tiny pieces, ended or not."""
         for frame in (b"data: 012345678\n\n", b"data: 01234567890"):
             for pieces in ([frame + after], one_by_one(frame + after)):
                 splitter = FrameSplitter(max_frame_bytes=16)
@@ -224,7 +224,7 @@ class TestFrameSplitter:
     @given(stream=STREAMS, places=PLACES, limit=st.integers(2, 30))
     @example(stream=b"data: a\n\n", places=[8], limit=8)
     def test_the_cut_does_not_matter_to_the_limit(self, stream: bytes, places: list[int], limit: int) -> None:
-        """A stream is too large, or is not, however it arrives."""
+        """Whether a stream is too large does not depend on how it is cut."""
 
         def too_large(pieces: list[bytes]) -> bool:
             splitter = FrameSplitter(max_frame_bytes=limit)
@@ -241,9 +241,9 @@ class TestFrameSplitter:
 @pytest.mark.parametrize("reader", [Decoder, FrameSplitter])
 @pytest.mark.parametrize("unit", [b"x", b"data: 0123456789\n"], ids=["one line", "many lines"])
 def test_a_large_frame_in_tiny_pieces_takes_linear_time(reader: type[Decoder] | type[FrameSplitter], unit: bytes) -> None:
-    """2 MiB in pieces of 64 bytes are read in a fraction of what copying or searching all of it again at each piece would take.
+    """A frame of 2 MiB in pieces of 64 bytes is read in linear time, without copying or searching all of it again for each piece.
 
-    The linear reading takes some hundredths of a second of CPU time, a quadratic one handles 32 GiB.
+    A linear reader takes a few hundredths of a second of CPU time. A quadratic one would handle 32 GiB.
     """
     frame = b"data: " + unit * (2 * 1024 * 1024 // len(unit)) + b"\n\n"
     pieces = [frame[place : place + 64] for place in range(0, len(frame), 64)]
@@ -255,7 +255,7 @@ def test_a_large_frame_in_tiny_pieces_takes_linear_time(reader: type[Decoder] | 
 
 
 def test_frames_before_one_that_is_too_large_are_told() -> None:
-    """The whole frames of the same feed are not lost with the one that breaks the limit."""
+    """If a frame breaks the limit, the whole frames before it in the same feed are not lost."""
     splitter = FrameSplitter(max_frame_bytes=20)
     with pytest.raises(FrameTooLarge) as caught:
         splitter.feed(b"data: 1\n\ndata: 2\n\ndata: " + b"x" * 30 + b"\n\ndata: 3\n\n")

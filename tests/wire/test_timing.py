@@ -1,4 +1,4 @@
-"""`wire.timing`: the marks of a hop, on a clock that the tests set."""
+"""`wire.timing`: the marks of a hop, on a clock that the tests control."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ import wire.timing
 from wire.timing import MAX_ARRIVALS, HopMarks, now_ns, percentiles
 
 MS = 1_000_000
-"""Nanoseconds."""
+"""One millisecond in nanoseconds."""
 
 
 class Clock:
-    """A monotonic clock that moves when it is told to. It does not begin at 0, as real ones do not."""
+    """A monotonic clock that moves only when told to. Like a real one, it does not begin at 0."""
 
     def __init__(self) -> None:
         self.now = 5_000 * MS
@@ -29,7 +29,7 @@ class Clock:
         return self.now
 
     def after(self, milliseconds: float) -> Clock:
-        """Moves on."""
+        """Moves the clock forward."""
         self.now += round(milliseconds * MS)
         return self
 
@@ -43,7 +43,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 
 def test_the_whole_record(clock: Clock) -> None:
-    """Every duration counts from the request's arrival, in microseconds; reads, bytes and chunks are counted apart."""
+    """Every duration counts from the request's arrival, in microseconds, and reads, bytes and chunks are counted separately."""
     marks = HopMarks("saas_api", received_ns=clock.now)
     begun = time.time()
     since = clock.after(1).now
@@ -79,7 +79,7 @@ def test_the_whole_record(clock: Clock) -> None:
 
 
 def test_what_never_happened_is_none() -> None:
-    """A hop without a chunk says so, instead of claiming zeros."""
+    """The record of a hop without a chunk has None instead of zeros."""
     record: Any = HopMarks("client_server").to_dict()
     times = ("upstream_sent_us", "upstream_headers_us", "first_in_us", "first_out_us", "last_in_us", "last_out_us")
     assert [None] * 6 == [record[name] for name in times]
@@ -88,7 +88,7 @@ def test_what_never_happened_is_none() -> None:
 
 
 def test_received_at_is_the_requests_arrival(clock: Clock) -> None:
-    """The wall clock's time is that of the request, not that of the marks' making, in Unix seconds."""
+    """`received_at` is when the request arrived, not when the marks were made, in Unix seconds."""
     received = clock.now
     clock.after(2_000)
     marks = HopMarks("saas_api", received_ns=received)
@@ -96,7 +96,7 @@ def test_received_at_is_the_requests_arrival(clock: Clock) -> None:
 
 
 def test_without_a_request_time_begins_now() -> None:
-    """Marks that were given no arrival count from their making."""
+    """Without an arrival time, marks count from when they are made."""
     before = now_ns()
     marks = HopMarks("saas_api")
     marks.sent()
@@ -106,7 +106,7 @@ def test_without_a_request_time_begins_now() -> None:
 
 
 def test_dwell_counts_from_the_moment_a_reader_was_there(clock: Clock) -> None:
-    """A chunk that nobody was there to take was not held by the hop; one that arrived later was, from its arrival."""
+    """A chunk that arrived before the reader counts as held only from the reader's coming; a later one counts from its own arrival."""
     marks = HopMarks("client_server", received_ns=clock.now)
     marks.arrived(2, 20)
     since = clock.after(60_000).now
@@ -121,7 +121,7 @@ def test_dwell_counts_from_the_moment_a_reader_was_there(clock: Clock) -> None:
 
 
 def test_a_resumed_reader_changes_nothing(clock: Clock) -> None:
-    """Frames leave for the first time once: what a second tab or a reconnected one takes is not counted."""
+    """Only the first departure of a frame counts, not one to a second or reconnected tab."""
     marks = HopMarks("client_server", received_ns=clock.now)
     marks.arrived(2, 20)
     marks.departed(2, clock.now)
@@ -140,7 +140,7 @@ def test_a_resumed_reader_changes_nothing(clock: Clock) -> None:
 
 
 def test_departure_is_when_the_frames_were_handed_over(clock: Clock) -> None:
-    """What comes between the hand-over and the note of it (the writer lost the processor) belongs to no hop's dwell."""
+    """A departure counts from the hand-over of the frames, so a writer that is paused before it notes this adds no dwell."""
     marks = HopMarks("saas_api")
     marks.arrived(1, 10)
     begun = clock.now
@@ -154,7 +154,7 @@ def test_departure_is_when_the_frames_were_handed_over(clock: Clock) -> None:
 
 
 def test_frames_that_did_not_arrive_are_not_counted_as_departed(clock: Clock) -> None:
-    """The hop's own frames (receipt, hop) have indices too; they leave without having arrived."""
+    """The hop's own frames (receipt, hop) have indices but never arrived, so they are not counted as departed."""
     marks = HopMarks("saas_api", received_ns=clock.now)
     marks.departed(1, clock.now)
     assert marks.to_dict()["first_out_us"] is None
@@ -169,7 +169,7 @@ def test_frames_that_did_not_arrive_are_not_counted_as_departed(clock: Clock) ->
 
 @pytest.mark.parametrize("chunks", [1, 3])
 def test_only_the_first_arrivals_are_listed(clock: Clock, chunks: int) -> None:
-    """The list ends at 2,048, one by one or several a read; counts, last arrival and dwell cover all."""
+    """Only the first 2,048 arrivals are listed, however many come per read; the counts, last arrival and dwell cover all chunks."""
     begun = clock.now
     marks = HopMarks("saas_api", received_ns=begun)
     for _ in range(3_000 // chunks):
@@ -184,13 +184,13 @@ def test_only_the_first_arrivals_are_listed(clock: Clock, chunks: int) -> None:
 
 
 def test_says_when_it_was_resumed() -> None:
-    """The record of a hop that joined an answer in its middle says so; others do not mention it."""
+    """The record has `resumed` only if the hop joined the answer in the middle."""
     assert HopMarks("client_server", resumed=True).to_dict()["resumed"] is True
     assert "resumed" not in HopMarks("client_server").to_dict()
 
 
 def test_server_timing(clock: Clock) -> None:
-    """The header has the hop's total, and the wait for the first chunk where there was one, in milliseconds."""
+    """The header has the hop's total and, if there was a first chunk, the wait for it, in milliseconds."""
     marks = HopMarks("saas_api", received_ns=clock.now)
     clock.after(1)
     marks.sent()
@@ -210,7 +210,7 @@ STEPS = st.lists(
 @given(steps=STEPS)
 @example(steps=[("arrived", 1, 10), ("departed", 1, 0), ("arrived", 3, 999), ("reader", 0, 1), ("departed", 5, 1)])
 def test_durations_are_consistent(steps: list[tuple[str, int, int]]) -> None:
-    """Whatever happens in whichever order: arrivals rise, nothing leaves before it came, no dwell is negative or longer than the stay."""
+    """For any events in any order, arrivals rise, no chunk leaves before it came, and no dwell is negative or longer than the stay."""
     marks = HopMarks("saas_api")
     since, written = now_ns(), 0
     for step, number, size in steps:
@@ -240,7 +240,7 @@ def test_durations_are_consistent(steps: list[tuple[str, int, int]]) -> None:
 @example(values=[*range(0, 200_000, 1000)])
 @example(values=[1_000, 2_000])
 def test_percentiles_are_by_nearest_rank(values: list[int]) -> None:
-    """The p-th percentile is the smallest value that at least p percent of all values do not exceed, in microseconds."""
+    """The p-th percentile is the smallest value such that at least p percent of all values are not larger, in microseconds."""
 
     def plain(percent: int) -> int:
         rank = math.ceil(Fraction(percent, 100) * len(values))

@@ -1,22 +1,22 @@
-/** Addresses in an answer's text, and where a link may lead. What counts as an address is said once more, for the stored answer, in
- * `client_server/addresses.py`: the two must agree.
+/** Finds addresses in an answer's text, and decides where a link may lead. `client_server/addresses.py` has the same rules for the
+ * stored answer; the two must agree.
  *
- * Strategy. Text comes in pieces that may tear an address apart. What may be the beginning of one is held back until the next piece says
- * whether it is (eight characters at most); an address that has begun grows as a link without a target, and gets the target where it
- * ends. So each character is looked at once or twice, however long the answer is.
+ * Strategy. Text comes in pieces, and a cut may fall inside an address. Characters that may begin an address (eight at most) are held
+ * back until the next piece. An address that has begun grows as a link without a target and gets its target where it ends. So each
+ * character is read once or twice, however long the answer is.
  */
 
 const SCHEMES = new Set(["http:", "https:", "mailto:"]);
 const START = /<?https?:\/\/(?=[a-z0-9])|<mailto:(?=[a-z0-9])/giu;
 const BEGINNING = /(?:<?h(?:t(?:t(?:ps?(?::(?:\/\/?)?)?)?)?)?|<(?:m(?:a(?:i(?:l(?:to?:?)?)?)?)?)?)$/iu;
 const BEGINNING_LENGTH = 9;
-// Neither white space nor controls, nor what Markdown or a sentence in any script puts around an address.
+// Excludes white space, control characters, and the characters that Markdown or a sentence in any script may put around an address.
 const BODY = /^[^\u0000-\u0020"$*<>[\\\]`|\u007f-\u00a0\u1680\u2000-\u206f\u3000-\u303f\ufeff\uff01-\uff0f\uff1a-\uff20\uff3b-\uff40\uff5b-\uff65]+/u;
-const UNFIT_BEFORE = /(?:[\p{L}\p{N}=]|=["'])$/u; // a word goes on, or markup is shown as text
+const UNFIT_BEFORE = /(?:[\p{L}\p{N}=]|=["'])$/u; // inside a word, or in markup that is shown as text
 const ENTITY = /&[a-z0-9#]{1,10};$/iu;
 const ENTITY_LENGTH = 12;
 
-/** The address, if a link may have it; otherwise null. Relative addresses are none of the model's business. */
+/** The address if a link may lead to it, otherwise null. A relative address gives null: the model has no business with our own pages. */
 export function allowedHref(address) {
   try {
     const url = new URL(address);
@@ -34,7 +34,7 @@ export function setHref(element, address) {
   element.rel = "noopener noreferrer nofollow";
 }
 
-/** How much of it is address: punctuation at its end belongs to the sentence, and so does a bracket that was not opened in it. */
+/** The length of the address in `text`. Punctuation at the end belongs to the sentence; so does a bracket not opened in the address. */
 function addressLength(text) {
   let end = text.length;
   let unopened = text.split(")").length - text.split("(").length;
@@ -47,14 +47,14 @@ function addressLength(text) {
   }
 }
 
-/** Appends one run of text after the other, and makes links of the addresses in them. A run ends where an element begins or ends. */
+/** Appends runs of text and turns the addresses in them into links. A run ends where an element begins or ends. */
 export class Addresses {
   constructor() {
     this.parent = null;
     this.held = "";
-    this.before = ""; // the last character or two of this run that are on the page
-    this.link = null; // the address that is growing
-    this.bracketed = false; // its `<`, which is not shown unless there turns out to be no `>`
+    this.before = ""; // the last one or two characters of this run on the page
+    this.link = null; // the link of the growing address
+    this.bracketed = false; // whether a `<` came before it; the `<` is shown only if no `>` follows
   }
 
   /** Whether an address is growing. */
@@ -69,7 +69,7 @@ export class Addresses {
     while (rest) rest = this.link ? this.#grow(rest) : this.#seek(rest);
   }
 
-  /** The run is over. */
+  /** Ends the run. */
   end() {
     if (this.link) this.#finish("");
     if (this.held) this.#show(this.held);
@@ -112,7 +112,7 @@ export class Addresses {
     return text.slice(size + (this.#finish(text[size]) ? 1 : 0));
   }
 
-  /** The address is over, before the character `next`; true where that belongs to it. */
+  /** Ends the address before the character `next`. True if `next` belongs to the address. */
   #finish(next) {
     const { link, bracketed } = this;
     const text = link.textContent;

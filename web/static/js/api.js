@@ -1,4 +1,4 @@
-/** Requests to our own server: the CSRF token goes along, and errors come back in the one form that the server gives them. */
+/** Requests to our own server. Each carries the CSRF token, and every error has the same form. */
 
 const LOST = "The server could not be reached.";
 
@@ -6,7 +6,7 @@ function token() {
   return document.querySelector('meta[name="csrf-token"]')?.content ?? "";
 }
 
-/** Posts, with a JSON body where one is given. Resolves with the response; rejects where there was none. */
+/** Posts, with a JSON body if one is given. Resolves with the response; rejects if there is none. */
 export function post(url, body) {
   const headers = { "X-CSRF-Token": token(), "HX-Request": "true" };
   if (body === undefined) return fetch(url, { method: "POST", headers });
@@ -14,19 +14,19 @@ export function post(url, body) {
   return fetch(url, { method: "POST", headers, body: JSON.stringify(body), keepalive: true });
 }
 
-/** The error object of a response's body: `{code, message, retryable}`, whatever the body was. */
+/** The error object for a response: `{code, message, retryable}`, whatever its body is. */
 export function errorOf(status, text) {
   try {
     const error = JSON.parse(text).error;
     if (typeof error.message === "string") return error;
   } catch {
-    // not ours: a proxy's page, or nothing at all
+    // not our error: a proxy's page, or an empty body
   }
   if (status === 0) return { code: "unreachable", message: LOST, retryable: true };
   return { code: "unknown", message: `The server answered with status ${status}.`, retryable: status >= 500 || status === 429 };
 }
 
-/** The server's rendering of a turn's answer: `{status, article}`; status 0 where the server could not be reached. */
+/** The server's rendering of a turn's answer: `{status, article}`. The status is 0 if the server could not be reached. */
 export async function fetchAnswer(turnId) {
   try {
     const response = await fetch(`/chat/turns/${encodeURIComponent(turnId)}`, { headers: { "HX-Request": "true" }, cache: "no-store" });

@@ -1,4 +1,4 @@
-/** The page's wiring: connects the parts after loading and after every swap. All else has a module of its own. */
+/** The page's wiring: connects the parts after loading and after every swap. Each part has its own module. */
 
 import { announce, announceAnswer } from "./announcer.js";
 import { Chain } from "./chain.js";
@@ -19,10 +19,10 @@ const composer = new Composer(document.getElementById("composer"), alert, (reque
 const chain = new Chain(document.querySelector("[data-role=chain]"));
 const scroll = followText(document.getElementById("scroller"), turns, document.querySelector("[data-action=latest]"));
 
-let pressed = null; // the marks of the request that is under way
-let current = null; // the stream that is being read: one at a time, since a browser has six connections per host
+let pressed = null; // the marks of the current request
+let current = null; // the stream being read; only one at a time, because a browser allows six connections per host
 
-/** Reads the newest answer that is still being written, if none is being read. */
+/** Starts reading the newest unfinished answer, unless one is being read already. */
 function readNext(marks = null) {
   if (current?.article.isConnected && !current.over) return;
   current?.close();
@@ -32,7 +32,7 @@ function readNext(marks = null) {
   if (article) read(article, marks);
 }
 
-let latest = null; // the stream that was begun last: the head shows its figures, also when they come after its article was replaced
+let latest = null; // the newest stream; the head shows its figures even if they come after its article was replaced
 
 function read(article, marks) {
   const line = new LiveLine(article, marks);
@@ -103,9 +103,9 @@ document.addEventListener(
 
 async function showWaterfall(details) {
   await openWaterfall(details);
-  // The chart learns its width in the next frame; in the one after that its height is known.
+  // The chart gets its width in the next frame, and its height is known in the frame after that.
   requestAnimationFrame(() => requestAnimationFrame(() => {
-    if (scroll.following() && current && !current.over) return; // the reader has gone back to the text that is being written
+    if (scroll.following() && current && !current.over) return; // the reader has returned to the growing text
     scroll.reveal(details, details.querySelector(".waterfall-chart"));
   }));
 }

@@ -1,7 +1,7 @@
-/** The chain in the page's head: lamps that light up with the chunks, and at the end each hop's own added time.
+/** The chain in the page's head: its lamps light up with the chunks, and at the end it shows each hop's own added time.
  *
- * A pulse restarts one opacity animation per box, at most once per animation frame: two names for the same animation take turns,
- * because changing the name is what restarts it. Nothing is laid out for it.
+ * A pulse restarts one opacity animation per box, at most once per animation frame. An animation restarts only if its name changes,
+ * so two names for the same animation take turns. This needs no layout.
  */
 
 import { fineMilliseconds, milliseconds } from "./figures.js";
@@ -27,7 +27,7 @@ export class Chain {
     delete this.element.dataset.live;
   }
 
-  /** `hops` are the records of one answer, upstream first: those that its waterfall is drawn from. */
+  /** `hops` are the records from which an answer's waterfall is drawn, upstream first. */
   show(hops) {
     if (!hops.length) return;
     for (const row of layoutWaterfall(hops).rows) {

@@ -1,6 +1,6 @@
-/** The model group, the temperature and the streaming switch as they were chosen last: a new chat begins with them.
+/** Remembers the last chosen model group, temperature and streaming switch. A new chat begins with them.
  *
- * A conversation that is opened shows what its own last message was asked with, unless the last choice was made in it.
+ * An older conversation shows the values of its own last message, unless the last choice was made in that conversation.
  */
 
 const KEY = "choice";
@@ -9,7 +9,7 @@ function remembered() {
   try {
     return JSON.parse(localStorage.getItem(KEY)) ?? {};
   } catch {
-    return {}; // storage may be forbidden; the server's defaults hold then
+    return {}; // storage may be forbidden; then the server's defaults apply
   }
 }
 
@@ -24,7 +24,7 @@ export class Choice {
     for (const control of [this.model, this.temperature, this.stream]) control.addEventListener("change", () => this.keep());
   }
 
-  /** Remembers what stands in the form. */
+  /** Remembers the values in the form. */
   keep() {
     const chosen = {
       conversation: this.conversation.value,
@@ -35,7 +35,7 @@ export class Choice {
     try {
       localStorage.setItem(KEY, JSON.stringify(chosen));
     } catch {
-      // storage may be forbidden: the choice then lasts as long as the page
+      // storage may be forbidden; then the choice lasts as long as the page
     }
   }
 

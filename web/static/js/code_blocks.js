@@ -1,4 +1,4 @@
-/** Code blocks with their language and a button that copies them; the same around streamed code and around the server's. */
+/** Code blocks with their language and a copy button. Streamed code and the server's code look the same. */
 
 const COPIED_MS = 1600;
 
@@ -34,7 +34,7 @@ function languageOf(pre) {
   return named ? named[1] : "";
 }
 
-/** Gives the server's code blocks and tables below `root` what the streamed ones have. */
+/** Makes the server's code blocks and tables below `root` look like the streamed ones. */
 export function dressBlocks(root) {
   for (const pre of root.querySelectorAll("[data-role=content] pre")) {
     if (pre.closest(".code-block")) continue;
@@ -52,14 +52,14 @@ export function dressBlocks(root) {
   }
 }
 
-/** The click on a copy button. */
+/** Handles a click on a copy button. */
 export async function copyCode(button) {
   const text = button.closest(".code-block")?.querySelector("pre")?.textContent ?? "";
   let said = "Copied";
   try {
     await navigator.clipboard.writeText(text);
   } catch {
-    said = "Not allowed"; // the browser keeps the clipboard to itself, for instance without HTTPS
+    said = "Not allowed"; // the browser denies access to the clipboard, for instance without HTTPS
   }
   button.textContent = said;
   setTimeout(() => (button.textContent = "Copy"), COPIED_MS);

@@ -1,10 +1,10 @@
-/** Where a person writes: keys, height, the switch between Send and Stop, and the text, which only goes once the server has it. */
+/** The composer: its keys, its height, and the switch between Send and Stop. It clears the text only once the server has it. */
 
 import { errorOf, post } from "./api.js";
 import { Choice } from "./choice.js";
 
 export class Composer {
-  /** `freely` makes a request that must not wait for a connection. */
+  /** `freely(request)` runs a request for which a connection must be free at once. */
   constructor(form, alert, freely) {
     this.form = form;
     this.alert = alert;
@@ -19,7 +19,7 @@ export class Composer {
     this.#fit();
   }
 
-  /** The turn that Stop would stop, or null. */
+  /** Sets the turn that Stop would stop, or null. */
   setStreaming(turnId) {
     if (turnId === this.turnId) return;
     const hadFocus = document.activeElement === this.stopButton;
@@ -42,7 +42,7 @@ export class Composer {
     this.message.setSelectionRange(text.length, text.length);
   }
 
-  /** The request with what was typed is about to leave. */
+  /** Called when the request with the typed text is about to leave. */
   sending() {
     this.sentText = this.message.value;
     this.send.setAttribute("aria-busy", "true");
@@ -81,7 +81,7 @@ export class Composer {
     const value = this.form.querySelector("[data-role=temperature]");
     const show = () => (value.textContent = Number(slider.value).toFixed(1));
     slider.addEventListener("input", show);
-    show(); // it may stand where it was left
+    show(); // the slider may have a remembered value
   }
 
   #onPageKey(event) {

@@ -1,4 +1,4 @@
-/** What went wrong with something that was sent: said in an alert above the composer, with a way to try again. */
+/** Shows in an alert above the composer why a request failed, with a button to try again. */
 
 import { errorOf } from "./api.js";
 
@@ -7,7 +7,7 @@ export class Alert {
     this.element = element;
   }
 
-  /** Says what happened; `retry`, where it makes sense, is what "Try again" does. */
+  /** Shows what happened. "Try again" appears if the error is retryable, and calls `retry`. */
   show(error, retry) {
     const text = document.createElement("p");
     text.textContent = error.message;
@@ -35,7 +35,7 @@ export class Alert {
   }
 }
 
-/** Shows what htmx reports: an answer with an error status, no answer at all, or none in time. */
+/** Shows the errors that htmx reports: an error status, no response, or no response in time. */
 export function connectErrors(alert) {
   const report = (event, error) => {
     const form = event.detail.elt.closest("form");

@@ -1,20 +1,20 @@
-/** The latency line while it is being written: the wait grows, freezes with the first paint, and the flow grows after it, to the end.
+/** The latency line while the answer is being written. The wait grows until the first paint; then the streaming time grows to the end.
  *
- * Ten times a second is as often as a person can read figures.
+ * It is updated ten times a second, since a person cannot read figures faster.
  */
 
 import { duration } from "./figures.js";
 
 const INTERVAL_MS = 100;
 
-/** When the turn of an article that came with the page was asked, on this page's clock: as long before the page arrived as the server says. */
+/** When the message was sent, on this page's clock, for an article that came with the page: the page's arrival less the server's `age`. */
 function askedAt(article) {
   const age = Number.parseFloat(article.dataset.ageMs);
   const arrived = performance.getEntriesByType("navigation")[0]?.responseStart;
   return Number.isFinite(age) && arrived ? arrived - age : null;
 }
 
-/** When its first token had come, where the server knew that as it wrote the page; otherwise null. */
+/** When its first token came, if the server knew this when it wrote the page; otherwise null. */
 function firstTokenAt(article, asked) {
   const wait = Number.parseFloat(article.dataset.firstTokenMs);
   return Number.isFinite(wait) && asked !== null ? asked + wait : null;
@@ -28,7 +28,7 @@ function figure(value, unit) {
 }
 
 export class LiveLine {
-  /** `marks` are the browser's own of this answer, or null where this page did not see Send pressed. */
+  /** `marks` are the browser's own marks of this answer, or null if Send was not pressed on this page. */
   constructor(article, marks) {
     this.line = article.querySelector("[data-role=live]");
     this.text = this.line?.querySelector("[data-role=live-text]");
@@ -44,13 +44,13 @@ export class LiveLine {
     this.timer = this.line ? setInterval(() => this.#show(), INTERVAL_MS) : 0;
   }
 
-  /** Where the page came in the middle, its first chunk is an old one: it tells nothing of the wait for the first token. */
+  /** On a page that joined in mid-answer, the first chunk is an old one and does not show the wait for the first token. */
   chunk(count) {
     this.arrivedAt ??= performance.now();
     this.chunks = count;
   }
 
-  /** Where this page has the marks, the first token is what it is in them: on the screen. */
+  /** When the first token came. With marks, it counts from its paint on the screen, as they do. */
   get firstAt() {
     return this.marks ? this.marks.firstOut : this.arrivedAt;
   }
@@ -59,7 +59,7 @@ export class LiveLine {
     this.lost = state === "lost";
   }
 
-  /** The end has come: the figures stay as they are now. */
+  /** Ends the line: the figures stay as they are now. */
   stop() {
     clearInterval(this.timer);
     this.over = true;

@@ -1,9 +1,9 @@
-/** Markdown, rendered while it arrives: streaming-markdown does the parsing, this is its renderer.
+/** Renders Markdown while it arrives. streaming-markdown is the parser; this is its renderer.
  *
- * Strategy. The parser appends; what was rendered is never touched again, so a token costs the same at the answer's end as at
- * its beginning. Text becomes text nodes and links of its addresses, so HTML in an answer stays text. Links get an address only if its
- * scheme is on a list; images become links, since a picture would be fetched from a stranger's server. The parser has limits of its own (nesting
- * depth, unfinished constructs); past them the answer is shown as plain text, and the server's rendering at the end puts it right.
+ * Strategy. The parser only appends and never changes what is rendered, so a token costs the same at the end of an answer as at
+ * its beginning. Text becomes text nodes, and its addresses become links, so HTML in an answer stays text. A link gets its address only
+ * if the scheme is on an allow-list. Images become links, since a picture would be fetched from a stranger's server. The parser has limits
+ * (nesting depth, unfinished constructs). Beyond them the answer is shown as plain text, until the server's rendering replaces it.
  */
 
 import * as smd from "../vendor/streaming-markdown.min.js";
@@ -73,15 +73,15 @@ function setLanguage(code, name) {
   if (label) label.textContent = language;
 }
 
-// Where an address stays text: inside a link, and in code.
+// The tokens in which an address stays text: links and code.
 const LITERAL = new Set([smd.LINK, smd.IMAGE, smd.CODE_INLINE, smd.CODE_BLOCK, smd.CODE_FENCE]);
 const WORD = /[\p{L}\p{N}]$/u;
 
-/** What streaming-markdown calls while it parses. `stack` holds the open elements, `types` their tokens, `before` the text just added.
+/** The callbacks for streaming-markdown. `stack` holds the open elements, `types` their tokens, `before` the end of the last text.
  *
- * The parser takes the underscore in `client_server` for the beginning of emphasis, which CommonMark does not; `undo` takes the token
- * that it has just opened back. So it does with the parser's own addresses, which swallow all up to the next space: text that holds
- * addresses is `addresses`' affair. The parser hands their scheme over twice then, and `twice` drops it once.
+ * Unlike CommonMark, the parser takes the underscore in `client_server` for the start of emphasis; `undo` takes back the token that it
+ * has just opened. The parser's own addresses include everything up to the next space, so they are undone as well, and `addresses`
+ * finds the addresses instead. After this undo the parser passes the scheme twice, and `twice` drops one of them.
  */
 function renderer(root, undo) {
   const stack = [root];
@@ -112,7 +112,7 @@ function renderer(root, undo) {
       if (stack.length >= MAX_DEPTH) throw new TooDeep();
       stack.push(open(top(), type));
       types.push(type);
-      if (isEquation(type)) top().append("$"); // no mathematics here, so what the parser took away goes back
+      if (isEquation(type)) top().append("$"); // we do not render mathematics, so the `$` that the parser removed is put back
     },
     end_token() {
       addresses.end();
@@ -124,9 +124,9 @@ function renderer(root, undo) {
       const text = twice ? parsed.replace(/^https?:\/\//, "") : parsed;
       twice = false;
       write(text);
-      before = text.slice(-2); // two, for a letter that is a surrogate pair
+      before = text.slice(-2); // two, because a letter may be a surrogate pair
     },
-    /** No more text will come. */
+    /** Called when no more text will come. */
     finish: () => addresses.end(),
     set_attr(_, type, value) {
       if (type === smd.HREF || type === smd.SRC) setHref(top(), value);
@@ -137,7 +137,7 @@ function renderer(root, undo) {
   };
 }
 
-/** Cuts text into pieces that do not tear a surrogate pair. */
+/** Cuts text into pieces without splitting a surrogate pair. */
 function* slices(text) {
   for (let start = 0; start < text.length;) {
     let end = Math.min(start + SLICE, text.length);
@@ -158,7 +158,7 @@ export class MarkdownStream {
     });
     this.parser = smd.parser(this.renderer);
     this.text = "";
-    this.plain = null; // the element that takes all text, once the parser has met its limits
+    this.plain = null; // the element for all text once the parser has reached a limit
   }
 
   write(text) {
@@ -169,13 +169,13 @@ export class MarkdownStream {
     }
   }
 
-  /** The parser holds its last characters back until it knows what they are: there is nothing more to know. */
+  /** Makes the parser write its last characters, which it holds back until it knows what they mean. */
   end() {
     if (this.plain) return;
     try {
       smd.parser_end(this.parser);
     } catch {
-      // only markup can be left over here; the text is all there
+      // only markup can be missing here; all the text is there
     }
     this.renderer.finish();
   }

@@ -1,8 +1,8 @@
-/** What the browser itself saw of an answer: the same record as every other hop's, on this page's own monotonic clock.
+/** The browser's own record of an answer. It has the same form as every other hop's, on this page's own monotonic clock.
  *
- * The request "arrives" at this hop when Send is pressed, and a chunk "departs" when it has been painted. The record is only worth
- * something where the page saw it all: whoever reconnected or was hidden for a while has measured something else. Where Stop took
- * the connection, the record ends there.
+ * The request "arrives" at this hop when Send is pressed, and a chunk "departs" when it has been painted. The record is only useful
+ * if the page saw the whole stream. If the page reconnected or was hidden for a while, its times mean something else. If Stop
+ * took the connection, the record ends there.
  */
 
 import { post } from "./api.js";
@@ -31,17 +31,17 @@ export class BrowserMarks {
     this.sentAt = this.headersAt = this.firstOut = this.lastOut = null;
   }
 
-  /** The request is about to leave. */
+  /** Marks that the request is about to leave. */
   sent() {
     this.sentAt = performance.now();
   }
 
-  /** The connection is given up in order to stop the answer: what comes after that came late, and is not noted. */
+  /** Marks that the connection was closed to stop the answer. Chunks after this come late and are not recorded. */
   close() {
     this.closed = true;
   }
 
-  /** The event stream's headers are here. A second time means that it was cut in between. */
+  /** Marks that the event stream's headers have arrived. A second call means that the stream was cut in between. */
   headers() {
     if (this.closed) return;
     if (this.headersAt !== null) this.whole = false;
@@ -55,7 +55,7 @@ export class BrowserMarks {
     if (document.hidden) this.whole = false;
   }
 
-  /** The first `count` chunks are on the screen. */
+  /** Marks that the first `count` chunks are on the screen. */
   painted(count) {
     const now = performance.now();
     const noted = Math.min(count, this.arrivals.length);
@@ -66,7 +66,7 @@ export class BrowserMarks {
     for (let index = this.dwell.length; index < noted; index += 1) this.dwell.push(Math.round((now - this.arrivals[index]) * 1000));
   }
 
-  /** The record in the form of a `hop` frame; microseconds since Send was pressed. */
+  /** The record in the form of a `hop` frame, in microseconds since Send was pressed. */
   record() {
     const us = (mark) => (mark === null || mark === undefined ? null : Math.round((mark - this.pressedAt) * 1000));
     return {
@@ -80,15 +80,15 @@ export class BrowserMarks {
       last_out_us: us(this.lastOut),
       frames: this.arrivals.length,
       bytes: this.bytes,
-      reads: this.arrivals.length, // the browser does not show its reads: one per event
+      reads: this.arrivals.length, // the browser does not show its reads, so one per event is assumed
       dwell_us: percentiles(this.dwell),
       arrivals_us: this.arrivals.slice(0, MAX_ARRIVALS).map(us),
     };
   }
 }
 
-/** Hands the record to the server, so that the waterfall has its first row, and returns it; null where it would be worth nothing.
- * Failing to deliver it costs that row alone. */
+/** Sends the record to the server, so that the waterfall has its first row, and returns it; null if the record is not useful.
+ * If the delivery fails, only that row is missing. */
 export function deliver(turnId, marks) {
   if (!marks.whole || !marks.arrivals.length) return null;
   const record = marks.record();
@@ -97,7 +97,7 @@ export function deliver(turnId, marks) {
   return record;
 }
 
-/** Resolves when a record of this turn, if one was sent, has been delivered. */
+/** Resolves once this turn's record, if one was sent, has been delivered or has failed. */
 export function delivered(turnId) {
   return posts.get(turnId) ?? Promise.resolve();
 }

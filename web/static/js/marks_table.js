@@ -1,4 +1,4 @@
-/** All marks of an answer's hops as a table, for whoever wants the figures themselves or cannot see the picture. */
+/** All marks of an answer's hops as a table, for people who want the exact figures or cannot see the picture. */
 
 import { milliseconds } from "./figures.js";
 
@@ -29,7 +29,7 @@ function cell(name, text, scope) {
   return element;
 }
 
-/** `hops` upstream first; the table's columns run as the chain does, from the browser on. */
+/** `hops` are upstream first; the table's columns start with the browser, as the chain does. */
 export function marksTable(hops) {
   const columns = [...hops].reverse();
   const details = document.createElement("details");

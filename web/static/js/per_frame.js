@@ -1,6 +1,6 @@
-/** Runs a function at most once per animation frame, however often it is asked for.
+/** Runs a function at most once per animation frame, however often it is requested.
  *
- * A hidden tab gets no animation frames, so there a timer takes their place; what is waiting when the tab is hidden runs at once.
+ * A hidden tab gets no animation frames, so it uses a timer instead. A run that is waiting when the tab becomes hidden happens at once.
  */
 
 const HIDDEN_INTERVAL_MS = 250;
@@ -9,7 +9,7 @@ export function perFrame(run) {
   let frame = 0;
   let timer = 0;
 
-  /** `inFrame`: the browser paints directly after this. */
+  /** `inFrame` says whether the browser paints directly after this. */
   function fire(inFrame) {
     cancel();
     run(inFrame);
@@ -34,9 +34,9 @@ export function perFrame(run) {
   document.addEventListener("visibilitychange", onVisibility);
   return {
     request,
-    /** Runs now, if a run was asked for. */
+    /** Runs now if a run was requested. */
     flush: () => (frame || timer) && fire(false),
-    /** Forgets what was asked for, and stops listening. */
+    /** Cancels the requested run and stops listening. */
     stop() {
       cancel();
       document.removeEventListener("visibilitychange", onVisibility);
@@ -44,7 +44,7 @@ export function perFrame(run) {
   };
 }
 
-/** Calls back once the coming frame has been painted: a message is a task of its own, after the rendering. */
+/** Calls back once the next frame has been painted. A posted message is a separate task, which runs after the rendering. */
 export function afterPaint(callback, inFrame) {
   if (!inFrame) {
     requestAnimationFrame(() => afterPaint(callback, true));

@@ -1,11 +1,11 @@
-/** Whether anybody can see this tab: tells of a tab that has been hidden for a moment, and of the one that can be seen again.
+/** Reports when this tab has been hidden for a moment, and when it is visible again.
  *
- * The moment is there so that a glance at another tab costs nothing.
+ * Because of the moment, a glance at another tab costs nothing.
  */
 
 const MOMENT_MS = 5000;
 
-/** Calls `left` once the tab has been hidden for a moment, and `back` when it can be seen after that. */
+/** Calls `left` once the tab has been hidden for a moment, and `back` when it becomes visible after that. */
 export function watchPresence({ left, back }) {
   let timer = 0;
   let gone = false;

@@ -1,10 +1,10 @@
-/** Follows the text as it grows, until the reader scrolls up; then offers the way back.
+/** Follows the text as it grows, until the reader scrolls up. Then it offers a button that leads back.
  *
- * Growth is noticed by a ResizeObserver, which runs after layout and before paint: following costs no layout of its own.
+ * A ResizeObserver notices the growth. It runs after layout and before paint, so following needs no extra layout.
  */
 
 const NEAR_PX = 48;
-const MARGIN_PX = 24; // as high as the shade above the foot
+const MARGIN_PX = 24; // the height of the shade above the foot
 
 export function followText(scroller, content, button) {
   let following = true;
@@ -13,7 +13,7 @@ export function followText(scroller, content, button) {
   const distance = () => scroller.scrollHeight - scroller.scrollTop - scroller.clientHeight;
 
   function follow() {
-    if (!content.childElementCount) return; // nothing has been written yet, so there is nothing to follow
+    if (!content.childElementCount) return; // there is no text to follow yet
     following = true;
     scroller.scrollTop = scroller.scrollHeight;
     lastTop = scroller.scrollTop;
@@ -43,11 +43,11 @@ export function followText(scroller, content, button) {
   return {
     follow,
     following: () => following,
-    /** Stays where it is while something the reader opened grows. */
+    /** Stops following, so that the view stays in place while an opened element grows. */
     stay() {
       following = false;
     },
-    /** Brings what the reader opened into view: all of it where there is room, otherwise its core, otherwise that from its beginning. */
+    /** Scrolls an opened element into view: all of it if it fits, otherwise its core, otherwise the beginning of the core. */
     reveal(element, core) {
       following = false;
       const room = scroller.getBoundingClientRect();

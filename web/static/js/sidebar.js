@@ -1,4 +1,4 @@
-/** The list of conversations, kept up to date when a message has opened a new one. */
+/** Updates the list of conversations when a message has opened a new one. */
 
 export function showConversation({ id, title }) {
   document.title = `${title} · Streaming chat`;

@@ -1,12 +1,12 @@
-/** One answer's stream: from EventSource to the screen, over every cut.
+/** One answer's stream, from EventSource to the screen. It survives every cut.
  *
- * Strategy. An event costs a JSON.parse and a push; all else happens once per animation frame. EventSource reconnects by itself after a
- * cut, with the last id; after any status but 200 it gives up without saying which it was. Then the turn itself is asked for: if it has
- * ended, its stored answer takes this one's place, otherwise a new EventSource goes on after the last id seen. Ids make every frame
- * idempotent: one that was seen before is passed over. The end of the stream is a terminal frame, never the end of a connection.
+ * Strategy. An event costs a JSON.parse and a push; everything else happens once per animation frame. EventSource reconnects by itself
+ * after a cut, with the last id. After any status but 200 it gives up and does not tell the status. Then the page asks for the turn: if
+ * it has ended, its stored answer replaces this one; otherwise a new EventSource goes on after the last id seen. Ids make every frame
+ * idempotent: a frame that was seen before is ignored. Only a terminal frame ends the stream, never the end of a connection.
  *
- * A browser has six connections per host. So this one is given up while another request of ours has to get through, and while nobody sees
- * the tab; the stream then goes on after the last id, as after a cut. `held` says why there is no connection now.
+ * A browser allows six connections per host. So this stream closes its connection while another request of ours needs one, and while the
+ * tab is hidden. It then goes on after the last id, as after a cut. `held` holds the reasons why there is no connection now.
  */
 
 import { errorOf, fetchAnswer } from "./api.js";
@@ -16,8 +16,8 @@ import { afterPaint, perFrame } from "./per_frame.js";
 import { watchPresence } from "./presence.js";
 
 const BACKOFF_MS = [300, 600, 1200, 2400, 5000];
-const REQUEST_PATIENCE_MS = 3000; // a request that hangs must not keep the answer off the screen
-const RECORD_PATIENCE_MS = 1000; // nor the browser's record the stored answer, whose figures are told from it
+const REQUEST_PATIENCE_MS = 3000; // how long a hanging request may keep the stream closed
+const RECORD_PATIENCE_MS = 1000; // how long the stored answer may wait for the record, which its figures come from
 
 /** The text that one chunk carries. */
 function textOf(chunk) {
@@ -34,7 +34,7 @@ function parsed(data) {
 }
 
 export class AnswerStream {
-  /** `watch` is told: `chunk(count)` per frame, `connection(state)`, `ended()`, `timed(hops)` (upstream first),
+  /** `watch` holds the callbacks: `chunk(count)` once per frame, `connection(state)`, `ended()`, `timed(hops)` (upstream first),
    * `swapped(article)`. */
   constructor(article, marks, watch) {
     this.article = article;
@@ -73,7 +73,7 @@ export class AnswerStream {
     source.addEventListener("failed", (event) => this.#end(errorOf(502, event.data)));
   }
 
-  /** Lets go of the connection; the answer goes on at the server. */
+  /** Closes the connection. The answer goes on at the server. */
   close() {
     this.over = true;
     this.source?.close();
@@ -82,7 +82,7 @@ export class AnswerStream {
     this.presence.stop();
   }
 
-  /** Makes the request that stops the answer, while this stream's connection is free for it. Resolves and rejects as the request does. */
+  /** Makes the request that stops the answer, after closing this stream's connection to free it. Resolves or rejects as the request does. */
   async without(request) {
     this.marks?.close();
     this.#hold("request");
@@ -101,7 +101,7 @@ export class AnswerStream {
     this.source?.close();
     this.source = null;
     clearTimeout(this.timer);
-    this.probes += 1; // one that is under way finds out nothing that the next connection does not
+    this.probes += 1; // ignores a probe in progress, since the next connection finds out the same
     if (this.marks && reason !== "request") this.marks.whole = false;
   }
 
@@ -109,7 +109,7 @@ export class AnswerStream {
     if (this.held.delete(reason)) this.open();
   }
 
-  /** True once per frame of the gateway's; frames without an id of their own carry the last one's, so they never come here. */
+  /** Whether this is a new frame of the gateway. Frames without an id carry the previous one's id, so they must not come here. */
   #seen(event) {
     if (event.lastEventId === "") return true;
     const id = Number(event.lastEventId);
@@ -146,7 +146,7 @@ export class AnswerStream {
     this.queue = [];
     if (text) {
       if (!this.markdown) {
-        this.content.replaceChildren(); // what a reload brought is in the stream again, from its first chunk on
+        this.content.replaceChildren(); // after a reload, the stream repeats this text from its first chunk on
         this.markdown = new MarkdownStream(this.content);
       }
       this.markdown.write(text);
@@ -169,7 +169,7 @@ export class AnswerStream {
     this.timer = setTimeout(() => this.#probe(), delay);
   }
 
-  /** The stream was refused: has the turn ended, is it gone, or is the server only busy? */
+  /** Called after a refused stream. It finds out whether the turn has ended, is gone, or the server is only busy. */
   async #probe() {
     const probe = (this.probes += 1);
     const { status, article } = await fetchAnswer(this.turnId);
@@ -186,7 +186,7 @@ export class AnswerStream {
     }
   }
 
-  /** A terminal frame has arrived. */
+  /** Handles a terminal frame. */
   #end(error) {
     if (this.over) return;
     const recorded = this.#finish();
@@ -195,7 +195,7 @@ export class AnswerStream {
     Promise.race([recorded, patience]).then(() => this.#fetchStored(0));
   }
 
-  /** Resolves once the browser's record, if there is one that is worth something, has been delivered. */
+  /** Resolves once the browser's record, if it is useful, has been delivered. */
   async #finish() {
     this.frame.flush();
     this.close();
@@ -214,7 +214,7 @@ export class AnswerStream {
     await delivered(turnId);
   }
 
-  /** The server has stored the answer before it wrote the terminal frame; asking again is for a server that is just restarting. */
+  /** Fetches the stored answer. The server stores it before the terminal frame; the retries are for a server that is restarting. */
   async #fetchStored(attempt) {
     const { article } = await fetchAnswer(this.turnId);
     if (article && article.dataset.state !== "streaming") return this.#swap(article);
@@ -227,7 +227,7 @@ export class AnswerStream {
   }
 
   #swap(article) {
-    const asked = this.article.querySelector(".htmx-request"); // "Try again" was pressed: its answer takes this place
+    const asked = this.article.querySelector(".htmx-request"); // "Try again" was pressed, so its answer will replace this one
     if (!this.article.isConnected || asked) return;
     this.article.replaceWith(article);
     this.watch.swapped(article);

@@ -1,4 +1,4 @@
-/* Applies the remembered theme before anything is painted. A classic script in the head, because modules run too late for that. */
+/* Applies the remembered theme before anything is painted. It is a classic script in the head, because modules run too late. */
 (function () {
   "use strict";
   const root = document.documentElement;
@@ -8,7 +8,7 @@
     try {
       return localStorage.getItem("theme");
     } catch {
-      return null; // storage may be forbidden; the system's preference holds then
+      return null; // storage may be forbidden; then the system's preference applies
     }
   }
 

@@ -1,4 +1,4 @@
-/** The button that switches between light and dark, and remembers the choice. Without a choice the system's preference holds. */
+/** The button that switches between light and dark and remembers the choice. Without a choice, the system's preference applies. */
 
 const system = matchMedia("(prefers-color-scheme: dark)");
 
@@ -15,7 +15,7 @@ export function connectThemeToggle(button) {
     try {
       localStorage.setItem("theme", theme);
     } catch {
-      // storage may be forbidden: the choice then lasts as long as the page
+      // storage may be forbidden; then the choice lasts as long as the page
     }
     show();
   });

@@ -1,6 +1,6 @@
-/** Shows an answer's waterfall: a sentence that adds up, a row per hop, a timeline of every chunk's arrival, and all marks as a table.
+/** Shows an answer's waterfall: a sentence with the parts and their sum, a row per hop, a timeline of every chunk's arrival, and a table.
  *
- * The layout is computed in `waterfall_layout.js`; `waterfall_picture.js` draws it, anew whenever the width changes.
+ * `waterfall_layout.js` computes the layout. `waterfall_picture.js` draws it, again whenever the width changes.
  */
 
 import { delivered } from "./marks.js";
@@ -28,7 +28,7 @@ export async function openWaterfall(details) {
   }
 }
 
-/** Draws `{state, streaming, ended_us, hops}`, as the server gives an answer's timing, into an element. */
+/** Draws an answer's timing, `{state, streaming, ended_us, hops}` as the server sends it, into an element. */
 export function draw(target, timing) {
   const hops = timing.hops ?? [];
   if (!hops.length) {
@@ -37,7 +37,7 @@ export function draw(target, timing) {
   }
   const layout = layoutWaterfall(hops, timing.ended_us);
   if (!layout.parts) {
-    target.replaceChildren(nothingCame(timing), marksTable(hops)); // bars of a request that brought nothing would only look like something
+    target.replaceChildren(nothingCame(timing), marksTable(hops)); // without any chunk, bars would be misleading
     return;
   }
   const chart = document.createElement("div");
@@ -63,7 +63,7 @@ export function draw(target, timing) {
   observer.observe(chart);
 }
 
-/** Where the wait is a small part of the answer, two buttons: all of it, or the part until the first token. */
+/** Two buttons, if the wait is a small part of the answer: show all of it, or only the part until the first token. */
 function zoom(layout, choose) {
   const first = 1.1 * Math.max(0, ...layout.rows.map((row) => row.wait?.end ?? 0));
   if (!first || first * 2 > layout.span_us) return [];

@@ -1,12 +1,12 @@
-/** Where everything in a waterfall goes, in microseconds: pure functions from hop records to rows, lanes and a sum.
+/** The layout of a waterfall, in microseconds: pure functions from hop records to rows, lanes and a sum.
  *
- * Strategy. Clocks of two hops are never subtracted. What a hop below can be sure of is how long it waited for the hop above, and
- * the hop above says how long it needed until its first departure; the rest of the wait is the way there and back, and half of it is
- * put on each side. The model keeps no record: it is what saas_api waited for.
+ * Strategy. Clocks of two hops are never subtracted. A lower hop knows how long it waited for the hop above, and the hop above
+ * knows how long it took until its first departure. The rest of the wait is the way there and back; half of it goes on each side. The
+ * model keeps no record, so its row is the time that saas_api waited.
  *
- * The sum is telescopic. Until its first departure each hop spent its own time plus its wait, each wait is the hop above plus what lies
- * between; so the parts add up to the whole, whatever the clocks did. A part that comes out negative (a departure is noted after
- * the bytes have left) is cut to the room that it has.
+ * The sum is telescopic. Until its first departure, each hop spent its own time plus its wait. Each wait is the time of the hop above plus
+ * the time between the two. So the parts add up to the whole, whatever the clocks did. A part may come out negative, because a departure is
+ * noted after the bytes have left; it is then cut to the available room.
  */
 
 const NAMES = { browser: "browser", client_server: "client_server", saas_api: "saas_api", model: "model" };
@@ -16,7 +16,7 @@ const FINE_BELOW_US = 995; // as in figures.js
 
 const known = (value) => value !== null && value !== undefined;
 
-/** Until its first chunk left, counted as if its reader had been there: a reader that came late is not the hop's own time. */
+/** When the hop's first chunk left, as if its reader had already been there: the wait for a late reader is not the hop's own time. */
 function firstDeparture(hop) {
   if (!known(hop.first_in_us)) return null;
   const dwell = known(hop.first_out_us) ? Math.max(0, hop.first_out_us - hop.first_in_us) : 0;
@@ -54,7 +54,7 @@ function modelRow(lowest, origin) {
   return { ...row, origin_us: row.wait?.start ?? origin, request: null, dwell_us: null, frames: null, derived: true };
 }
 
-/** Each record with the place of its beginning on the first one's axis; `hops` downstream first. */
+/** Each record with its origin on the axis of the first one; `hops` are downstream first. */
 function placed(hops) {
   let origin = 0;
   return hops.map((hop, index) => {
@@ -67,7 +67,7 @@ function placed(hops) {
   });
 }
 
-/** What the time to the first token is made of: `{total_us, own: Map(hop → µs), between_us}`. Null where no chunk arrived. */
+/** The parts of the time to the first token: `{total_us, own: Map(hop → µs), between_us}`. Null if no chunk arrived. */
 function partsOf(hops) {
   const total = firstDeparture(hops[0]);
   if (total === null) return null;
@@ -94,7 +94,7 @@ function largestBurst(arrivals) {
   return best;
 }
 
-/** The first hop, from the model on, that chunks reached in a bunch which had reached the hop above one by one. */
+/** The first hop, counted from the model, that received chunks in a burst although the hop above received them one by one. */
 function heldBack(hops) {
   const bursts = hops.map((hop) => largestBurst(hop.arrivals_us ?? []));
   for (let index = hops.length - 2; index >= 0; index -= 1) {
@@ -105,9 +105,10 @@ function heldBack(hops) {
   return null;
 }
 
-/** When the answer ended, on the axis, and for how long nothing had come before that: `{at_us, silence_us}`.
+/** When the answer ended, on the axis, and the length of the silence before that: `{at_us, silence_us}`.
  *
- * client_server alone notes the end, in `ended`, on its own clock. At the browser it is as long after the first chunk as it was there.
+ * Only client_server notes the end, in `ended`, on its own clock. The time from the first chunk to the end is taken to be the same at
+ * the browser.
  */
 function endOf(places, ended) {
   const own = places.find(({ hop }) => hop.hop === NAMES.client_server);
@@ -118,8 +119,8 @@ function endOf(places, ended) {
   return { at_us: at, silence_us: Math.max(0, ended - own.hop.last_in_us) };
 }
 
-/** `records` are the hops of one answer, upstream first, as the server lists them; the browser's may be missing. `ended` is when the
- * answer ended, in microseconds of client_server's record, or null. */
+/** The whole layout. `records` are the hops of one answer, upstream first, as the server lists them; the browser's may be missing.
+ * `ended` is when the answer ended, in microseconds on the axis of client_server's record, or null. */
 export function layoutWaterfall(records, ended = null) {
   const hops = [...records].reverse();
   if (!hops.length) return { rows: [], lanes: [], span_us: 0, flow_end_us: 0, end: null, parts: null, burst: null };
@@ -151,7 +152,7 @@ export function roundedParts(values, total) {
   return floors.map((tenths) => tenths * 100);
 }
 
-/** The parts in the order in which they are told: `[{name, us}]`, rounded so that they add up; and the rounded total. */
+/** The parts in the order of the sentence: `[{name, us}]`, rounded so that they add up, and the rounded total. */
 export function tellParts(parts) {
   const names = [NAMES.model, NAMES.saas_api, NAMES.client_server, NAMES.browser].filter((name) => parts.own.has(name));
   const rounded = roundedParts([...names.map((name) => parts.own.get(name)), parts.between_us], parts.total_us);
@@ -160,13 +161,13 @@ export function tellParts(parts) {
   return { total_us: Math.round(parts.total_us / 100) * 100, told };
 }
 
-/** Each hop's own time as it is shown beside its name: the figure of the sentence, or a finer one where that would be almost nothing. */
+/** Each hop's own time as shown beside its name: the figure from the sentence, or a finer one if the time is very short. */
 function shownParts(parts) {
   const told = new Map(tellParts(parts).told.map(({ name, us }) => [name, us]));
   return new Map([...parts.own].map(([name, us]) => [name, us < FINE_BELOW_US ? us : told.get(name)]));
 }
 
-/** Steps of 1, 2 or 5 that leave room for their labels. */
+/** Ticks in steps of 1, 2 or 5 (times a power of ten), at most about `most` of them, so that their labels have room. */
 export function axisTicks(span, most) {
   const rough = span / Math.max(1, most);
   const power = 10 ** Math.floor(Math.log10(rough));

@@ -1,10 +1,10 @@
-/** An answer's waterfall as SVG, at the width there is: its axis, a row per hop, a lane of arrivals per record, and the silence before its end. */
+/** Draws an answer's waterfall as SVG at a given width: an axis, a row per hop, a lane of arrivals per record, and a final silence. */
 
 import { duration, fineMilliseconds, milliseconds } from "./figures.js";
 import { axisTicks } from "./waterfall_layout.js";
 
 const SVG = "http://www.w3.org/2000/svg";
-const LABELS = 184; // the column of names, where there is room for one
+const LABELS = 184; // the width of the column of names, if there is room for one
 const ROW = 38;
 const BAR = 12;
 const LANE = 26;
@@ -22,12 +22,12 @@ function node(name, attributes, text) {
   return element;
 }
 
-/** Whether so much time lies between the last chunk and the end that it has to be told. */
+/** Whether the time between the last chunk and the end is long enough to be shown. */
 export function isSilent({ end }) {
   return end !== null && end.silence_us >= SILENCE_US;
 }
 
-/** The whole picture. Where it is narrow, names stand above their bars instead of beside them. */
+/** The whole picture. If it is narrow, names are above their bars instead of beside them. */
 export function picture(layout, width, span) {
   const wide = width >= 600;
   const left = wide ? LABELS : 0;
@@ -45,7 +45,7 @@ export function picture(layout, width, span) {
   return svg;
 }
 
-/** Each line has its label above it, in its middle; the outermost ones keep within the picture. */
+/** Each line has its label centred above it. The outermost labels stay within the picture. */
 function axis(span, scale, { left, width, height }) {
   const group = node("g", { class: "wf-axis" });
   for (const tick of axisTicks(span, Math.min(8, Math.floor((width - left) / 64)))) {
@@ -58,7 +58,7 @@ function axis(span, scale, { left, width, height }) {
   return group;
 }
 
-/** What lies between the last chunk and the end, over all rows: whose silence it was, no mark can say. */
+/** The silence between the last chunk and the end, as a band over all rows: no mark tells which hop was silent. */
 function drawSilence({ end, flow_end_us }, { scale, width, height, lanesTop }) {
   const group = node("g", { class: "wf-silence" });
   const [from, to] = [scale(flow_end_us), scale(end.at_us)];
@@ -96,7 +96,7 @@ function drawRow(row, top, { scale, wide, width, rowHeight }) {
   return group;
 }
 
-/** A tick per pixel column, the taller the more chunks share it: a burst stands out. One path, however many chunks. */
+/** One tick per pixel column; the more chunks share it, the taller it is, so a burst stands out. It is one path for any number of chunks. */
 function drawLane(lane, top, { scale, wide, width, laneHeight }) {
   const group = node("g", { class: "wf-lane", "data-hop": lane.hop });
   const base = top + laneHeight - 4;
