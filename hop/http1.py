@@ -4,7 +4,7 @@ Strategy. httptools (Node's llhttp, in C) reads the bytes. It hands each piece o
 list holds, so a chunk that comes alone leaves alone. What is here on top looks at a head once: how its body ends, and whether the
 connection may carry another request. Rules: RFC 9112. A head whose framing two parsers could read in two ways is refused.
 
-The parser and httptools' object refer to each other. That circle is opened where a response ends, so no garbage is left to collect.
+The parser and httptools' object refer to each other. That circle lasts from a response's first byte to its end, so no garbage is left.
 """
 
 from __future__ import annotations
@@ -52,16 +52,16 @@ class ResponseParser:
         self._until_close = False
         self._body: list[bytes] = []
         self.on_body = self._body.append
-        self._machine: HttpResponseParser | None = HttpResponseParser(self)
-        self._machine.set_dangerous_leniencies(lenient_spaces_after_chunk_size=True)  # RFC 9112, 7.1.1: a client must read them
+        self._machine: HttpResponseParser | None = None
+        self._over = False
 
     def feed(self, data: bytes) -> bytes:
         """The body bytes among these. Raises BadResponse, also for bytes after the response's end."""
-        machine, body = self._machine, self._body
-        if machine is None:
+        if self._over:
             if not data:
                 return b""
             raise self._refused("there are bytes after the response")
+        machine, body = self._machine or self._start(), self._body
         if not self.has_head:
             self._begin(data)
         try:
@@ -69,7 +69,7 @@ class ResponseParser:
         except HttpParserError as error:
             raise self._refused(error) from None
         if self.complete:
-            self._machine = None
+            self._stop()
         elif not body:
             self._beside += len(data)
             if self._beside > MAX_HEAD_BYTES + 4:  # a head's last line end does not count
@@ -83,11 +83,19 @@ class ResponseParser:
 
     def end(self) -> None:
         """The connection has ended. Raises CutResponse where the response had not."""
-        self._machine = None
+        self._stop()
         if self._until_close:
             self.complete = True
         if not self.complete:
             raise CutResponse("the connection ended before the response did")
+
+    def _start(self) -> HttpResponseParser:
+        self._machine = HttpResponseParser(self)
+        self._machine.set_dangerous_leniencies(lenient_spaces_after_chunk_size=True)  # RFC 9112, 7.1.1: a client must read them
+        return self._machine
+
+    def _stop(self) -> None:
+        self._machine, self._over = None, True
 
     def _begin(self, data: bytes) -> None:
         """A peer of another protocol is found by its first bytes. (httptools would skip empty lines, and take RTSP.)"""
@@ -102,7 +110,7 @@ class ResponseParser:
         refusal = cause if isinstance(cause, BadResponse) else BadResponse(str(reason))
         refusal.body = b"".join(self._body)
         self._body.clear()
-        self._machine = None
+        self._stop()
         self.complete = self.keep_alive = self._until_close = False
         return refusal
 

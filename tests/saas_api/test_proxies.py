@@ -125,7 +125,9 @@ async def test_what_is_in_the_way_is_in_the_log(
 def target(models: Path) -> Target:
     """Where the file sends a call."""
     secrets = dict.fromkeys(("saas_team_id", "saas_virtual_key", "saas_admin_key", "key_pepper"), "sk-test-and-long-enough")
-    return load(Settings.model_validate({"saas_api_models_file": models} | secrets)).choose("text").target
+    chosen = load(Settings.model_validate({"saas_api_models_file": models} | secrets)).choose("text")
+    assert chosen is not None
+    return chosen.target
 
 
 class TestModelsFile:
