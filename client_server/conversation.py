@@ -12,7 +12,7 @@ from starlette.requests import Request
 from client_server.requests import ChatBody, MessageForm
 from client_server.services import services
 from client_server.sessions import Session
-from client_server.store import ConversationBusy, ConversationRow, TurnRow
+from client_server.store import ConversationBusy, ConversationRow, RunningTurn, TurnRow
 from client_server.store.records import REMEMBERED, STREAMING
 from client_server.turn import Turn
 from wire.errors import ErrorCode, WireError
@@ -104,30 +104,20 @@ def gateway_request(message: str, earlier: Sequence[TurnRow], model_group: str, 
     return request if temperature is None else request | {"temperature": temperature}
 
 
-def _row(session: Session, conversation_id: str | None, *, request: dict[str, Any], **fields: Any) -> TurnRow:
+def _row(session: Session, conversation_id: str | None, *, request: dict[str, Any], **fields: Any) -> RunningTurn:
     """A turn as it begins."""
     turn_id = f"turn_{secrets.token_hex(12)}"
-    return TurnRow(
+    return RunningTurn(
         id=turn_id,
         session_id=session.id,
         conversation_id=conversation_id,
-        replaced=False,
-        state=STREAMING,
         request=request | {"metadata": {"turn_id": turn_id}},
-        content="",
-        error=None,
-        receipt=None,
-        hops=None,
-        browser_hop=None,
-        job_id=None,
-        call_id=None,
         created_at=time.time(),
-        ended_at=None,
         **fields,
     )
 
 
-async def _start(request: Request, row: TurnRow, *, title: str | None = None, replaces: str | None = None) -> Turn:
+async def _start(request: Request, row: RunningTurn, *, title: str | None = None, replaces: str | None = None) -> Turn:
     state = request.state
     try:
         return await services(request).turns.start(

@@ -9,12 +9,14 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from dataclasses import asdict
 from typing import Any
 
 import orjson
 
 from client_server.errors import mistake
-from client_server.store import Store
+from client_server.figures import figures
+from client_server.store import Store, TurnTimes
 from client_server.turn import Terminal, Turn
 from serving.turnstile import ENDS_PER_PASS, Turnstile
 from wire.errors import ErrorCode, WireError
@@ -51,15 +53,26 @@ class Endings:
             terminal = turn.fail(mistake())
             outcome, error = _outcome(turn, terminal)
         own = turn.sum_up()
+        times = TurnTimes(
+            state=outcome.value,
+            streaming=turn.streaming,
+            created_at=turn.created_at,
+            ended_at=time.time(),
+            receipt=turn.fold.receipt,
+            hops=list(turn.hops),
+            browser_hop=None,
+        )
+        measured = figures(times)
         ending = {
             "state": outcome.value,
             "content": turn.content(),
             "error": error,
-            "receipt": turn.fold.receipt,
-            "hops": turn.hops,
+            "receipt": times.receipt,
+            "hops": times.hops,
             "job_id": turn.job_id,
             "call_id": turn.call_id,
-            "ended_at": time.time(),
+            "ended_at": times.ended_at,
+            **({} if measured is None else asdict(measured)),
         }
         if not await self._save(turn.id, ending):
             self._unsaved[turn.id] = ending

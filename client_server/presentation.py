@@ -8,7 +8,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from client_server.figures import Figures, figures
+from client_server.figures import Figures
 from client_server.rendering.markdown import Renderer
 from client_server.store import ConversationRow, TurnRow
 from client_server.store.records import STREAMING
@@ -64,7 +64,7 @@ async def turn_view(row: TurnRow, renderer: Renderer, live: Turn | None = None) 
         streaming=row.streaming,
         model_group=row.model_group,
         temperature=row.temperature,
-        figures=None if running else figures(row),
+        figures=row.figures,
         retryable=bool(row.error and row.error.get("retryable")),
         created_at=row.created_at,
         age_ms=max(0, round((time.time() - row.created_at) * 1000)),

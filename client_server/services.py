@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import Annotated, cast
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from typing import Annotated, Any, cast
 
 from fastapi import Depends, Request
 
@@ -13,7 +14,7 @@ from client_server.model_groups import ModelGroups
 from client_server.rendering.markdown import Renderer
 from client_server.rendering.templates import Templates
 from client_server.sessions import Session, Sessions
-from client_server.store import ConversationRow, Store, TurnRow
+from client_server.store import ConversationRow, Store, TurnRow, TurnTimes
 from client_server.turns import Turns
 
 
@@ -34,7 +35,14 @@ class Services:
         row = await self.store.turn(turn_id, session.id)
         if row is None:
             raise not_found("turn")
-        return replace(row, **self.turns.unsaved(row.id))
+        return replace(row, **_fields_of(TurnRow, self.turns.unsaved(row.id)))
+
+    async def times(self, turn_id: str, session: Session) -> TurnTimes:
+        """What was measured of the turn. Raises WireError NOT_FOUND where it is not this session's."""
+        times = await self.store.times(turn_id, session.id)
+        if times is None:
+            raise not_found("turn")
+        return replace(times, **_fields_of(TurnTimes, self.turns.unsaved(turn_id)))
 
     async def conversation(self, conversation_id: str, session: Session) -> ConversationRow:
         """The conversation. Raises WireError NOT_FOUND where it is not this session's."""
@@ -42,6 +50,11 @@ class Services:
         if row is None:
             raise not_found("conversation")
         return row
+
+
+def _fields_of(kind: type[Any], ending: Mapping[str, Any]) -> dict[str, Any]:
+    """What an ending that could not be saved yet says about such a row."""
+    return {field.name: ending[field.name] for field in fields(kind) if field.name in ending}
 
 
 def services(request: Request) -> Services:

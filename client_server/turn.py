@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Any, Self
 
-from client_server.store import TurnRow
+from client_server.store import RunningTurn
 from hop.fold import Fold
 from saas_client import Stream
 from wire.errors import WireError
@@ -60,6 +60,8 @@ class Turn:
     streaming: bool
     request: dict[str, Any]
     """What the gateway is asked: `messages`, `model_group` and OpenAI's parameters."""
+    created_at: float
+    """When it was asked, in Unix seconds."""
     marks: HopMarks
     request_id: str | None = None
     recovered: bool = False
@@ -89,15 +91,16 @@ class Turn:
     """How many reads there had been when a new one was last seen, and when that was."""
 
     @classmethod
-    def of(cls, row: TurnRow, *, received_ns: int | None = None, request_id: str | None = None) -> Self:
+    def of(cls, row: RunningTurn, *, received_ns: int | None = None, request_id: str | None = None) -> Self:
         """A turn that begins with this request."""
         marks = HopMarks("client_server", received_ns=received_ns)
-        return cls(row.id, row.session_id, row.conversation_id, row.streaming, row.request or {}, marks, request_id)
+        return cls(row.id, row.session_id, row.conversation_id, row.streaming, row.request or {}, row.created_at, marks, request_id)
 
     @classmethod
-    def left_behind(cls, row: TurnRow) -> Self:
+    def left_behind(cls, row: RunningTurn) -> Self:
         """A stream that a former process has left in the middle."""
-        turn = cls(row.id, row.session_id, row.conversation_id, True, row.request or {}, HopMarks("client_server", resumed=True))
+        marks = HopMarks("client_server", resumed=True)
+        turn = cls(row.id, row.session_id, row.conversation_id, True, row.request or {}, row.created_at, marks)
         turn.recovered, turn.saved_content = True, row.content
         turn.job_id, turn.call_id = row.job_id, row.call_id
         return turn

@@ -16,7 +16,7 @@ from typing import Any, Self
 from client_server.completion import ask
 from client_server.ending import Endings
 from client_server.errors import mistake
-from client_server.store import Store, TurnRow
+from client_server.store import RunningTurn, Store
 from client_server.turn import Terminal, Turn
 from client_server.upstream import FIRST_PAUSE_S, follow
 from client_server.watch import Watch
@@ -76,7 +76,7 @@ class Turns:
 
     async def start(
         self,
-        row: TurnRow,
+        row: RunningTurn,
         *,
         received_ns: int | None = None,
         request_id: str | None = None,
@@ -109,7 +109,7 @@ class Turns:
         if rows:
             logger.info("went on with %d turns of a former process", len(rows))
 
-    def adopt(self, row: TurnRow) -> None:
+    def adopt(self, row: RunningTurn) -> None:
         """Goes on with a stream that a former process has left: it is read again from the start, into a fresh log."""
         self._begin(Turn.left_behind(row))
 

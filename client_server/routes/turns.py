@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Query, Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
 from client_server.answers import TurnTiming
-from client_server.figures import ended_us
+from client_server.figures import ended_us, figures
 from client_server.openapi import ELSEWHERE, FRAMES
 from client_server.requests import BrowserHop
 from client_server.services import ChangeDep, SessionDep, services
@@ -70,14 +71,14 @@ async def stop(turn_id: str, request: Request, session: ChangeDep) -> Response:
 async def timing(turn_id: str, request: Request, session: SessionDep) -> Response:
     """Where the time went: one record per hop, upstream first; the end on the clock of this server's own."""
     app = services(request)
-    row = await app.turn(turn_id, session)
-    turn = app.turns.get(row.id, session.id)
-    hops: list[Any] = list(row.hops or ())
-    if row.state == STREAMING and turn is not None:
+    times = await app.times(turn_id, session)
+    turn = app.turns.get(turn_id, session.id)
+    hops: list[Any] = list(times.hops or ())
+    if times.state == STREAMING and turn is not None:
         hops = [turn.marks.to_dict()]
-    if row.browser_hop is not None:
-        hops.append(row.browser_hop)
-    body = {"state": row.state, "streaming": row.streaming, "ended_us": ended_us(row), "hops": hops, "receipt": row.receipt}
+    if times.browser_hop is not None:
+        hops.append(times.browser_hop)
+    body = {"state": times.state, "streaming": times.streaming, "ended_us": ended_us(times), "hops": hops, "receipt": times.receipt}
     return JSONResponse(body, headers={"Cache-Control": "no-store"})
 
 
@@ -90,8 +91,9 @@ async def timing(turn_id: str, request: Request, session: SessionDep) -> Respons
 async def save_timing(turn_id: str, request: Request, session: ChangeDep, hop: Json[BrowserHop]) -> Response:
     """Keeps what the browser, or whatever shows the answer, has measured."""
     app = services(request)
-    row = await app.turn(turn_id, session)
-    await app.store.save_browser_hop(row.id, hop.model_dump())
+    browser_hop = hop.model_dump()
+    times = replace(await app.times(turn_id, session), browser_hop=browser_hop)
+    await app.store.save_browser_hop(turn_id, browser_hop, figures(times))
     return Response(status_code=204)
 
 

@@ -1,9 +1,11 @@
-"""What the store hands out: conversations and turns as they were at the moment of reading."""
+"""What the store takes and hands out: conversations and turns as they were at the moment of reading."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any
+
+from client_server.figures import Figures, Record
 
 STREAMING = "streaming"
 REMEMBERED = ("finished", "cancelled")
@@ -21,27 +23,65 @@ class ConversationRow:
     updated_at: float
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TurnRow:
-    """A turn: what a person wrote, what came back, and how it went. See the table for the fields' meaning."""
+    """A turn as a page shows it: what a person wrote, what came back, and its figures. See the table for the fields' meaning."""
 
     id: str
     session_id: str
     conversation_id: str | None
     position: int
-    replaced: bool
-    state: str
+    replaced: bool = False
+    state: str = STREAMING
     streaming: bool
     model_group: str
     temperature: float | None
     user_message: str
+    content: str = ""
+    error: dict[str, Any] | None = None
+    created_at: float
+    ended_at: float | None = None
+    first_token_ms: float | None = None
+    total_ms: float | None = None
+    tokens: int | None = None
+    tokens_per_second: float | None = None
+    cost_usd: str | None = None
+    finish_reason: str | None = None
+    on_screen: bool | None = None
+
+    @property
+    def figures(self) -> Figures | None:
+        """The figures beside its answer; None before the end, and where it did not get as far as to have any."""
+        if self.on_screen is None:
+            return None
+        return Figures(
+            first_token_ms=self.first_token_ms,
+            total_ms=self.total_ms,
+            tokens=self.tokens,
+            tokens_per_second=self.tokens_per_second,
+            cost_usd=self.cost_usd,
+            finish_reason=self.finish_reason,
+            on_screen=self.on_screen,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunningTurn(TurnRow):
+    """A turn that begins, or that a former process has left: with what the gateway is asked, and the call that it has become."""
+
     request: dict[str, Any] | None
-    content: str
-    error: dict[str, Any] | None
-    receipt: dict[str, Any] | None
-    hops: list[dict[str, Any]] | None
-    browser_hop: dict[str, Any] | None
-    job_id: str | None
-    call_id: str | None
+    job_id: str | None = None
+    call_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TurnTimes:
+    """What was measured of a turn: thousands of numbers, so it is read for the waterfall alone."""
+
+    state: str
+    streaming: bool
     created_at: float
     ended_at: float | None
+    receipt: Record | None
+    hops: list[Record] | None
+    browser_hop: Record | None

@@ -11,15 +11,18 @@ from typing import Any, TypeVar
 from sqlalchemy import URL, Connection, Select, bindparam, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from client_server.store.records import STREAMING, ConversationRow, TurnRow
+from client_server.figures import Figures
+from client_server.store.records import STREAMING, ConversationRow, RunningTurn, TurnRow, TurnTimes
 from client_server.store.tables import conversations, turns
 from storage.database import Database, open_database
 from storage.prepared import Prepared
 
-Record = TypeVar("Record", TurnRow, ConversationRow)
+Record = TypeVar("Record", TurnRow, RunningTurn, TurnTimes, ConversationRow)
 
 MIGRATIONS = Path(__file__).parent / "migrations"
-_COLUMNS = {kind: [field.name for field in fields(kind)] for kind in (TurnRow, ConversationRow)}
+_FIGURES = [field.name for field in fields(Figures)]
+_COLUMNS = {kind: [field.name for field in fields(kind)] for kind in (TurnRow, RunningTurn, TurnTimes, ConversationRow)}
+_SHOWN, _RUNNING, _TIMES = ([turns.c[name] for name in _COLUMNS[kind]] for kind in (TurnRow, RunningTurn, TurnTimes))
 _INSERT_CONVERSATION = Prepared(insert(conversations))
 _INSERT_TURN = Prepared(insert(turns))
 _TOUCH = Prepared(update(conversations).where(conversations.c.id == bindparam("conversation")).values(updated_at=bindparam("now")))
@@ -29,13 +32,15 @@ _CHECKPOINT = Prepared(
     .where(turns.c.id == bindparam("turn"), turns.c.state == STREAMING)
     .values({name: bindparam(f"new_{name}") for name in ("content", "job_id", "call_id")})
 )
-_ENDING = ("state", "content", "error", "receipt", "hops", "job_id", "call_id", "ended_at")
+_ENDING = ("state", "content", "error", "receipt", "hops", "job_id", "call_id", "ended_at", *_FIGURES)
 _END = Prepared(
     update(turns)
     .where(turns.c.id == bindparam("turn"), turns.c.state == STREAMING)
     .values({name: bindparam(f"new_{name}") for name in _ENDING} | {"request": None})
 )
-_BROWSER_HOP = Prepared(update(turns).where(turns.c.id == bindparam("turn")).values(browser_hop=bindparam("new_browser_hop")))
+_BROWSER_HOP = Prepared(
+    update(turns).where(turns.c.id == bindparam("turn")).values({name: bindparam(f"new_{name}") for name in ("browser_hop", *_FIGURES)})
+)
 
 
 @asynccontextmanager
@@ -67,19 +72,24 @@ class Store:
 
     async def turn(self, turn_id: str, session_id: str) -> TurnRow | None:
         """The turn, if it is this session's."""
-        query = select(turns).where(turns.c.id == turn_id, turns.c.session_id == session_id)
+        query = select(*_SHOWN).where(turns.c.id == turn_id, turns.c.session_id == session_id)
         return next(iter(await self._rows(query, TurnRow)), None)
+
+    async def times(self, turn_id: str, session_id: str) -> TurnTimes | None:
+        """What was measured of the turn, if it is this session's."""
+        query = select(*_TIMES).where(turns.c.id == turn_id, turns.c.session_id == session_id)
+        return next(iter(await self._rows(query, TurnTimes)), None)
 
     async def turns(self, conversation_id: str) -> list[TurnRow]:
         """The turns that stand in a conversation, in order."""
-        query = select(turns).where(turns.c.conversation_id == conversation_id, turns.c.replaced.is_(False))
+        query = select(*_SHOWN).where(turns.c.conversation_id == conversation_id, turns.c.replaced.is_(False))
         return await self._rows(query.order_by(turns.c.position), TurnRow)
 
-    async def streaming_turns(self) -> list[TurnRow]:
+    async def streaming_turns(self) -> list[RunningTurn]:
         """The turns that have no end yet: at start, those that a process before this one has left."""
-        return await self._rows(select(turns).where(turns.c.state == STREAMING).order_by(turns.c.created_at), TurnRow)
+        return await self._rows(select(*_RUNNING).where(turns.c.state == STREAMING).order_by(turns.c.created_at), RunningTurn)
 
-    async def add_turn(self, turn: TurnRow, *, title: str | None = None, replaces: str | None = None) -> None:
+    async def add_turn(self, turn: RunningTurn, *, title: str | None = None, replaces: str | None = None) -> None:
         """Records a turn that begins; `title` makes its conversation first. Raises ConversationBusy."""
 
         def add(connection: Connection) -> None:
@@ -108,14 +118,15 @@ class Store:
         row = {"turn": turn_id} | {f"new_{name}": ending.get(name) for name in _ENDING}
         await self._database.write(lambda connection: _END.execute(connection, row))
 
-    async def save_browser_hop(self, turn_id: str, hop: dict[str, Any]) -> None:
-        """Keeps what the browser measured of a turn."""
-        await self._database.write(lambda connection: _BROWSER_HOP.execute(connection, {"turn": turn_id, "new_browser_hop": hop}))
+    async def save_browser_hop(self, turn_id: str, hop: dict[str, Any], figures: Figures | None) -> None:
+        """Keeps what the browser measured of a turn, and the figures as they are with that."""
+        row = {"turn": turn_id, "new_browser_hop": hop} | {f"new_{name}": getattr(figures, name, None) for name in _FIGURES}
+        await self._database.write(lambda connection: _BROWSER_HOP.execute(connection, row))
 
     async def _rows(self, query: Select[Any], kind: type[Record]) -> list[Record]:
         return await self._database.read(lambda connection: [kind(**row) for row in connection.execute(query).mappings()])
 
 
-def _values(row: TurnRow | ConversationRow) -> dict[str, Any]:
+def _values(row: RunningTurn | ConversationRow) -> dict[str, Any]:
     """The row's columns. (dataclasses.asdict would copy a whole conversation for it.)"""
     return {name: getattr(row, name) for name in _COLUMNS[type(row)]}

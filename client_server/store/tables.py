@@ -46,6 +46,13 @@ turns = Table(
     Column("receipt", _json),
     Column("hops", _json),  # upstream first
     Column("browser_hop", _json),
+    Column("first_token_ms", Double),  # from here to `on_screen`: `client_server.figures`, computed once
+    Column("total_ms", Double),
+    Column("tokens", Integer),
+    Column("tokens_per_second", Double),
+    Column("cost_usd", String(40)),
+    Column("finish_reason", String(40)),
+    Column("on_screen", Boolean),  # null: there are no figures
     Column("job_id", String(64)),
     Column("call_id", String(64)),
     Column("created_at", Double, nullable=False),

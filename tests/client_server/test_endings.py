@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from client_server import ending, turns, watch
-from client_server.store import ConversationBusy, Store, TurnRow, open_store
+from client_server.store import ConversationBusy, RunningTurn, Store, open_store
 from client_server.turn import Turn
 from client_server.turns import Turns
 from hop.fold import Fold
@@ -43,7 +43,7 @@ async def serving(gateway: FakeGateway, database_url: str) -> AsyncIterator[tupl
         yield running, store
 
 
-def row(number: int, conversation: str | None = None) -> TurnRow:
+def row(number: int, conversation: str | None = None) -> RunningTurn:
     return replace(ROW, id=f"turn_{number}", conversation_id=conversation, request=REQUEST, created_at=time.time())
 
 

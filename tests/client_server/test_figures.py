@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from client_server.figures import ended_us, figures
-from tests.client_server.test_store import ROW
+from client_server.store import TurnTimes
 
+ROW = TurnTimes(state="streaming", streaming=True, created_at=1.0, ended_at=None, receipt=None, hops=None, browser_hop=None)
 GATEWAY = {"hop": "saas_api", "received_at": 999.9, "first_in_us": 305_000, "last_in_us": 5_000_000}
 OWN = {"hop": "client_server", "received_at": 999.5, "first_in_us": 310_000, "last_in_us": 5_010_000}
 BROWSER = {

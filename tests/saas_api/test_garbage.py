@@ -14,6 +14,8 @@ from tests.support.provider import Provider
 from tests.support.swarm import Ending, Exchange, leave, leave_unheard, post, swarm, to_the_end
 
 CALLS = 1000
+CACHES = 150
+"""Objects that caches of the interpreter and of libraries may still take on, however many calls there are."""
 
 JOBS = "/api/jobs/create-and-call-stream"
 WHOLE = "/api/jobs/create-and-call"
@@ -81,13 +83,13 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
 
 
 async def check(bench: Bench, calls: int, one_round: Any) -> None:
-    await one_round(20)  # connections, caches and lazy imports
+    await one_round(100)  # connections, caches and lazy imports
     before = await bench.server.settled(tasks=100)
     before = await bench.server.settled(tasks=before.tasks)
     await one_round(calls)
     after = await bench.server.settled(tasks=before.tasks)
     assert {} == {name: count for name, count in after.garbage.items() if count > calls // 50}
-    assert after.objects - before.objects < calls // 4
+    assert after.objects - before.objects < calls // 10 + CACHES
 
 
 @pytest.mark.parametrize("way", WAYS)
