@@ -24,7 +24,7 @@ model = "openai/bench+stamp"
 api_base = "http://127.0.0.1:{port}/v1"
 input_usd_per_million = 1.0
 output_usd_per_million = 2.0
-timeout_first_byte_s = 60
+timeout_first_token_s = 60
 timeout_idle_s = 60
 """
 

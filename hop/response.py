@@ -71,12 +71,17 @@ class Response:
         self._timer: asyncio.TimerHandle | None = None
         self._first_s = self._idle_s = 0.0
         self._begun = 0.0
+        self._has_begun: Callable[[], bool] | None = None
         self._last = 0.0
         """When bytes of the body last came; 0 before the first."""
 
-    def limit_silence(self, first_s: float, idle_s: float) -> None:
-        """From here on: at most `first_s` until the next bytes of the body, and `idle_s` between any two after them."""
-        self._first_s, self._idle_s = first_s, idle_s
+    def limit_silence(self, first_s: float, idle_s: float, has_begun: Callable[[], bool] | None = None) -> None:
+        """From here on: at most `first_s` until the body begins, and `idle_s` between any two pieces of it after that.
+
+        It begins with its next bytes or, where `has_begun` is given, once that says so: whatever comes before does not count. It is
+        asked when a limit may have been reached, never per piece.
+        """
+        self._first_s, self._idle_s, self._has_begun = first_s, idle_s, has_begun
         self._begun = self._loop.time()
         if not self._ended:
             self._timer = self._loop.call_later(min(first_s, idle_s), self._look)
@@ -199,10 +204,11 @@ class Response:
     def _look(self) -> None:
         if self._taken is not None:
             self._last = self._loop.time()  # the reader keeps the peer waiting, and not the other way round
-        allowed, since = (self._idle_s, self._last) if self._last else (self._first_s, self._begun)
+        begun = self._last and (self._has_begun is None or self._has_begun())
+        allowed, since = (self._idle_s, self._last) if begun else (self._first_s, self._begun)
         due = since + allowed
         if self._loop.time() < due:
-            # Before the first bytes it looks in as often as after them: once they have come, the shorter limit counts.
+            # Before the body begins it looks in as often as after that: once it has begun, the shorter limit counts.
             self._timer = self._loop.call_at(min(due, self._loop.time() + self._idle_s), self._look)
         else:
             self._fail(PeerSilent(f"nothing came for {allowed:g} s"))
@@ -211,6 +217,7 @@ class Response:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+        self._has_begun = None
 
 
 def _drop(piece: bytes) -> bool:

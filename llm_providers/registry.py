@@ -42,8 +42,9 @@ class Target:
     model: str
     api_base: str
     api_key: str | None
-    timeout_first_byte_s: float = 30.0
+    timeout_first_token_s: float = 120.0
     timeout_idle_s: float = 60.0
+    timeout_whole_s: float = 600.0
     transport: Transport = "auto"
     ca_file: str | None = None
 

@@ -39,16 +39,26 @@ class Transport:
         await self._door.aclose()
 
     async def stream(
-        self, target: Target, params: Mapping[str, Any], sink: FrameSink, *, accepted: Callable[[], None] | None = None
+        self,
+        target: Target,
+        params: Mapping[str, Any],
+        sink: FrameSink,
+        *,
+        accepted: Callable[[], None] | None = None,
+        has_token: Callable[[], bool] | None = None,
     ) -> None:
         """Asks for a streamed answer and hands over its frames as they arrive. Returns once the answer was finished in order.
 
-        `sink` is called in the turn of the event loop in which the bytes came, `accepted` when the response's head is here. Raises
+        `sink` is called in the turn of the event loop in which the bytes came, `accepted` when the response's head is here. `has_token`
+        says whether what the sink got holds a token yet: until then `timeout_first_token_s` runs, whatever else comes. Raises
         ProviderError, after all frames before the fault have been handed over, and what the sink raises. An error or a cancellation
         closes the provider's socket at once.
         """
         dialect = target.dialect
-        response = await self._post(target, dialect.request(target, params, streamed=True), target.timeout_first_byte_s)
+        deadline = asyncio.get_running_loop().time() + target.timeout_first_token_s
+        response = await self._post(target, dialect.request(target, params, streamed=True), target.timeout_first_token_s)
+        left_s = max(0.0, deadline - asyncio.get_running_loop().time())
+        response.limit_silence(left_s, target.timeout_idle_s, has_token)
         if accepted is not None:
             accepted()
         reader = dialect.reader()
@@ -74,27 +84,25 @@ class Transport:
     async def complete(self, target: Target, params: Mapping[str, Any]) -> tuple[dict[str, Any], int]:
         """Asks for a whole `chat.completion`; with it, how many bytes it was. Raises ProviderError."""
         dialect = target.dialect
-        patience_s = target.timeout_first_byte_s + target.timeout_idle_s
-        response = await self._post(target, dialect.request(target, params, streamed=False), patience_s)
         try:
-            with _named_faults():
-                body = await response.read_all(MAX_ANSWER_BYTES)
-        finally:
-            response.close()
+            async with asyncio.timeout(target.timeout_whole_s):
+                response = await self._post(target, dialect.request(target, params, streamed=False))
+                try:
+                    with _named_faults():
+                        body = await response.read_all(MAX_ANSWER_BYTES)
+                finally:
+                    response.close()
+        except TimeoutError:
+            raise ProviderTimeout(f"The model provider did not answer within {target.timeout_whole_s:g} s.") from None
         return dialect.completion(body), len(body)
 
-    async def _post(self, target: Target, request: Request, first_byte_s: float) -> Response:
-        """Sends the request and returns once the head of a 200 is here. Raises ProviderError for everything else.
-
-        `first_byte_s` bounds the time to the first byte of the body.
-        """
-        loop = asyncio.get_running_loop()
-        deadline = loop.time() + first_byte_s
+    async def _post(self, target: Target, request: Request, patience_s: float | None = None) -> Response:
+        """Sends the request and returns once the head of a 200 is here. Raises ProviderError for everything else."""
         headers = {**_HEADERS, **outgoing_headers(), **request.headers}
         try:
-            response = await self._door.request("POST", request.url, headers, request.body, patience_s=first_byte_s, way=target.way)
+            response = await self._door.request("POST", request.url, headers, request.body, patience_s=patience_s, way=target.way)
         except PeerSilent:
-            raise ProviderTimeout(f"The model provider sent nothing within {first_byte_s:g} s.") from None
+            raise ProviderTimeout(f"The model provider sent nothing within {patience_s:g} s.") from None
         except (ConnectFailed, ConnectionLost) as error:
             logger.warning("no answer from a model provider: %s", error)
             raise ProviderUnavailable("The model provider cannot be reached.", retry_after=1.0) from None
@@ -103,7 +111,6 @@ class Transport:
         if response.status != 200:
             response.close()
             raise for_status(response.status, response.headers.get("retry-after"))
-        response.limit_silence(max(0.0, deadline - loop.time()), target.timeout_idle_s)
         return response
 
 

@@ -157,7 +157,7 @@ class Generations:
             index += len(frames)
 
         marks.sent()
-        await self._transport.stream(target, generation.call.params, take, accepted=marks.headers)
+        await self._transport.stream(target, generation.call.params, take, accepted=marks.headers, has_token=lambda: _has_token(log))
 
     async def _ask(self, generation: Generation, target: Target) -> None:
         """The same for a call that wants its answer whole."""

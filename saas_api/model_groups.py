@@ -15,7 +15,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError
 
 from hop.door import Transport
 from hop.tls import check_ca_file
@@ -57,6 +57,10 @@ _DEMO_PRICES: Mapping[str, tuple[str, str]] = {
 }
 
 
+_FIRST_TOKEN = AliasChoices("timeout_first_token_s", "timeout_first_byte_s")
+"""The second is its former name."""
+
+
 class ModelsFileError(StartRefused):
     """The models file cannot be used; the message is one sentence that says what is wrong and where."""
 
@@ -74,8 +78,11 @@ class DeploymentEntry(BaseModel):
     api_key_env: str | None = None
     input_usd_per_million: Annotated[Decimal, Field(ge=0)] | None = None
     output_usd_per_million: Annotated[Decimal, Field(ge=0)] | None = None
-    timeout_first_byte_s: Annotated[float, Field(gt=0)] = 30.0
+    timeout_first_token_s: Annotated[float, Field(gt=0, validation_alias=AliasChoices("timeout_first_token_s", "timeout_first_byte_s"))] = (
+        120.0
+    )
     timeout_idle_s: Annotated[float, Field(gt=0)] = 60.0
+    timeout_whole_s: Annotated[float, Field(gt=0)] = 600.0
     transport: Transport = "auto"
     ca_file: Path | None = None
 
@@ -214,8 +221,9 @@ def _deployment(entry: DeploymentEntry, bases: Mapping[str, str | None], environ
         model=model,
         api_base=base.rstrip("/"),
         api_key=environ.get(key_env) if key_env else None,
-        timeout_first_byte_s=entry.timeout_first_byte_s,
+        timeout_first_token_s=entry.timeout_first_token_s,
         timeout_idle_s=entry.timeout_idle_s,
+        timeout_whole_s=entry.timeout_whole_s,
         transport=entry.transport,
         ca_file=str(entry.ca_file) if entry.ca_file else None,
     )

@@ -21,7 +21,7 @@ from wire.context import outgoing_headers
 KEEPALIVE_S = 30.0
 MAX_ANSWER_BYTES = 64 * 1024 * 1024
 PATIENCE_S = 30.0
-CHAT_PATIENCE_S = 600.0
+CHAT_PATIENCE_S = 630.0
 """A gateway that has vanished without a word is not waited for for ever."""
 DEFAULT_MODEL_GROUP = "chat-fast"
 

@@ -14,7 +14,7 @@ from tests.web.conftest import ARGUMENTS
 @pytest.fixture(scope="session")
 def chain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chain]:
     """The chain that these tests share, with short timeouts for a silent provider."""
-    with Chain(tmp_path_factory.mktemp("chain"), timeout_first_byte_s=1.5, timeout_idle_s=1.5) as shared:
+    with Chain(tmp_path_factory.mktemp("chain"), timeout_first_token_s=1.5, timeout_idle_s=1.5) as shared:
         yield shared
 
 

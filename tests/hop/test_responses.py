@@ -264,6 +264,25 @@ class TestSilence:
             assert least <= time.monotonic() - begin < most
             await peer.gone()
 
+    @pytest.mark.parametrize("begins_with", [b"b", b"-"], ids=["begun", "not begun"])
+    async def test_what_does_not_begin_the_body_does_not_count(self, client: Lane, begins_with: bytes) -> None:
+        """Where the owner says when it has begun, bytes before that do not end the wait for it; after it the other limit holds."""
+        async with upstream() as server:
+            asking = asyncio.create_task(begun(client, server.url))
+            peer = await server.peer()
+            await peer.send(CHUNKED)
+            response, sink = await asking, Kept()
+            response.limit_silence(0.4, 0.1, lambda: b"b" in sink.pieces)
+            following = asyncio.create_task(response.follow(sink))
+            begin = time.monotonic()
+            for piece in (b"-", b"-", begins_with):
+                await peer.send(chunk(piece))
+                await asyncio.sleep(0.03)
+            with pytest.raises(PeerSilent):
+                await following
+            taken = time.monotonic() - begin
+        assert 0.39 <= taken < 1 if begins_with == b"-" else 0.15 <= taken < 0.38
+
     async def test_a_body_that_goes_on_is_not_silent(self, client: Lane) -> None:
         """However long it takes as a whole."""
 

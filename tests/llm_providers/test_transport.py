@@ -36,7 +36,7 @@ async def transport() -> AsyncIterator[Transport]:
 
 
 def target(api_base: str, behaviour: str = "text") -> Target:
-    return Target("openai", f"bench+{behaviour}", api_base, "sk-provider", timeout_first_byte_s=1.0, timeout_idle_s=1.0)
+    return Target("openai", f"bench+{behaviour}", api_base, "sk-provider", timeout_first_token_s=1.0, timeout_idle_s=1.0)
 
 
 async def read_all(transport: Transport, where: Target) -> tuple[list[bytes], ProviderError | None]:

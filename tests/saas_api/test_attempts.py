@@ -45,8 +45,9 @@ model = "openai/bench+{model}"
 api_base = "{base}"
 input_usd_per_million = 1.0
 output_usd_per_million = {price}
-timeout_first_byte_s = 1.0
+timeout_first_token_s = 1.0
 timeout_idle_s = 1.0
+timeout_whole_s = 2.0
 """
         for model, base, price in ((behaviour, first, 5.0), ("text", api_base, 2.0))
     )

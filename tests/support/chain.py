@@ -28,7 +28,7 @@ class Chain:
         *,
         provider: Literal["scripted", "demo"] = "scripted",
         env: Mapping[str, str] | None = None,
-        timeout_first_byte_s: float = 5.0,
+        timeout_first_token_s: float = 5.0,
         timeout_idle_s: float = 5.0,
     ) -> None:
         self.data_dir = folder / "data"
@@ -37,7 +37,7 @@ class Chain:
         self.demo: Server | None = demo_llm(folder / "provider", common) if provider == "demo" else None
         if self.scripted is not None:
             models = folder / "models.toml"
-            models.write_text(models_toml(self.scripted.api_base, timeout_first_byte_s, timeout_idle_s))
+            models.write_text(models_toml(self.scripted.api_base, timeout_first_token_s, timeout_idle_s))
             common["SAAS_API_MODELS_FILE"] = str(models)
         elif self.demo is not None:
             common["DEMO_LLM_PORT"] = str(self.demo.port)
@@ -109,7 +109,7 @@ def client_server(folder: Path, env: Mapping[str, str] | None = None) -> Server:
     return Server("client_server", folder, port_variable="CLIENT_SERVER_PORT", env=env)
 
 
-def models_toml(api_base: str, timeout_first_byte_s: float, timeout_idle_s: float) -> str:
+def models_toml(api_base: str, timeout_first_token_s: float, timeout_idle_s: float) -> str:
     """A models file with one group for each behaviour of the provider at `api_base`."""
     groups = dict.fromkeys(BUILT_IN_GROUPS, "text") | {name: name for name in BEHAVIOURS}
     return "\n".join(
@@ -122,8 +122,9 @@ model = "openai/bench+{behaviour}"
 api_base = "{api_base}"
 input_usd_per_million = 1.0
 output_usd_per_million = 2.0
-timeout_first_byte_s = {timeout_first_byte_s}
+timeout_first_token_s = {timeout_first_token_s}
 timeout_idle_s = {timeout_idle_s}
+timeout_whole_s = {timeout_first_token_s + timeout_idle_s}
 """
         for group, behaviour in groups.items()
     )
