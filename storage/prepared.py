@@ -56,7 +56,7 @@ def is_direct(connection: Connection) -> bool:
     return connection.dialect.driver == "pysqlite"
 
 
-def execute_directly(connection: Connection, sql: str, rows: Sequence[Sequence[Any]]) -> int:
+def execute_directly(connection: Connection, sql: str, rows: Sequence[Sequence[Any]] = ((),)) -> int:
     """Hands SQL to the sqlite3 connection, once for each row of parameters; how many rows have changed. Raises DBAPIError."""
     driver: Any = connection.connection.driver_connection
     try:

@@ -14,7 +14,6 @@ import os
 import sqlite3
 import time
 from collections.abc import AsyncIterator, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, closing, contextmanager
 from functools import partial
 from pathlib import Path
@@ -27,7 +26,7 @@ from storage.engines import JSON, Engine
 from storage.migrations import StorageError, migrate
 from storage.prepared import execute_directly
 from storage.private import keep_private
-from storage.threads import run_in
+from storage.threads import Threads
 from storage.works import Work, call, call_each
 
 _BUSY_S = 10.0
@@ -48,16 +47,16 @@ async def open_sqlite(url: URL, migrations: Path) -> AsyncIterator[Engine]:
         _connected(url, "BEGIN IMMEDIATE", *_WRITER) as writer,
         _connected(url, "BEGIN", *_READER) as reader,
         _connected(url, "BEGIN", *_READER) as second_reader,
-        ThreadPoolExecutor(1, "sqlite-writer") as writing,
-        ThreadPoolExecutor(2, "sqlite-reader") as reading,
+        Threads("sqlite-writer") as writing,
+        Threads("sqlite-reader", 2) as reading,
     ):
         idle = [reader, second_reader]
 
         async def transact(works: Sequence[Work]) -> Sequence[Any]:
-            return await run_in(writing, _transact, writer, works)
+            return await writing.run(_transact, writer, works)
 
         async def read(work: Work) -> Any:
-            return await run_in(reading, _read, idle, work)
+            return await reading.run(_read, idle, work)
 
         yield Engine(True, transact, read)
 
@@ -100,7 +99,7 @@ def _connected(url: URL, begin: str, *pragmas: str) -> Iterator[Connection]:
             driver.execute(f"PRAGMA {pragma}")
 
     event.listen(engine, "connect", configure)
-    event.listen(engine, "begin", lambda connection: execute_directly(connection, begin, [()]))
+    event.listen(engine, "begin", lambda connection: execute_directly(connection, begin))
     with engine.connect() as connection:
         yield connection
 

@@ -8,6 +8,7 @@ against 4), so on SQLite the statements go straight to the driver.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection
@@ -18,6 +19,8 @@ from storage.prepared import execute_directly, is_direct
 Result = TypeVar("Result")
 
 Work = Callable[[Connection], Any]
+
+_BEGIN = "SAVEPOINT work"
 
 
 def call(connection: Connection, work: Callable[[Connection], Result]) -> Result:
@@ -35,28 +38,26 @@ def call_each(connection: Connection, works: Sequence[Work]) -> list[Any]:
     """
     if len(works) == 1:
         return [call(connection, works[0])]
+    execute, renewal = _savepoints(connection)
     outcomes: list[Any] = []
-    _execute(connection, "SAVEPOINT work")
+    execute(_BEGIN)
     for work in works:
         try:
             outcomes.append(call(connection, work))
         except Exception as error:
             outcomes.append(Refused(error))
-            _execute(connection, "ROLLBACK TO SAVEPOINT work")  # where the next one may begin
+            execute("ROLLBACK TO SAVEPOINT work")  # where the next one may begin
         else:
-            _renew_savepoint(connection)
+            for statement in renewal:
+                execute(statement)
     return outcomes
 
 
-def _renew_savepoint(connection: Connection) -> None:
-    """On SQLite in place of the last one; elsewhere within it, since each statement is a way to the server and back."""
-    if is_direct(connection):
-        _execute(connection, "RELEASE SAVEPOINT work")
-    _execute(connection, "SAVEPOINT work")
+def _savepoints(connection: Connection) -> tuple[Callable[[str], Any], Sequence[str]]:
+    """What executes a statement, and the statements between two works.
 
-
-def _execute(connection: Connection, sql: str) -> None:
+    On SQLite the new savepoint takes the last one's place. Elsewhere it lies within that, which saves a way to the server and back.
+    """
     if is_direct(connection):
-        execute_directly(connection, sql, [()])
-    else:
-        connection.exec_driver_sql(sql)
+        return partial(execute_directly, connection), ("RELEASE SAVEPOINT work", _BEGIN)
+    return connection.exec_driver_sql, (_BEGIN,)
