@@ -16,9 +16,9 @@ from tests.support.server import Server
 
 @dataclass(frozen=True, slots=True)
 class Holding:
-    """Tracked objects, running tasks, and by type what only a collection could free."""
+    """Tracked objects by type, running tasks, and by type what only a collection could free."""
 
-    objects: int
+    objects: dict[str, int]
     tasks: int
     garbage: dict[str, int]
 

@@ -10,7 +10,8 @@ import json
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-AT_ONCE = 20
+AT_ONCE = 4
+"""Few: each of them may leave an idle connection in a pool, which is some fifty objects that are no leak."""
 TIMEOUT_S = 60.0
 
 

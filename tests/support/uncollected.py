@@ -1,7 +1,7 @@
 """Runs one of our servers with the garbage collector off, and tells what it holds: `python -m tests.support.uncollected FILE MODULE`.
 
-On SIGUSR1 it writes JSON into FILE: how many `objects` the collector tracks, how many `tasks` there are, and what only a collection could
-free, as `garbage` by type. What it found is then freed.
+On SIGUSR1 it writes JSON into FILE: the `objects` that the collector tracks and the `garbage` that only a collection could free, both
+counted by type, and how many `tasks` there are. What it found is then freed.
 """
 
 from __future__ import annotations
@@ -17,16 +17,21 @@ from collections import Counter
 from pathlib import Path
 
 
+def names(objects: list[object]) -> Counter[str]:
+    """How many objects there are of each type."""
+    return Counter(f"{type(one).__module__}.{type(one).__qualname__}" for one in objects)
+
+
 def tell(path: Path) -> None:
     """Writes the figures, in one step for whoever waits for the file."""
-    objects = len(gc.get_objects())
+    objects = names(gc.get_objects())
     gc.set_debug(gc.DEBUG_SAVEALL)
     gc.collect()
     gc.set_debug(0)
-    garbage = Counter(f"{type(one).__module__}.{type(one).__qualname__}" for one in gc.garbage)
+    garbage = names(gc.garbage)
     gc.garbage.clear()
     gc.collect()
-    figures = {"objects": objects, "tasks": len(asyncio.all_tasks()), "garbage": dict(garbage)}
+    figures = {"objects": objects, "tasks": len(asyncio.all_tasks()), "garbage": garbage}
     part = path.with_suffix(".part")
     part.write_text(json.dumps(figures))
     os.replace(part, path)
