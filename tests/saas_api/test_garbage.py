@@ -9,13 +9,11 @@ from typing import Any
 import pytest
 
 from tests.support.chain import models_toml
-from tests.support.holding import Uncollected
+from tests.support.holding import Uncollected, leaves_nothing
 from tests.support.provider import Provider
 from tests.support.swarm import Ending, Exchange, leave, leave_unheard, post, swarm, to_the_end
 
 CALLS = 1000
-POOLED = 120
-"""Objects of one type that pools of connections and caches of libraries may still take on, however many calls there are."""
 
 JOBS = "/api/jobs/create-and-call-stream"
 WHOLE = "/api/jobs/create-and-call"
@@ -82,21 +80,10 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
         yield made
 
 
-async def check(bench: Bench, calls: int, one_round: Any) -> None:
-    await one_round(100)  # connections, caches and lazy imports
-    before = await bench.server.settled(tasks=100)
-    before = await bench.server.settled(tasks=before.tasks)
-    await one_round(calls)
-    after = await bench.server.settled(tasks=before.tasks)
-    assert {} == {name: count for name, count in after.garbage.items() if count > calls // 50}
-    growth = {name: count - before.objects.get(name, 0) for name, count in after.objects.items()}
-    assert {} == {name: count for name, count in growth.items() if count > max(calls // 4, POOLED)}
-
-
 @pytest.mark.parametrize("way", WAYS)
 async def test_a_call_leaves_nothing_behind(bench: Bench, way: str) -> None:
     """Neither garbage nor objects nor tasks grow with the number of calls."""
-    await check(bench, 200 if "silent" in way else CALLS, lambda count: bench.call(way, count))
+    await leaves_nothing(bench.server, 200 if "silent" in way else CALLS, lambda count: bench.call(way, count))
 
 
 async def test_a_refused_key_leaves_nothing_behind(bench: Bench) -> None:
@@ -106,4 +93,4 @@ async def test_a_refused_key_leaves_nothing_behind(bench: Bench) -> None:
         body = {"model": "text", "messages": [{"role": "user", "content": "x"}]}
         await swarm(count, lambda number: post(bench.server.port, OPENAI, body, {"Authorization": f"Bearer sk-{number:040}"}, to_the_end))
 
-    await check(bench, CALLS, guess)
+    await leaves_nothing(bench.server, CALLS, guess)

@@ -5,13 +5,17 @@ from __future__ import annotations
 import asyncio
 import json
 import signal
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from tests.support.served import until
 from tests.support.server import Server
+
+ANY = 1_000_000
+POOLED = 120
+"""Objects of one type that pools of connections and caches of libraries may still take on, however many requests there are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,3 +50,15 @@ class Uncollected(Server):
                 now = await self.holding()
                 if now.tasks <= tasks:
                     return now
+
+
+async def leaves_nothing(server: Uncollected, count: int, one_round: Callable[[int], Awaitable[None]]) -> None:
+    """Runs a round of so many requests, and asserts that garbage, objects and tasks have not grown with their number."""
+    await one_round(100)  # connections, caches and lazy imports
+    idle = await server.settled(tasks=ANY)
+    before = await server.settled(tasks=idle.tasks)
+    await one_round(count)
+    after = await server.settled(tasks=before.tasks)
+    assert {} == {name: found for name, found in after.garbage.items() if found > count // 50}
+    growth = {name: found - before.objects.get(name, 0) for name, found in after.objects.items()}
+    assert {} == {name: found for name, found in growth.items() if found > max(count // 4, POOLED)}
