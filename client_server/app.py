@@ -11,7 +11,7 @@ from starlette.types import ASGIApp
 from client_server import openapi
 from client_server.limits import SessionLimits
 from client_server.model_groups import ModelGroups
-from client_server.rendering.markdown import Renderer
+from client_server.rendering.renderer import Renderer
 from client_server.rendering.templates import Templates
 from client_server.routes import api, health, page, turns
 from client_server.routes.errors import answer
@@ -37,6 +37,7 @@ def create_app(settings: Settings) -> ASGIApp:
             open_store(settings.database_url, Turnstile(ENDS_PER_PASS).enter) as store,
             client,
             Turns(client, store, retention_s=settings.stream_retention_s, grace_s=settings.resume_grace_s) as running,
+            Renderer() as renderer,
         ):
             app.state.services = Services(
                 sessions=Sessions(settings.session_secret.get_secret_value()),
@@ -44,7 +45,7 @@ def create_app(settings: Settings) -> ASGIApp:
                 store=store,
                 turns=running,
                 model_groups=ModelGroups(client),
-                renderer=Renderer(),
+                renderer=renderer,
                 templates=Templates(),
             )
             await running.recover()

@@ -9,7 +9,7 @@ from typing import Any
 from markupsafe import Markup
 
 from client_server.figures import Figures
-from client_server.rendering.markdown import Renderer
+from client_server.rendering.renderer import Renderer
 from client_server.store import ConversationRow, TurnRow
 from client_server.store.records import STREAMING
 from client_server.turn import Turn

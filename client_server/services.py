@@ -11,7 +11,7 @@ from fastapi import Depends, Request
 from client_server.errors import not_found
 from client_server.limits import SessionLimits
 from client_server.model_groups import ModelGroups
-from client_server.rendering.markdown import Renderer
+from client_server.rendering.renderer import Renderer
 from client_server.rendering.templates import Templates
 from client_server.sessions import Session, Sessions
 from client_server.store import ConversationRow, Store, TurnRow, TurnTimes

@@ -42,8 +42,10 @@ def _address(state: StateInline, silent: bool) -> bool:
         return False
     start, mail = found.start(), found[0].lower() == "mailto"
     before = state.src[start - 1] if start else ""
+    if mail == after[0].endswith("//") or (mail and before != "<") or _UNFIT_BEFORE.search(state.src, max(0, start - 2), start):
+        return False  # before the address is read to its end: no two that begin here reach into one another
     body = _BODY.match(state.src, start, state.posMax)
-    if body is None or _UNFIT_BEFORE.search(state.src, max(0, start - 2), start) or mail == after[0].endswith("//"):
+    if body is None:
         return False
     closed = before == "<" and state.src[body.end() : body.end() + 1] == ">" and (silent or state.pending.endswith("<" + found[0]))
     if mail and not closed:

@@ -2,18 +2,16 @@
 
 Strategy. Two fences. The parser takes no raw HTML, no link outside the allow-list, and makes a link of every image, so that reading an
 answer fetches nothing from anywhere. What it wrote then goes through nh3, which knows nothing of Markdown and lets only a short list of
-elements and attributes through.
+elements and attributes through. A text that takes too much work (`effort.py`) is shown as it was written.
 """
 
 from __future__ import annotations
 
-import asyncio
 import html
 from collections.abc import Sequence
 from typing import Any
 
 import nh3
-from cachetools import LRUCache
 from markdown_it import MarkdownIt
 from markdown_it.renderer import RendererHTML
 from markdown_it.token import Token
@@ -25,11 +23,20 @@ from pygments.lexers import get_lexer_by_name
 from pygments.util import ClassNotFound
 
 from client_server.rendering.addresses import link_addresses
+from client_server.rendering.effort import Effort, TooMuch, count_effort
 
 LINK_SCHEMES = frozenset({"http", "https", "mailto"})
 MAX_RENDERED = 400_000
 """Longer answers are shown as they are: nobody reads half a megabyte as a page."""
-MAX_HIGHLIGHTED = 50_000
+MAX_HIGHLIGHTED = 20_000
+"""Longer blocks of code stay without colours."""
+MAX_STEPS = 150_000
+"""What one answer may take (`Effort`). Prose of the greatest length takes three quarters of it."""
+
+_BLOCK_STEPS = 2
+_LEXER_STEPS = 50
+_STEPS_A_CHARACTER = 2
+_FORMATTER = HtmlFormatter[str](nowrap=True)
 
 _TAGS = set("a blockquote br code del div em h1 h2 h3 h4 h5 h6 hr li ol p pre s span strong table tbody td th thead tr ul".split())
 _ATTRIBUTES = {
@@ -43,29 +50,25 @@ _ATTRIBUTES = {
 }
 
 
-class Renderer:
-    """Renders, and keeps the renderings of the last answers."""
+class Markdown:
+    """The parser and the fences, for one thread."""
 
     def __init__(self) -> None:
-        self._markdown = _parser()
-        self._kept: LRUCache[str, Markup] = LRUCache(maxsize=256)
-
-    async def render(self, text: str) -> Markup:
-        """The text as safe HTML. Long ones are rendered in a thread, so that no stream waits for them."""
-        if not text:
-            return Markup()
-        kept = self._kept.get(text)
-        if kept is None:
-            kept = await asyncio.to_thread(self.to_html, text) if len(text) > 1000 else self.to_html(text)
-            self._kept[text] = kept
-        return kept
+        self._parser = _parser()
 
     def to_html(self, text: str) -> Markup:
-        """The same, at once."""
+        """The text as safe HTML; a text that is too long or takes too much work is shown as it was written."""
         if len(text) > MAX_RENDERED:
-            return Markup("<pre>{}</pre>").format(text)
+            return plain(text)
+        try:
+            return self.attempt(text, MAX_STEPS)
+        except TooMuch:
+            return plain(text)
+
+    def attempt(self, text: str, steps: int) -> Markup:
+        """The text as safe HTML. Raises TooMuch where that takes more steps (`Effort`)."""
         clean = nh3.clean(
-            self._markdown.render(text),
+            self._parser.render(text, Effort(steps).environment()),
             tags=_TAGS,
             attributes=_ATTRIBUTES,
             url_schemes=set(LINK_SCHEMES),
@@ -74,9 +77,15 @@ class Renderer:
         return Markup(clean)  # noqa: S704  # it has just been cleaned
 
 
+def plain(text: str) -> Markup:
+    """The text as it was written."""
+    return Markup("<pre>{}</pre>").format(text)
+
+
 def _parser() -> MarkdownIt:
     parser = MarkdownIt("commonmark", {"html": False, "linkify": False}).enable(["table", "strikethrough"])
     link_addresses(parser)
+    count_effort(parser)
     parser.validateLink = _is_allowed  # type: ignore[method-assign]  # the library's documented way to set it
     parser.add_render_rule("image", _image_as_link)
     parser.add_render_rule("link_open", _link_open)
@@ -94,12 +103,15 @@ def _is_allowed(url: str) -> bool:
 
 
 def _link_open(renderer: RendererHTML, tokens: Sequence[Token], index: int, options: OptionsDict, env: Any) -> str:
-    tokens[index].attrSet("target", "_blank")
+    token = tokens[index]
+    Effort.of(env).length(str(token.attrGet("href") or ""), str(token.attrGet("title") or ""))
+    token.attrSet("target", "_blank")
     return renderer.renderToken(tokens, index, options, env)
 
 
-def _image_as_link(_renderer: RendererHTML, tokens: Sequence[Token], index: int, _options: OptionsDict, _env: Any) -> str:
+def _image_as_link(_renderer: RendererHTML, tokens: Sequence[Token], index: int, _options: OptionsDict, env: Any) -> str:
     source = str(tokens[index].attrGet("src") or "")
+    Effort.of(env).length(source)
     return f'<a href="{html.escape(source)}" target="_blank">{html.escape(tokens[index].content or source)}</a>'
 
 
@@ -111,19 +123,21 @@ def _cell_open(renderer: RendererHTML, tokens: Sequence[Token], index: int, opti
     return renderer.renderToken(tokens, index, options, env)
 
 
-def _fence(_renderer: RendererHTML, tokens: Sequence[Token], index: int, _options: OptionsDict, _env: Any) -> str:
+def _fence(_renderer: RendererHTML, tokens: Sequence[Token], index: int, _options: OptionsDict, env: Any) -> str:
     token = tokens[index]
     language = token.info.strip().split(maxsplit=1)[0][:40] if token.info.strip() else ""
-    code = _highlighted(token.content, language)
+    effort = Effort.of(env)
+    effort.spend(_BLOCK_STEPS)
+    code = _highlighted(token.content, language, effort)
     return f'<div class="highlight" data-language="{html.escape(language)}"><pre><code>{code}</code></pre></div>\n'
 
 
-def _highlighted(code: str, language: str) -> str:
-    if language and len(code) <= MAX_HIGHLIGHTED:
+def _highlighted(code: str, language: str, effort: Effort) -> str:
+    if language and len(code) <= MAX_HIGHLIGHTED and effort.afford(_LEXER_STEPS + len(code) * _STEPS_A_CHARACTER):
         try:
             lexer = get_lexer_by_name(language, stripnl=False, ensurenl=False)
         except ClassNotFound:
             pass
         else:
-            return highlight(code, lexer, HtmlFormatter(nowrap=True))
+            return highlight(code, lexer, _FORMATTER)
     return html.escape(code, quote=False)

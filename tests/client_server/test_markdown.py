@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import html
 import re
 
 import pytest
 
-from client_server.rendering.markdown import MAX_RENDERED, Renderer
+from client_server.rendering.markdown import MAX_RENDERED, Markdown
 
 HOSTILE = [
     "<script>alert(1)</script>",
@@ -36,14 +37,14 @@ HOSTILE = [
 
 
 @pytest.fixture(scope="module")
-def renderer() -> Renderer:
-    return Renderer()
+def markdown() -> Markdown:
+    return Markdown()
 
 
 @pytest.mark.parametrize("text", HOSTILE)
-def test_nothing_a_model_writes_can_run(renderer: Renderer, text: str) -> None:
+def test_nothing_a_model_writes_can_run(markdown: Markdown, text: str) -> None:
     """Of the tags in the output, all are on the list, none has a handler or a style, and every link goes to an allowed scheme."""
-    rendered = str(renderer.to_html(text))
+    rendered = str(markdown.to_html(text))
     tags = re.findall(r"<(/?[a-zA-Z][^>]*)>", rendered)
     for tag in tags:
         assert re.match(r"/?(a|p|pre|code|div|span|table|thead|tbody|tr|th|td|em|strong)\b", tag), rendered
@@ -51,44 +52,66 @@ def test_nothing_a_model_writes_can_run(renderer: Renderer, text: str) -> None:
     assert all(re.match("https?:|mailto:", link) for link in re.findall(r'href="([^"]*)"', rendered)), rendered
 
 
-def test_images_become_links(renderer: Renderer) -> None:
+def test_images_become_links(markdown: Markdown) -> None:
     """Reading an answer fetches nothing: an image is a link with its description."""
-    rendered = str(renderer.to_html("![a cat](https://tracker.example/cat.png)"))
+    rendered = str(markdown.to_html("![a cat](https://tracker.example/cat.png)"))
     assert "<img" not in rendered
     assert ">a cat</a>" in rendered
     assert 'href="https://tracker.example/cat.png"' in rendered
 
 
-def test_links_open_elsewhere_and_tell_nothing(renderer: Renderer) -> None:
+def test_links_open_elsewhere_and_tell_nothing(markdown: Markdown) -> None:
     """A link opens in a tab of its own that knows nothing of this one."""
-    rendered = str(renderer.to_html("[x](https://a.example/?q=1&r=2)"))
+    rendered = str(markdown.to_html("[x](https://a.example/?q=1&r=2)"))
     assert 'target="_blank"' in rendered
     assert "noopener" in rendered
     assert "noreferrer" in rendered
 
 
-def test_code_is_highlighted_with_classes(renderer: Renderer) -> None:
+def test_code_is_highlighted_with_classes(markdown: Markdown) -> None:
     """Known languages get Pygments' classes, unknown ones stay plain; both say their language."""
-    known = str(renderer.to_html("```python\ndef f(): pass\n```"))
+    known = str(markdown.to_html("```python\ndef f(): pass\n```"))
     assert known.startswith('<div class="highlight" data-language="python"><pre><code><span class="k">def</span>')
-    unknown = str(renderer.to_html("```nonesuch\na < b\n```"))
+    unknown = str(markdown.to_html("```nonesuch\na < b\n```"))
     assert '<div class="highlight" data-language="nonesuch"><pre><code>a &lt; b\n</code></pre></div>' in unknown
 
 
-def test_tables_align_by_class(renderer: Renderer) -> None:
+def test_tables_align_by_class(markdown: Markdown) -> None:
     """Columns keep their alignment without an inline style, which the page's policy forbids."""
-    rendered = str(renderer.to_html("| a | b |\n|:--|--:|\n| 1 | 2 |"))
+    rendered = str(markdown.to_html("| a | b |\n|:--|--:|\n| 1 | 2 |"))
     assert '<td class="align-right">2</td>' in rendered
     assert "style" not in rendered
 
 
-def test_enormous_answers_are_shown_as_they_are(renderer: Renderer) -> None:
+def test_enormous_answers_are_shown_as_they_are(markdown: Markdown) -> None:
     """Beyond the limit text is not parsed at all, and still escaped."""
-    rendered = str(renderer.to_html("<b>" * MAX_RENDERED))
+    rendered = str(markdown.to_html("<b>" * MAX_RENDERED))
     assert rendered.startswith("<pre>&lt;b&gt;")
 
 
-async def test_a_rendering_is_kept(renderer: Renderer) -> None:
-    """The same text is rendered once."""
-    text = "word " * 1000
-    assert await renderer.render(text) is await renderer.render(text)
+def test_what_nests_too_deep_is_shown_as_it_is(markdown: Markdown) -> None:
+    """The parser follows twenty levels. Below them nothing is lost."""
+    rendered = str(markdown.to_html("> " * 25 + "deep\n\nand more"))
+    assert rendered.startswith("<pre>&gt; &gt;")
+    assert rendered.endswith("deep\n\nand more</pre>")
+
+
+def test_a_text_that_takes_too_much_work_is_shown_as_it_is(markdown: Markdown) -> None:
+    """Nothing of it is lost, and nothing of it is markup."""
+    text = "[<b>" * 50_000
+    assert f"<pre>{html.escape(text)}</pre>" == str(markdown.to_html(text))
+
+
+def test_code_past_what_an_answer_may_take_stays_plain(markdown: Markdown) -> None:
+    """Only the colours stop: the text around is Markdown to its end."""
+    block = "```python\n" + "x = 1\n" * 2000 + "```\n\n"
+    rendered = str(markdown.to_html(block * 10 + "**end**"))
+    assert 10 == rendered.count("<pre><code>")
+    assert 10_000 < rendered.count('<span class="mi">1</span>') < 20_000
+    assert rendered.endswith("<p><strong>end</strong></p>\n")
+
+
+def test_one_definition_cannot_be_used_for_a_flood(markdown: Markdown) -> None:
+    """What is written grows with the text, and not with its square."""
+    text = f"[a]: https://a.example/{'b' * 4000}\n\n" + "[a]" * 50_000
+    assert len(markdown.to_html(text)) < 10 * len(text)

@@ -23,13 +23,13 @@ from fastapi.staticfiles import StaticFiles
 from markupsafe import Markup
 
 from client_server.figures import Figures
-from client_server.rendering.markdown import Renderer
+from client_server.rendering.markdown import Markdown
 from client_server.rendering.templates import SECURITY_HEADERS, WEB, Templates
 
 CHAIN = ["browser", "client_server", "saas_api", "model"]
 GROUPS = ["chat-fast", "chat-balanced", "chat-quality"]
 TOKEN = "the-token"
-RENDERER = Renderer()
+MARKDOWN = Markdown()
 
 
 @dataclass
@@ -76,7 +76,7 @@ class Turn:
 
     @property
     def content_html(self) -> Markup:
-        return RENDERER.to_html(self.content)
+        return MARKDOWN.to_html(self.content)
 
     def hops(self) -> list[dict[str, Any]]:
         """Realistic records of the two servers, upstream first."""

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page
 
-from client_server.rendering.markdown import Renderer
+from client_server.rendering.markdown import Markdown
 from tests.web.page_server import PageServer
 
 pytestmark = pytest.mark.browser
@@ -59,7 +59,7 @@ def test_streamed_and_stored_addresses_are_the_same_links(page: Page, server: Pa
     """Fed whole, in pieces or character by character, links have the same text, target and relation as in the stored answer."""
     source, expected = SOURCES[name]
     page.goto(server.url + "/blank")
-    stored: dict[str, Any] = page.evaluate(SHOWN, [str(Renderer().to_html(source)), None])
+    stored: dict[str, Any] = page.evaluate(SHOWN, [str(Markdown().to_html(source)), None])
     for size in (len(source), 7, 3, 1):
         pieces = [source[start : start + size] for start in range(0, len(source), size)]
         assert page.evaluate(SHOWN, [None, pieces]) == stored, size
@@ -72,7 +72,7 @@ def test_an_entity_is_not_part_of_an_address(page: Page, server: PageServer) -> 
     """An entity after an address gives the same link, although only the stored answer resolves the entity."""
     page.goto(server.url + "/blank")
     source = "https://a.example/b&amp; and https://a.example/c?d&lt;"
-    stored = page.evaluate(SHOWN, [str(Renderer().to_html(source)), None])
+    stored = page.evaluate(SHOWN, [str(Markdown().to_html(source)), None])
     assert [link[0] for link in stored["links"]] == ["https://a.example/b", "https://a.example/c?d"]
     assert page.evaluate(SHOWN, [None, list(source)])["links"] == stored["links"]
 
