@@ -149,12 +149,18 @@ class Turn:
         """Something went wrong on this side of the gateway, or before its stream began; the terminal frame that says so."""
         error.request_id = error.request_id or self.request_id
         error.hop = error.hop or "client_server"
-        self.failure = error
+        self._keep(error)
         return Terminal(failed_frame(error))
 
     def failed_above(self, error: WireError) -> None:
         """The gateway's terminal frame says why; what is known here already weighs more."""
-        self.failure = self.failure or error
+        if self.failure is None:
+            self._keep(error)
+
+    def _keep(self, error: WireError) -> None:
+        """Keeps the error without the frames that it came through: they refer to this turn, and a cycle would wait for the collector."""
+        error.__traceback__ = error.__context__ = error.__cause__ = None
+        self.failure = error
 
     def sum_up(self) -> HopRecord:
         """This hop's record as the end has it; `hops` then holds all of them."""

@@ -135,10 +135,11 @@ class Turns:
 
     async def _answered(self, turn: Turn) -> Terminal:
         """Brings the answer into the turn's log; how it ended."""
+        slot: asyncio.TimerHandle | None = None
         try:
             if turn.recovered:
                 await self._take_place(turn)
-            asyncio.get_running_loop().call_later(START_SLOT_S, turn.release_start)
+            slot = asyncio.get_running_loop().call_later(START_SLOT_S, turn.release_start)
             return await (follow if turn.streaming else ask)(turn, self._client)
         except asyncio.CancelledError:
             if not turn.was_aborted():
@@ -150,6 +151,8 @@ class Turns:
             logger.exception("turn %s failed", turn.id)
             return turn.fail(mistake())
         finally:
+            if slot is not None:
+                slot.cancel()
             turn.release_start()
 
     async def stop(self, turn: Turn) -> None:
