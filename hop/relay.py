@@ -66,6 +66,7 @@ async def relay(
     """
     reader = log.reader(index)
     watch = _Watch(reader, ping_after_s, send_timeout_s)
+    write = sink.write
 
     def deliver() -> bool:
         """Takes what is there and writes it, within whatever called. Answers whether it has gone."""
@@ -76,7 +77,7 @@ async def relay(
             watch.fail(error)
             return False
         at = now_ns()
-        if body and not watch.begin(sink.write(body)):
+        if body and not watch.begin(write(body)):
             return False
         if marks is not None:
             marks.departed(reader.index, since, at)
@@ -99,7 +100,7 @@ async def relay(
                 await watch.send(sink.finish(translate([trailer]) if translate else trailer))
                 return
             elif watch.ping_due:
-                await watch.send(sink.write(PING))
+                await watch.send(write(PING))
             else:
                 await reader.wait(deliver)
     except asyncio.CancelledError:

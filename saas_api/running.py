@@ -14,7 +14,7 @@ from saas_api.auth import Identity
 from saas_api.calls import AlreadyStarted
 from saas_api.generation import Generation
 from saas_api.schemas import CallRequest, JobRequest
-from saas_api.services import Services
+from saas_api.services import services_of
 from wire.errors import ErrorCode, WireError
 from wire.frames import is_chunk
 from wire.log import Outcome
@@ -22,10 +22,9 @@ from wire.log import Outcome
 MAX_IDEMPOTENCY_KEY = 200
 
 
-async def start(
-    services: Services, identity: Identity, request: Request, call: CallRequest, job: JobRequest | str, *, streamed: bool
-) -> Generation:
+async def start(request: Request, identity: Identity, call: CallRequest, job: JobRequest | str, *, streamed: bool) -> Generation:
     """Opens the call and sets it going. A repeated `Idempotency-Key` leads to the call that it started the first time."""
+    services = services_of(request)
     services.generations.check_open()
     key = request.headers.get("idempotency-key")
     if key is not None and isinstance(job, str):
@@ -37,7 +36,7 @@ async def start(
     try:
         opened = await services.calls.open(identity, call, job, streamed=streamed, idempotency_key=key)
     except AlreadyStarted as before:
-        generation = await attach(services, identity, before.job_id, before.call_id)
+        generation = await attach(request, identity, before.job_id, before.call_id)
         if generation.streamed != streamed:
             raise WireError(ErrorCode.JOB_STATE, "This Idempotency-Key was used for a call of the other kind.") from None
         return generation
@@ -46,11 +45,12 @@ async def start(
     return generation
 
 
-async def attach(services: Services, identity: Identity, job_id: str, call_id: str) -> Generation:
+async def attach(request: Request, identity: Identity, job_id: str, call_id: str) -> Generation:
     """Finds a call of the caller's, wherever its log is.
 
     Raises WireError NOT_FOUND, STREAM_EXPIRED, INTERRUPTED or UPSTREAM_UNAVAILABLE.
     """
+    services = services_of(request)
     generation = services.generations.get(call_id)
     if generation is not None and generation.call.job_id == job_id and generation.call.team_id == identity.team_id:
         return generation
@@ -63,16 +63,17 @@ async def attach(services: Services, identity: Identity, job_id: str, call_id: s
 
 
 def follow(
-    services: Services, generation: Generation, index: int = 0, *, grace_s: float | None = None, translate: Translate | None = None
+    request: Request, generation: Generation, index: int = 0, *, grace_s: float | None = None, translate: Translate | None = None
 ) -> EventStream:
     """The response that follows a call's log from `index` on. `grace_s`: how long the call outlives its last reader."""
+    generations = services_of(request).generations
     return EventStream(
         generation.log,
         index,
         marks=generation.marks,
         headers={"X-Job-Id": generation.call.job_id, "X-Call-Id": generation.call.call_id},
         translate=translate,
-        closed=lambda: services.generations.reader_left(generation, grace_s),
+        closed=lambda: generations.reader_left(generation, grace_s),
     )
 
 

@@ -27,10 +27,14 @@ class Services:
     generations: Generations
 
 
-async def services(request: Request) -> Services:
-    """The server's services; a dependency."""
+def services_of(request: Request) -> Services:
+    """The services of the server that got this request."""
     found: Services = request.app.state.services
     return found
+
+
+async def _services(request: Request) -> Services:
+    return services_of(request)
 
 
 class VirtualKey(SecurityBase):
@@ -42,8 +46,8 @@ class VirtualKey(SecurityBase):
 
     async def __call__(self, request: Request) -> Identity:
         """Raises WireError INVALID_KEY."""
-        return await (await services(request)).authenticator.identify(request.headers.get("authorization"))
+        return await services_of(request).authenticator.identify(request.headers.get("authorization"))
 
 
-ServicesDep = Annotated[Services, Depends(services)]
+ServicesDep = Annotated[Services, Depends(_services)]
 IdentityDep = Annotated[Identity, Depends(VirtualKey())]

@@ -57,8 +57,9 @@ class Edge:
             return
         received = now_ns()
         headers = dict(scope["headers"])
-        request_id = _valid(_REQUEST_ID, headers.get(b"x-request-id")) or secrets.token_hex(16)
-        traceparent = _valid(_TRACEPARENT, headers.get(b"traceparent")) or f"00-{secrets.token_hex(16)}-{secrets.token_hex(8)}-01"
+        drawn = secrets.token_hex(40)  # for all three ids at once: each draw is a call of the system's
+        request_id = _valid(_REQUEST_ID, headers.get(b"x-request-id")) or drawn[:32]
+        traceparent = _valid(_TRACEPARENT, headers.get(b"traceparent")) or f"00-{drawn[32:64]}-{drawn[64:]}-01"
         request_id_var.set(request_id)
         traceparent_var.set(traceparent)
         state = scope.setdefault("state", {})

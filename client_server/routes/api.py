@@ -16,12 +16,13 @@ from client_server.requests import ChatBody
 from client_server.services import ChangeDep, services
 from client_server.turn import Turn
 from hop.event_stream import EventStream
+from serving.app import Route
 from serving.bodies import Json
 from serving.openapi import EVENT_STREAM, answers
 from wire.log import Reader
 from wire.timing import now_ns
 
-router = APIRouter(prefix="/api", tags=["chat"])
+router = APIRouter(prefix="/api", tags=["chat"], route_class=Route)
 
 
 @router.post("/chat", responses=answers(ChatAnswer, "The whole answer.", *ASKING, *WHOLE, headers=WHOLE_HEADERS))

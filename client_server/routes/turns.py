@@ -16,13 +16,14 @@ from client_server.services import ChangeDep, SessionDep, services
 from client_server.store import TurnRow
 from client_server.store.records import STREAMING
 from hop.event_stream import EventStream
+from serving.app import Route
 from serving.bodies import Json
 from serving.media import is_json
 from serving.openapi import EVENT_STREAM, answers
 from wire.errors import ErrorCode, WireError
 from wire.frames import index_after
 
-router = APIRouter(prefix="/chat/turns", tags=["turns"])
+router = APIRouter(prefix="/chat/turns", tags=["turns"], route_class=Route)
 
 RECONNECT_AFTER = b"retry: 500\n\n"
 """An EventSource that was cut comes back after half a second, instead of its usual three."""

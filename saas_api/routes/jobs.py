@@ -13,12 +13,13 @@ from saas_api.openapi import ANSWERING, CALL_HEADERS, IDEMPOTENCY_KEY, OPENING, 
 from saas_api.running import attach, follow, start, whole_answer
 from saas_api.schemas import CallRequest, CompleteRequest, JobCallRequest, JobRequest, MetadataRequest
 from saas_api.services import IdentityDep, ServicesDep
+from serving.app import Route
 from serving.bodies import Json
 from serving.openapi import EVENT_STREAM, answers
 from wire.errors import ErrorCode
 from wire.frames import index_after
 
-router = APIRouter(prefix="/api/jobs", tags=["jobs"])
+router = APIRouter(prefix="/api/jobs", tags=["jobs"], route_class=Route)
 
 LastEventId = Annotated[str | None, Header(alias="Last-Event-ID", description="The id of the last frame that has come, a number from 0.")]
 FRAMES = "Chunks with ids from 0, `receipt`, `hop`, then `[DONE]` or `failed`. The headers come before the first chunk."
@@ -36,9 +37,9 @@ async def create(identity: IdentityDep, job: Json[JobRequest], services: Service
     responses=answers(JobCompletion, "The completion.", *OPENING, *ANSWERING, *REPEATING, headers=TIMED_HEADERS),
     openapi_extra=IDEMPOTENCY_KEY,
 )
-async def create_and_call(identity: IdentityDep, job: Json[JobCallRequest], request: Request, services: ServicesDep) -> Response:
+async def create_and_call(identity: IdentityDep, job: Json[JobCallRequest], request: Request) -> Response:
     """One call's whole life in one request: a job is created, called, and ended with the call."""
-    return await whole_answer(request, await start(services, identity, request, job, job, streamed=False))
+    return await whole_answer(request, await start(request, identity, job, job, streamed=False))
 
 
 @router.post(
@@ -47,9 +48,9 @@ async def create_and_call(identity: IdentityDep, job: Json[JobCallRequest], requ
     response_class=Response,
     openapi_extra=IDEMPOTENCY_KEY,
 )
-async def create_and_call_stream(identity: IdentityDep, job: Json[JobCallRequest], request: Request, services: ServicesDep) -> Response:
+async def create_and_call_stream(identity: IdentityDep, job: Json[JobCallRequest], request: Request) -> Response:
     """The same, streamed. With an `Idempotency-Key`, repeating the request leads to the same call's stream, from its beginning."""
-    return follow(services, await start(services, identity, request, job, job, streamed=True))
+    return follow(request, await start(request, identity, job, job, streamed=True))
 
 
 @router.post(
@@ -61,9 +62,9 @@ async def create_and_call_stream(identity: IdentityDep, job: Json[JobCallRequest
         headers=TIMED_HEADERS,
     ),
 )
-async def llm_call(job_id: str, identity: IdentityDep, call: Json[CallRequest], request: Request, services: ServicesDep) -> Response:
+async def llm_call(job_id: str, identity: IdentityDep, call: Json[CallRequest], request: Request) -> Response:
     """A whole `chat.completion`, with `saas` beside it: the receipt and the hop's timings."""
-    return await whole_answer(request, await start(services, identity, request, call, job_id, streamed=False))
+    return await whole_answer(request, await start(request, identity, call, job_id, streamed=False))
 
 
 @router.post(
@@ -71,9 +72,9 @@ async def llm_call(job_id: str, identity: IdentityDep, call: Json[CallRequest], 
     responses=answers(None, FRAMES, *OPENING, ErrorCode.JOB_FINISHED, content=EVENT_STREAM, headers=CALL_HEADERS),
     response_class=Response,
 )
-async def llm_call_stream(job_id: str, identity: IdentityDep, call: Json[CallRequest], request: Request, services: ServicesDep) -> Response:
+async def llm_call_stream(job_id: str, identity: IdentityDep, call: Json[CallRequest], request: Request) -> Response:
     """The answer as it is generated. The headers come at once; what goes wrong after them is a `failed` frame."""
-    return follow(services, await start(services, identity, request, call, job_id, streamed=True))
+    return follow(request, await start(request, identity, call, job_id, streamed=True))
 
 
 @router.get(
@@ -87,10 +88,10 @@ async def llm_call_stream(job_id: str, identity: IdentityDep, call: Json[CallReq
     ),
     response_class=Response,
 )
-async def resume(job_id: str, call_id: str, services: ServicesDep, identity: IdentityDep, last_event_id: LastEventId = None) -> Response:
+async def resume(job_id: str, call_id: str, request: Request, identity: IdentityDep, last_event_id: LastEventId = None) -> Response:
     """The stream again, from the frame after `Last-Event-ID`, or from its beginning."""
     index = index_after(last_event_id)
-    return follow(services, await attach(services, identity, job_id, call_id), index)
+    return follow(request, await attach(request, identity, job_id, call_id), index)
 
 
 @router.post("/{job_id}/calls/{call_id}/cancel", responses=answers(CallStatus, "How the call ended.", NOT_FOUND))

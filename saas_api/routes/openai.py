@@ -14,11 +14,12 @@ from saas_api.running import begun, follow, start, whole_answer
 from saas_api.schemas import CompletionRequest, JobRequest
 from saas_api.services import IdentityDep, ServicesDep
 from serving import errors
+from serving.app import Route
 from serving.bodies import Json
 from serving.openapi import EVENT_STREAM, answers
 from wire.errors import WireError
 
-router = APIRouter(prefix="/v1", tags=["openai"])
+router = APIRouter(prefix="/v1", tags=["openai"], route_class=Route)
 
 ANSWER = "The completion; with `stream`, its chunks and `[DONE]` (or an error) as events without ids or names."
 
@@ -28,16 +29,16 @@ ANSWER = "The completion; with `stream`, its chunks and `[DONE]` (or an error) a
     responses=answers(Completion, ANSWER, *OPENING, *ANSWERING, *REPEATING, content=EVENT_STREAM, headers=CALL_HEADERS),
     openapi_extra=IDEMPOTENCY_KEY,
 )
-async def chat_completions(identity: IdentityDep, call: Json[CompletionRequest], request: Request, services: ServicesDep) -> Response:
+async def chat_completions(identity: IdentityDep, call: Json[CompletionRequest], request: Request) -> Response:
     """A chat completion, whole or streamed. Each is a job of its own. A client that leaves cancels its call at once."""
     job = JobRequest(team_id=identity.team_id, job_type="openai", user_id=None)
     streamed = bool(call.stream)
-    generation = await start(services, identity, request, call, job, streamed=streamed)
+    generation = await start(request, identity, call, job, streamed=streamed)
     if not streamed:
         return await whole_answer(request, generation, saas=False)
     await begun(request, generation)
     translate = OpenAIFrames(include_usage=bool((call.stream_options or {}).get("include_usage")))
-    return follow(services, generation, grace_s=0.0, translate=translate)
+    return follow(request, generation, grace_s=0.0, translate=translate)
 
 
 @router.get("/models", responses=answers(ModelList, "The model groups."))

@@ -20,9 +20,14 @@ from client_server.rendering.renderer import Renderer
 LONG = "a *word* or two\n" * 500
 
 
+def workers() -> list[psutil.Process]:
+    """The processes that render for this one."""
+    return [child for child in psutil.Process().children() if "rendering.worker" in " ".join(child.cmdline())]
+
+
 def worker() -> psutil.Process:
-    """The process that renders for this one."""
-    (found,) = [child for child in psutil.Process().children() if "rendering.worker" in " ".join(child.cmdline())]
+    """The only one."""
+    (found,) = workers()
     return found
 
 
@@ -40,7 +45,7 @@ async def test_a_rendering_is_kept(renderer: Renderer) -> None:
 async def test_short_texts_need_no_process(renderer: Renderer) -> None:
     """Most answers are rendered at once; the process is started by the first that is not."""
     assert "<p>a <em>word</em></p>\n" == await renderer.render("a *word*")
-    assert [] == psutil.Process().children()
+    assert [] == workers()
     await renderer.render(LONG)
     worker()
 

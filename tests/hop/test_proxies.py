@@ -51,6 +51,7 @@ async def through_proxy(
 class TestStreams:
     """With CONNECT and in the absolute form, with a password and without."""
 
+    @pytest.mark.timing
     async def test_arrive_chunk_by_chunk(self, certificates: Certificates, scheme: str, password: str | None) -> None:
         """Ten chunks, 30 ms apart, arrive as far apart as they were sent, and none later than that."""
         sent: list[float] = []
@@ -91,6 +92,7 @@ class TestStreams:
             with pytest.raises(ConnectionLost):
                 await response.read()
 
+    @pytest.mark.timing
     async def test_that_are_left_are_closed_at_once(self, certificates: Certificates, scheme: str, password: str | None) -> None:
         """The provider's own socket is closed within 50 ms, before the head as well as in the body."""
         async with through_proxy(None, certificates, scheme, password) as (door, url, way, _, server):

@@ -111,7 +111,7 @@ class TestTrust:
                 else:
                     reading.cancel()
                     response.close()
-                    await peer.gone(within=0.05)
+                    await peer.gone(within=0.2)
 
 
 @pytest.mark.parametrize("lane", LANES)
