@@ -1,12 +1,12 @@
-"""The way of a chunk into a hop: a request to the hop above, and its response as it arrives.
+"""How a chunk gets into a hop: a request to the hop above, and its response as it arrives.
 
-Strategy. Nothing stands between the socket and whoever wants the bytes: `Response.follow` hands every piece of the body to a function, in
-the same turn of the event loop in which the socket had it, without a task that would have to wake up first. A whole hop is then
-one call stack, from `data_received` through the log to the reader's `send`. What this connection does not do (proxies above all) is done by
-httpx2, in `hop.library`; `hop.door` chooses.
+Strategy. Nothing stands between the socket and the consumer of the bytes. `Response.follow` hands each piece of the body to a function in
+the same turn of the event loop in which it arrived, so no task has to wake up first. A whole hop is then one call stack, from
+`data_received` through the log to the reader's `send`. httpx2 does what this connection does not, above all proxies (`hop.library`).
+`hop.door` chooses between the two.
 
-One connection carries one exchange at a time; a connection whose exchange has ended in order waits for the next. Closing means closing
-the socket, now. What can go wrong is drawn in `hop.response`.
+One connection carries one exchange at a time. After an exchange that ended in order, it waits for the next one. Closing means closing the
+socket at once. `hop.response` draws what can go wrong.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ KEEP_ALIVE_S = 15.0
 class Client:
     """Connections to any number of servers. It belongs to one event loop; `aclose` ends it.
 
-    `keep_alive_s`: how long a connection waits for its next request; less than the server's own patience, or requests would be
-    sent into connections that are being closed. `ca_file`: certificate authorities to trust besides the machine's own.
+    `keep_alive_s` is how long an idle connection waits for its next request. It must be shorter than the server's own limit, or requests
+    would be sent into connections that the server is closing. `ca_file` names certificate authorities to trust besides the machine's own.
     """
 
     def __init__(self, *, keep_alive_s: float = KEEP_ALIVE_S, ca_file: str | None = None) -> None:
@@ -70,7 +70,7 @@ class Client:
         return await connection.exchange(message)
 
     def _waiting(self, origin: Origin) -> _Connection | None:
-        """A connection that is free, the one used last; the others may go to sleep."""
+        """The free connection that was used last, so that the others can time out."""
         free = self._idle.get(origin)
         while free:
             connection = free.pop()
@@ -121,7 +121,7 @@ class _Connection(asyncio.Protocol):
         self._closed = False
 
     async def exchange(self, message: bytes) -> Response:
-        """Sends a request and waits for the response's head. Closes the connection where that is given up."""
+        """Sends a request and waits for the response's head. Closes the connection if the wait is given up."""
         if self._transport is None or self._transport.is_closing():
             raise ConnectionLost("the connection ended before the request")
         self.parser = ResponseParser()
@@ -131,7 +131,7 @@ class _Connection(asyncio.Protocol):
         try:
             return await head
         except BaseException:
-            if self._head is head:  # otherwise the exchange is over, and the connection may be another's already
+            if self._head is head:  # otherwise the exchange is over, and another may have the connection already
                 self.close()
             raise
         finally:
@@ -142,7 +142,7 @@ class _Connection(asyncio.Protocol):
         self._sleep = self._loop.call_later(seconds, self.close)
 
     def wake(self) -> bool:
-        """Whether the connection can be used."""
+        """Stops the idle timer. Returns whether the connection can be used."""
         if self._sleep is not None:
             self._sleep.cancel()
             self._sleep = None
@@ -194,7 +194,7 @@ class _Connection(asyncio.Protocol):
         except CutResponse as error:
             self._end(ConnectionLost(str(error)))
         else:
-            if exc is None and not self._closed:  # the peer's end is the end of a body without a length, ours is not
+            if exc is None and not self._closed:  # a body without a length ends when the peer closes, not when we do
                 self._end(None)
             else:
                 self._end(ConnectionLost("the connection was closed" if exc is None else type(exc).__name__))
@@ -219,7 +219,7 @@ def address(url: str) -> tuple[Origin, str, str]:
 
 
 def request_bytes(method: str, target: str, headers: Mapping[str, str], body: bytes) -> bytes:
-    """A whole request. Raises ValueError where a header could be read as more than one."""
+    """A whole request. Raises ValueError if a header could be read as more than one."""
     fields = dict(headers)
     if body or method == "POST":
         fields["Content-Length"] = str(len(body))

@@ -1,4 +1,4 @@
-"""The one way out: each request takes our own connection, or httpx2 where a proxy or the caller's client stands in between."""
+"""The one way out: a request takes our own connection, or httpx2 if it goes through a proxy or the caller's own client."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ Transport = Literal["auto", "direct", "httpx2"]
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """How a request goes out. `ca_file`: certificate authorities to trust besides the machine's own.
+    """How a request goes out. `ca_file` names certificate authorities to trust besides the machine's own.
 
-    `auto` takes our own connection, unless a proxy or a client that was handed in is there. `direct` takes it whatever the environment
-    says, and `httpx2` never.
+    `auto` takes our own connection unless there is a proxy or a client was handed in. `direct` takes it whatever the environment says.
+    `httpx2` never takes it.
     """
 
     transport: Transport = "auto"
@@ -43,10 +43,10 @@ class _Lane(Protocol):
 
 
 class Door:
-    """Connections to any number of servers. It belongs to one event loop; `aclose`, or the end of the context, ends them.
+    """Connections to any number of servers. A door belongs to one event loop. `aclose`, or leaving the context, closes them.
 
-    `environ` is where proxies are looked up, once. A client that is handed in carries everything but what is `direct`, with the trust and
-    the proxies that it was made with; it remains its owner's to close.
+    Proxies are looked up in `environ`, once. A client that is handed in carries every request that is not `direct`, with its own
+    certificates and proxies. Its owner closes it.
     """
 
     def __init__(
@@ -86,7 +86,7 @@ class Door:
         return await self._lane(url, way).request(method, url, headers, body, patience_s=patience_s)
 
     async def aclose(self) -> None:
-        """Closes every connection of its own, whatever it is doing, and ends what runs over a client that was handed in."""
+        """Closes every connection of its own, whatever it is doing, and ends the exchanges of a client that was handed in."""
         lanes: list[_Lane] = [*self._direct.values(), *self._library.values()]
         if self._handed_in is not None:
             lanes.append(self._handed_in)

@@ -27,8 +27,8 @@ STREAM_HEADERS: Headers = [
 class EventStream(Response):
     """Follows a log from `index` on, to the end.
 
-    `marks` are told of every departure. `headers` stand beside those of every event stream. `preface` is written with the response's
-    head, before any frame. `translate` turns frames into another dialect. `closed` is called when the reader is gone, however it went.
+    `marks` are told of every departure. `headers` are added to those of every event stream. `preface` is written with the response's head,
+    before any frame. `translate` turns frames into another dialect. `closed` is called when the reader has gone, for whatever reason.
     """
 
     def __init__(

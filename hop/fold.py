@@ -1,6 +1,6 @@
 """What the frames of a log add up to: the answer, its receipt, its hops.
 
-Frames are parsed where text is kept and where a stream ends, never on a chunk's way.
+Frames are parsed when text is stored and when a stream ends, never while a chunk passes through.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from wire.log import StreamLog
 from wire.records import HopRecord, Receipt
 
 FRAMES_AT_ONCE = 50
-"""How many frames are parsed between two looks at the event loop: about 0.2 ms of work."""
+"""How many frames are parsed before the event loop gets a turn: about 0.2 ms of work."""
 
 _RECEIPT = b"event: receipt\n"
 _HOP = b"event: hop\n"
@@ -42,7 +42,7 @@ class Fold:
             await asyncio.sleep(0)
 
     def take(self, frames: Sequence[bytes]) -> None:
-        """The next frames of the log. One that is not JSON is passed over: the reader has it, and the text goes on without it."""
+        """Takes the next frames of the log. One that is not JSON is skipped: the reader has it, and the text goes on without it."""
         chunks: list[bytes] = []
         places: list[int] = []
         for place, frame in enumerate(frames, self.index):

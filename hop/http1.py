@@ -1,10 +1,11 @@
 """The response half of HTTP/1.1: bytes in, body bytes out, no I/O.
 
 Strategy. httptools (Node's llhttp, in C) reads the bytes. It hands each piece of the body straight to a list, and `feed` returns what the
-list holds, so a chunk that comes alone leaves alone. What is here on top looks at a head once: how its body ends, and whether the
-connection may carry another request. Rules: RFC 9112. A head whose framing two parsers could read in two ways is refused.
+list holds, so a chunk that comes alone leaves alone. The code here looks at each head once: how the body ends, and whether the connection
+may carry another request. The rules are those of RFC 9112. A head is refused if two parsers could disagree about where its body ends.
 
-The parser and httptools' object refer to each other. That circle lasts from a response's first byte to its end, so no garbage is left.
+The parser and httptools' object refer to each other. This cycle lasts from a response's first byte to its end and is then broken, so no
+garbage is left.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from collections.abc import Mapping
 from httptools import HttpParserError, HttpResponseParser
 
 MAX_HEAD_BYTES = 64 * 1024
-"""The most that may come in a row without a piece of the body: a head, the line of a chunk's size, trailers."""
+"""The most bytes that may come in a row without any of the body: a head, a chunk's size line, trailers."""
 _BEGINNING = b"HTTP/1."
 _CODINGS = frozenset(
     "aes128gcm br bzip2 compress dcb dcz deflate exi gzip lzma pack200-gzip x-bzip2 x-compress x-gzip xz zstd".split()  # RFC 9110, 16.6
@@ -22,7 +23,7 @@ _CODINGS = frozenset(
 
 
 class BadResponse(ValueError):
-    """The peer sent what is not a response of HTTP/1.1, or not one that was asked for. `body` holds the body bytes that came before it."""
+    """The peer sent something that is no HTTP/1.1 response, or one that nobody asked for. `body` holds the body bytes before it."""
 
     body: bytes = b""
 
@@ -82,7 +83,7 @@ class ResponseParser:
         return piece
 
     def end(self) -> None:
-        """The connection has ended. Raises CutResponse where the response had not."""
+        """Tells the parser that the connection has ended. Raises CutResponse if the response had not."""
         self._stop()
         if self._until_close:
             self.complete = True
@@ -98,7 +99,7 @@ class ResponseParser:
         self._machine, self._over = None, True
 
     def _begin(self, data: bytes) -> None:
-        """A peer of another protocol is found by its first bytes. (httptools would skip empty lines, and take RTSP.)"""
+        """Refuses a peer of another protocol by its first bytes. (httptools would skip empty lines, and accept RTSP.)"""
         if len(self._beginning) < len(_BEGINNING):
             self._beginning = (self._beginning + data)[: len(_BEGINNING)]
             if not _BEGINNING.startswith(self._beginning):
@@ -130,7 +131,7 @@ class ResponseParser:
         self.headers[key] = f"{self.headers[key]}, {text}" if key in self.headers else text
 
     def on_headers_complete(self) -> None:
-        assert self._machine is not None  # noqa: S101  # it is what calls
+        assert self._machine is not None  # noqa: S101  # it is the caller
         self.status = self._machine.get_status_code()
         version = self._machine.get_http_version()
         if self.status < 100 or version not in ("1.0", "1.1"):

@@ -1,6 +1,6 @@
-"""Reading JSON that strangers wrote: fast where it is well formed, and tolerant where only a lenient parser takes it.
+"""Reading JSON that strangers wrote: fast if it is well formed, tolerant if only a lenient parser accepts it.
 
-orjson refuses half of a surrogate pair, which is what a chunk holds when a provider cuts a character in two. The standard parser takes it.
+orjson refuses half of a surrogate pair. A chunk holds one when a provider cuts a character in two. The standard parser accepts it.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import orjson
 
 
 def read(text: bytes | str) -> Any:
-    """The value that the text stands for. Raises ValueError where it is not JSON."""
+    """The value that the text stands for. Raises ValueError if it is not JSON."""
     try:
         return orjson.loads(text)
     except orjson.JSONDecodeError:
@@ -24,7 +24,7 @@ def read(text: bytes | str) -> Any:
 
 
 def read_object(text: bytes | str) -> dict[str, Any] | None:
-    """The object that the text stands for; None where it is no JSON object."""
+    """The object that the text stands for; None if it is not a JSON object."""
     try:
         value = read(text)
     except ValueError:
@@ -33,7 +33,7 @@ def read_object(text: bytes | str) -> dict[str, Any] | None:
 
 
 def read_objects(texts: Sequence[bytes]) -> list[dict[str, Any] | None]:
-    """`read_object` for each of these texts, in one parse where that works."""
+    """`read_object` for each of these texts, in one parse if that works."""
     try:
         values = orjson.loads(b"[%b]" % b",".join(texts))
     except orjson.JSONDecodeError:

@@ -1,8 +1,8 @@
 """The same requests through httpx2, for what our own connection does not do: proxies, SOCKS, and a client that the caller hands in.
 
-Strategy. One task per exchange sends the request, hands its head over, and pumps the body into a `Response`, piece by piece as httpx2 reads
-it. Whoever closes or cancels ends that task, and httpx2 then closes the socket. The task reads no further than a reader follows: a
-`Response` that nobody reads from holds it up. Nothing else of httpx2 takes part: no redirect, cookie, content coding or timeout of its own.
+Strategy. Each exchange has one task. It sends the request, hands over the response's head, and passes the body to a `Response`, piece by
+piece as httpx2 reads it. Closing or cancelling ends that task, and httpx2 then closes the socket. The task waits while its `Response` holds
+much that nobody has read. Nothing else of httpx2 is used: no redirect, cookie, content coding or timeout of its own.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ from hop.tls import client_context
 
 _NO_TIMEOUT = httpx2.Timeout(None, connect=CONNECT_TIMEOUT_S)
 _TOO_EARLY = ("without sending", "disconnected", "StreamReset", "ConnectionTerminated")
-"""h11 and h2 have one error for what is malformed and for what ends too early: only its words tell them apart."""
+"""h11 and h2 raise the same error for a malformed answer and for one that ends too early. Only its words tell them apart."""
 _NO_PASSWORD = "wants another user name and password than it was given"  # noqa: S105  # a sentence's end
 
 
 def library_client(*, proxy: str | None = None, ca_file: str | None = None, keep_alive_s: float = KEEP_ALIVE_S) -> LibraryClient:
-    """A client of our own, through `proxy` if there is one. Raises ConnectFailed for a proxy that cannot be used, ValueError for `ca_file`.
+    """A client of our own, through `proxy` if there is one. Raises ConnectFailed for an unusable proxy, ValueError for a bad `ca_file`.
 
-    It speaks HTTP/1.1: over HTTP/2, httpx2 does not tell the server that a stream was given up, and the model would write on.
+    It speaks HTTP/1.1. Over HTTP/2, httpx2 does not tell the server that a stream was given up, so the model would go on writing.
     """
     transport = httpx2.AsyncHTTPTransport(
         verify=client_context(ca_file),
@@ -44,7 +44,7 @@ def library_client(*, proxy: str | None = None, ca_file: str | None = None, keep
 
 
 class LibraryClient:
-    """`hop.connections.Client`'s interface over an httpx2 client. `proxy`: host and port of the one it goes through, for messages."""
+    """The interface of `hop.connections.Client` over an httpx2 client. `proxy` is the proxy's host and port, for messages."""
 
     def __init__(self, client: httpx2.AsyncClient, *, proxy: str | None = None, close_client: bool = False) -> None:
         self._client = client
@@ -85,7 +85,7 @@ class LibraryClient:
             raise ValueError(f"not an address of HTTP: {url!r}") from None
         request = self._client.build_request(method, where, headers=given, content=body or None, timeout=_NO_TIMEOUT)
         if "cookie" not in given:
-            request.headers.pop("cookie", None)  # one that the client has kept from an earlier answer
+            request.headers.pop("cookie", None)  # the client keeps cookies from earlier answers
         return request
 
     async def _exchange(self, request: httpx2.Request, head: asyncio.Future[Response], peer: str) -> None:
@@ -107,7 +107,7 @@ class LibraryClient:
         except httpx2.TransportError as fault:
             error = self._named(fault, peer)
         except Exception as bug:
-            error = bug  # whoever waits hears of it
+            error = bug  # raised in the task that waits
         finally:
             if response is not None:
                 response.finished(error)
@@ -115,7 +115,7 @@ class LibraryClient:
                 head.set_exception(error or ConnectionLost("the connection was closed"))
 
     def _response(self, answer: httpx2.Response) -> Response:
-        """What came, for whoever asked. Raises ExchangeFailed for what nobody asked for."""
+        """The answer as a `Response`. Raises ExchangeFailed if it is one that nobody asked for."""
         if answer.status_code == 407 and self._proxy is not None:
             raise ConnectFailed(f"the proxy {self._proxy} {_NO_PASSWORD}")
         answer.headers.encoding = "latin-1"
@@ -131,7 +131,7 @@ class LibraryClient:
         return Response(answer.status_code, headers, close)
 
     def _named(self, fault: httpx2.TransportError, peer: str) -> ExchangeFailed:
-        """The same fault by the name that it has here."""
+        """The same fault as an error of `hop.response`."""
         match fault:
             case httpx2.ProxyError():
                 said = str(fault)
@@ -145,7 +145,7 @@ class LibraryClient:
                 return ConnectionLost("the connection ended before the response did")
 
     async def aclose(self) -> None:
-        """Ends every exchange, and closes every connection of a client of our own."""
+        """Ends every exchange. Also closes the client's connections if the client is our own."""
         running = list(self._running)
         for task in running:
             task.cancel()
@@ -163,7 +163,7 @@ def _proxy(url: str) -> httpx2.Proxy:
         if proxy.url.host:
             return proxy
     except (ValueError, httpx2.InvalidURL):
-        pass  # an address of something else
+        pass  # not the address of a proxy
     raise ConnectFailed("the proxy that the environment names is not the address of one: http://, https://, socks5://")
 
 

@@ -1,8 +1,8 @@
 """Which proxy the environment names for an address: HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY, in either case.
 
-The rules are those of `urllib.request`: a lower-case name wins over an upper-case one, also with an empty value, and HTTP_PROXY is not
-believed in a CGI program, where a request's header could set it. As with httpx2, NO_PROXY may also hold networks (`10.0.0.0/8`),
-`*.example.com`, and `*` among others. What runs on this machine is never asked through a proxy.
+The rules are those of `urllib.request`. A lower-case name wins over an upper-case one, even with an empty value. HTTP_PROXY is ignored in a
+CGI program, where a request's header could set it. As with httpx2, NO_PROXY may also hold networks (`10.0.0.0/8`), `*.example.com`, and `*`
+among other entries. Requests to this machine never go through a proxy.
 """
 
 from __future__ import annotations

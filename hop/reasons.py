@@ -1,7 +1,7 @@
-"""Why there is no connection, in one sentence for a log: neither a trace nor a secret stands in it.
+"""Why there is no connection, in one sentence for a log, without a traceback and without a secret.
 
-A library wraps the operating system's error in its own, or several in a group. So the whole chain of causes is searched, also the part
-that a `raise … from None` hides from a trace.
+A library wraps the operating system's error in its own, or several errors in a group. So the whole chain of causes is searched, including
+the part that `raise … from None` hides from a traceback.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _MUTE = {errno.ECONNRESET, errno.ECONNABORTED, errno.EPIPE}
 
 
 def no_connection(error: BaseException, peer: str, *, proxy: str | None = None) -> str:
-    """The sentence, without its full stop, for a connection to `peer` (host:port) that came to nothing, through `proxy` if there is one."""
+    """The sentence, without its full stop, for a failed connection to `peer` (host:port), through `proxy` if there is one."""
     causes = list(_causes(error))
     for cause in causes:
         if isinstance(cause, ssl.SSLCertVerificationError):
@@ -38,7 +38,7 @@ def _from_system(error: BaseException, asked: str) -> str | None:
         return f"{asked} did not answer in time"
     if not isinstance(error, OSError):
         return None
-    # Where a name has several addresses, the event loop joins their errors into one without a number.
+    # If a name has several addresses, the event loop joins their errors into one without a number.
     if isinstance(error, ConnectionRefusedError) or f"[Errno {errno.ECONNREFUSED}]" in str(error):
         return f"{asked} refuses connections"
     if error.errno in _MUTE or isinstance(error, (ConnectionError, ssl.SSLError)):
@@ -47,7 +47,7 @@ def _from_system(error: BaseException, asked: str) -> str | None:
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
-    """The error, what it was raised from, and what stands in its groups, outermost first."""
+    """The error, its causes, and the members of its groups, outermost first."""
     yield error
     for inner in error.exceptions if isinstance(error, BaseExceptionGroup) else ():
         yield from _causes(inner)

@@ -1,13 +1,13 @@
-"""The way of a chunk out of a hop: from a stream's log to its reader, as it is, as soon as it is there.
+"""How a chunk gets out of a hop: from a stream's log to its reader, unchanged and at once.
 
-Strategy. One loop: take what is there, write it at once, wait for more. Nothing stands between the log and the reader's sink: no
-generator, no queue, no task per frame. While the loop waits, a frame does not even need this task's next turn: the append calls
-`deliver`, which writes it in the same turn of the event loop in which it came in. Two things watch the loop from the side. A task waits
-for the reader to leave and then wakes the loop, even while it waits for a silent model. A timer looks in every few seconds. After
-silence it asks for a ping. It cancels a write that has been stuck for too long because its reader is there and does not read.
+Strategy. One loop: take what is there, write it at once, wait for more. Nothing stands between the log and the reader's sink: no generator,
+no queue, no task per frame. While the loop waits, a frame does not even need this task's next turn. The append calls `deliver`, which
+writes the frame in the same turn of the event loop in which it came in. Two things watch the loop from the side. A task waits for the
+reader to leave and then wakes the loop, even while it waits for a silent model. A timer fires every few seconds. After a silence it asks
+for a ping. It also cancels a write that has been stuck for too long because its reader is connected but does not read.
 
-A write to a reader that has left may return without suspending. Such writes alone would never let the event loop find out, so a
-relay that catches up on a long log gives way between two writes.
+A write to a reader that has left may return without suspending. A loop of such writes would never let the event loop notice, so a relay
+that catches up on a long log yields between two writes.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ async def relay(
     write = sink.write
 
     def deliver() -> bool:
-        """Takes what is there and writes it, within whatever called. Answers whether it has gone."""
+        """Takes the frames that are there and writes them within the caller's turn. Returns whether all of it has gone."""
         frames = reader.take()
         try:
             body = translate(frames) if translate else frames[0] if len(frames) == 1 else b"".join(frames)
@@ -94,7 +94,7 @@ async def relay(
                     marks.departed(reader.index, since)
             elif reader.index < len(log):
                 if deliver() and reader.index < len(log):
-                    await asyncio.sleep(0)  # there is more than one write may take: others have their turn
+                    await asyncio.sleep(0)  # more is left than one write may take: others have their turn
             elif log.ending is not None:
                 trailer = log.ending.trailer
                 await watch.send(sink.finish(translate([trailer]) if translate else trailer))
@@ -142,7 +142,7 @@ class _Watch:
         self._timer: asyncio.TimerHandle | None = None
         self._leaving: asyncio.Task[None] | None = None
         self.unfinished: Awaitable[None] | None = None
-        """A write that could not go all the way at once: the transport waits for the reader to take what it has."""
+        """A write that was not completed at once: the transport waits for the reader to take what it has."""
         self.gone = self.ping_due = self.stuck = False
 
     def start(self, sink: Sink) -> None:
@@ -150,7 +150,7 @@ class _Watch:
         self._timer = self._loop.call_later(min(self._ping_after, self._send_timeout), self._look)
 
     def stop(self) -> None:
-        """Lets everything go. The tasks are forgotten too: each refers to this watch, and a cycle would wait for the collector."""
+        """Stops and drops everything. The tasks too: each refers to this watch, and the cycle would wait for the garbage collector."""
         if self._timer is not None:
             self._timer.cancel()
         if self._leaving is not None:
@@ -163,7 +163,7 @@ class _Watch:
             await self.finish()
 
     def begin(self, write: Awaitable[None]) -> bool:
-        """Writes as far as that goes without waiting. Answers whether that was all the way; if not, `finish` does the rest."""
+        """Writes as much as it can without waiting. Returns whether that was all; if not, `finish` does the rest."""
         self._last = self._loop.time()
         steps = write.__await__()
         try:
@@ -179,18 +179,18 @@ class _Watch:
         return False
 
     def fail(self, error: Exception) -> None:
-        """Lets `finish` raise this: it is the relay's error, not that of whoever appended the frames."""
+        """Makes `finish` raise this error: it is the relay's, and not that of the code that appended the frames."""
         self.unfinished = _raising(error)
 
     async def finish(self) -> None:
-        """Waits until the write that is under way has gone. Raises what it raises."""
+        """Waits until the pending write has gone. Raises what it raises."""
         if self.unfinished is not None:
             await self.unfinished
         self.unfinished = None
         self._sending = self.ping_due = False
 
     def let_go(self) -> bool:
-        """Whether the cancellation of this task was the watch's own alone. It is then taken back."""
+        """Whether only the watch itself has cancelled this task. If so, the cancellation is taken back."""
         return self.stuck and self._task is not None and self._task.uncancel() == 0
 
     async def _until_left(self, sink: Sink) -> None:
@@ -213,9 +213,9 @@ class _Watch:
 
 
 class _Rest:
-    """What is left of a coroutine that was begun outside of any task, as something that a task can await.
+    """The rest of a coroutine that was started outside of any task, in a form that a task can await.
 
-    The first thing that the coroutine waited for is awaited here in its place.
+    It begins with what the coroutine was already waiting for.
     """
 
     def __init__(self, steps: Generator[Any, Any, None], awaited: Any) -> None:

@@ -1,12 +1,12 @@
-"""A response whose head is here, as its body arrives: handed to whoever follows it, or kept for whoever reads it.
+"""A response whose head is here: its body is pushed to a follower as it arrives, or kept for a reader.
 
-Strategy. `follow` hands over each piece within the read that brought it; `read` serves those who would rather ask. Silence is bounded by
-one timer per response that looks at the time of the last read, not by one timeout per read.
+Strategy. `follow` hands over each piece within the read that brought it. `read` is for callers that would rather ask. One timer per
+response bounds silence by looking at the time of the last read, so no read needs a timeout of its own.
 
     ExchangeFailed
-    ├── ConnectFailed      nobody answered there: nothing was sent
+    ├── ConnectFailed      nobody answered there, so nothing was sent
     ├── ConnectionLost     the connection ended before the response did
-    ├── PeerSilent         nothing came for as long as was allowed
+    ├── PeerSilent         nothing came within the time allowed
     └── PeerUnintelligible what came is not HTTP
 """
 
@@ -17,22 +17,22 @@ from collections.abc import Callable, Mapping
 
 SETTLE_S = 0.25
 MAX_KEPT_BYTES = 256 * 1024
-"""How much of a body is kept for whoever does not read, before `room` waits."""
+"""How much of a body is kept unread before `room` waits."""
 
 Sink = Callable[[bytes], bool]
-"""Takes a piece of the body; True says that nothing more of it is wanted."""
+"""Takes a piece of the body. Returns True if it wants no more of it."""
 
 
 class ExchangeFailed(Exception):
-    """A request and its response did not come to their end."""
+    """A request and its response were not completed."""
 
 
 class ConnectFailed(ExchangeFailed):
-    """There is no connection to be had."""
+    """No connection could be made."""
 
     @property
     def reason(self) -> str:
-        """Why not: half a sentence for a log, which names host and port and holds no secret."""
+        """Why not: half a sentence for a log. It names host and port and holds no secret."""
         return str(self)
 
 
@@ -60,9 +60,9 @@ class Response:
         self._loop = asyncio.get_running_loop()
         self._pieces: list[bytes] = []
         self._kept = 0
-        """How many bytes the pieces are."""
+        """How many bytes the pieces hold."""
         self._taken: asyncio.Future[None] | None = None
-        """Somebody waits until they have been taken."""
+        """`room` waits for it until the pieces have been taken."""
         self._sink: Sink | None = None
         self._waiter: asyncio.Future[None] | None = None
         self._ended = False
@@ -76,10 +76,10 @@ class Response:
         """When bytes of the body last came; 0 before the first."""
 
     def limit_silence(self, first_s: float, idle_s: float, has_begun: Callable[[], bool] | None = None) -> None:
-        """From here on: at most `first_s` until the body begins, and `idle_s` between any two pieces of it after that.
+        """From now on, allows at most `first_s` until the body begins, and then `idle_s` between any two pieces of it.
 
-        It begins with its next bytes or, where `has_begun` is given, once that says so: whatever comes before does not count. It is
-        asked when a limit may have been reached, never per piece.
+        The body begins with its next bytes or, if `has_begun` is given, once that returns True: bytes before that do not count. `has_begun`
+        is called when a limit may have been reached, never for each piece.
         """
         self._first_s, self._idle_s, self._has_begun = first_s, idle_s, has_begun
         self._begun = self._loop.time()
@@ -89,7 +89,7 @@ class Response:
     async def follow(self, sink: Sink) -> None:
         """Hands each piece of the body to `sink` as it arrives; returns at the body's end, or once the sink has enough.
 
-        Raises ExchangeFailed, or what the sink raises, which also closes the connection. What comes after `sink` has enough is
+        Raises ExchangeFailed, or what the sink raises, which also closes the connection. Once the sink has enough, the rest of the body is
         read and dropped, so that the connection can be used again.
         """
         self._sink = sink
@@ -104,7 +104,7 @@ class Response:
         return b"".join(self._take())
 
     async def read_all(self, limit: int) -> bytes:
-        """The whole body. Raises ExchangeFailed; PeerUnintelligible where it is longer than `limit` bytes."""
+        """The whole body. Raises ExchangeFailed; PeerUnintelligible if it is longer than `limit` bytes."""
         parts: list[bytes] = []
         size = 0
         while data := await self.read():
@@ -116,7 +116,7 @@ class Response:
         return b"".join(parts)
 
     def close(self) -> None:
-        """Closes the connection now, unless there is nothing more to come that matters. Closing twice is allowed."""
+        """Closes the connection now, unless the sink already has enough. Closing twice is allowed."""
         if not self._enough:
             self._abort()
 
@@ -145,7 +145,7 @@ class Response:
             self._has_enough()
 
     async def room(self) -> None:
-        """Returns at once, or, where much is kept that nobody has read, once it has been. Whoever brings the body waits here."""
+        """Returns at once unless too much of the body is unread, and otherwise once that has been read. The body's producer waits here."""
         if self._kept > MAX_KEPT_BYTES:
             self._taken = self._loop.create_future()
             try:
@@ -208,7 +208,7 @@ class Response:
         allowed, since = (self._idle_s, self._last) if begun else (self._first_s, self._begun)
         due = since + allowed
         if self._loop.time() < due:
-            # Before the body begins it looks in as often as after that: once it has begun, the shorter limit counts.
+            # Before the body begins, the timer fires as often as after it: once the body has begun, `idle_s` counts.
             self._timer = self._loop.call_at(min(due, self._loop.time() + self._idle_s), self._look)
         else:
             self._fail(PeerSilent(f"nothing came for {allowed:g} s"))

@@ -1,4 +1,4 @@
-"""Whom we trust: the machine's certificate authorities, and those of a file that a deployment names besides."""
+"""Whom we trust: the machine's certificate authorities, and those in a file that a deployment may add."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from pathlib import Path
 def client_context(ca_file: str | None = None) -> ssl.SSLContext:
     """A context that checks the server's certificate and name.
 
-    It trusts what the machine trusts, or what `SSL_CERT_FILE` and `SSL_CERT_DIR` name instead (OpenSSL itself reads them from the
-    process's environment), and besides that the authorities in `ca_file`. Raises ValueError where `ca_file` cannot be used.
+    It trusts what the machine trusts, or what `SSL_CERT_FILE` and `SSL_CERT_DIR` name instead. (OpenSSL itself reads these from the
+    process's environment.) It also trusts the authorities in `ca_file`. Raises ValueError if `ca_file` cannot be used.
     """
     context = ssl.create_default_context()
     if ca_file is not None:
@@ -19,7 +19,7 @@ def client_context(ca_file: str | None = None) -> ssl.SSLContext:
 
 
 def check_ca_file(path: str | Path) -> None:
-    """Raises ValueError, with a sentence, where the file holds no certificates in PEM form. For settings, at the start."""
+    """Raises ValueError, with a sentence, if the file holds no certificates in PEM form. Settings are checked with it at the start."""
     _load(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), str(path))
 
 
