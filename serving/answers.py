@@ -1,6 +1,6 @@
-"""What more than one server answers, as models for their OpenAPI documents: errors, receipts, the times of a hop.
+"""Models for the OpenAPI documents of what more than one server answers: errors, receipts, the times of a hop.
 
-Nothing is checked against them while a server runs; the tests do that.
+A running server checks nothing against them; the tests do.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ CallState = Literal["streaming", "finished", "cancelled", "failed", "interrupted
 
 
 class Error(BaseModel):
-    """What went wrong. `retryable` says whether the same request may succeed later; `hop` is where, for what happened to a call."""
+    """What went wrong. `retryable` says whether the same request may succeed later; `hop` says where, if it happened to a call."""
 
     type: str
     code: str = Field(json_schema_extra={"enum": [code.code for code in ErrorCode]})
@@ -26,7 +26,7 @@ class Error(BaseModel):
 
 
 class ErrorAnswer(BaseModel):
-    """Every failure, and the data of a `failed` frame."""
+    """The answer to every failed request, and the data of a `failed` frame."""
 
     error: Error
 
@@ -39,7 +39,7 @@ class Health(BaseModel):
 
 
 class Usage(BaseModel):
-    """Tokens, and what else the provider tells of them."""
+    """Tokens, and whatever else the provider says about them."""
 
     model_config = ConfigDict(extra="allow")
 
@@ -61,7 +61,7 @@ class Attempt(BaseModel):
 
 
 class Receipt(BaseModel):
-    """How a call ended and what it cost, and the data of a `receipt` frame. Dollars and credits are decimal strings, six places."""
+    """How a call ended and what it cost; also the data of a `receipt` frame. Dollars and credits are decimal strings, six places."""
 
     job_id: str
     call_id: str
@@ -86,7 +86,7 @@ class Dwell(BaseModel):
 
 
 class Hop(BaseModel):
-    """The times of one hop, and the data of a `hop` frame: microseconds since the request arrived there, null for what never happened."""
+    """The times of one hop; also the data of a `hop` frame. Microseconds since the request arrived there, null for what never happened."""
 
     hop: str
     received_at: float = Field(description="Unix seconds, for display only.")

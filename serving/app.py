@@ -61,7 +61,7 @@ def _direct(route: APIRoute, finds: dict[str, Find], usual: ASGIApp) -> ASGIApp:
     endpoint, request_name, provider = route.endpoint, route.dependant.request_param_name, route.dependency_overrides_provider
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        if provider is not None and provider.dependency_overrides:  # a test of somebody's replaces dependencies
+        if provider is not None and provider.dependency_overrides:  # a test has replaced dependencies
             await usual(scope, receive, send)
             return
         request = Request(scope, receive, send)
@@ -75,7 +75,7 @@ def _direct(route: APIRoute, finds: dict[str, Find], usual: ASGIApp) -> ASGIApp:
 
 
 def _finds(route: APIRoute) -> dict[str, Find] | None:
-    """The route's dependencies by parameter; None where the route, or one of them, takes more than the request and text of the path."""
+    """The route's dependencies by parameter; None if the route, or one of them, takes more than the request and text of the path."""
     whole = route.dependant
     answers = issubclass(get_type_hints(route.endpoint).get("return", object), Response)
     text = all(field.field_info.annotation is str and not field.field_info.metadata for field in whole.path_params)

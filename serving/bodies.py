@@ -1,7 +1,7 @@
-"""The JSON body of a request as a model: what every hop can write again, and nothing else.
+"""The JSON body of a request as a model, if every hop can write it again.
 
-It is a dependency and not a body parameter of FastAPI's, which reads the body before any dependency: here what stands before it in a
-route's signature is checked first, such as the caller's key. `serving.openapi` documents it.
+It is a dependency and not a body parameter, because FastAPI reads a body parameter before any dependency. Here, what stands before the body
+in a route's signature is checked first, such as the caller's key. `serving.openapi` documents the body.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ NOT_PORTABLE = "body: it must hold no half of a surrogate pair, no integer beyon
 
 
 def parse(model: type[Model], content_type: str | None, body: bytes) -> Model:
-    """The body as this model. Raises WireError INVALID_REQUEST: 400 where it cannot be read, 422 where a field is wrong."""
+    """The body as this model. Raises WireError INVALID_REQUEST: 400 if it cannot be read, 422 if a field is wrong."""
     if not body:
         raise WireError(ErrorCode.INVALID_REQUEST, "body: it must be a JSON object", status=422)
     if not is_json(content_type):
@@ -36,13 +36,13 @@ def parse(model: type[Model], content_type: str | None, body: bytes) -> Model:
 
 
 def _portable(body: bytes) -> Any:
-    """The value, which every hop and database can write again. The parser takes more than that: it is wrong to refuse it further on."""
+    """The value, if every hop and database can write it again. The parser accepts more than that, but refusing it later would be wrong."""
     try:
         value = json.loads(body)
         orjson.dumps([value])
     except (json.JSONDecodeError, UnicodeDecodeError):
         raise malformed("The request's body is not valid JSON.") from None
-    except (TypeError, ValueError, RecursionError):  # orjson's limits, and the parser's own of digits and levels, which are wider
+    except (TypeError, ValueError, RecursionError):  # orjson's limits, and the parser's own, wider ones of digits and levels
         raise malformed(NOT_PORTABLE) from None
     return value
 

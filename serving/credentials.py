@@ -1,7 +1,8 @@
 """The secrets that two servers must agree on before either has ever run.
 
-`credentials.env` in the data directory holds them in `NAME=value` lines, readable by its owner alone, as is the directory where it is
-made here. Whichever server starts first writes what is missing; a lock keeps two that start at once from writing two different secrets.
+`credentials.env` in the data directory holds them in `NAME=value` lines. Only its owner can read it. The same holds for the directory if it
+is made here. Whichever server starts first writes what is missing. A lock keeps two servers that start at once from writing different
+secrets.
 """
 
 from __future__ import annotations
@@ -24,9 +25,9 @@ _GENERATED: Mapping[str, Callable[[], str]] = {
 
 
 def ensure(data_dir: Path) -> Path:
-    """The path of the credentials file, which after this call holds a value for every name; existing values are kept.
+    """The path of the credentials file. After this call it holds a value for every name; existing values are kept.
 
-    Raises OSError where the directory or the file cannot be written.
+    Raises OSError if the directory or the file cannot be written.
     """
     data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     path = data_dir / FILE_NAME

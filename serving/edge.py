@@ -37,9 +37,9 @@ access_log = logging.getLogger("access")
 class Edge:
     """The outermost middleware.
 
-    It sets `received_ns` (of `wire.timing.now_ns`) and `request_id` in the request's state, answers 400 for a request to a host that is not
-    one of `hosts` (GET /health needs to name none) and 413 for a body over `max_body_bytes`, gives every response its `X-Request-Id`, and
-    writes one access line per request. With `answer`, it also answers what goes wrong in the app (`serving.errors`).
+    It sets `received_ns` (of `wire.timing.now_ns`) and `request_id` in the request's state. It answers 400 for a request to a host that is
+    not one of `hosts` (GET /health need not name one), and 413 for a body over `max_body_bytes`. It gives every response its `X-Request-Id`
+    and writes one access line per request. With `answer`, it also answers what goes wrong in the app (`serving.errors`).
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class Edge:
             return
         received = now_ns()
         headers = dict(scope["headers"])
-        drawn = secrets.token_hex(40)  # for all three ids at once: each draw is a call of the system's
+        drawn = secrets.token_hex(40)  # for all three ids at once: each draw is a system call
         request_id = _valid(_REQUEST_ID, headers.get(b"x-request-id")) or drawn[:32]
         traceparent = _valid(_TRACEPARENT, headers.get(b"traceparent")) or f"00-{drawn[32:64]}-{drawn[64:]}-01"
         request_id_var.set(request_id)
@@ -113,10 +113,10 @@ class Edge:
         if response.status_code >= 500 and not isinstance(error, WireError | HTTPException):
             logger.error("%s %s failed", scope["method"], scope["path"], exc_info=error)
         await response(scope, receive, send)
-        error.__traceback__ = None  # an error that is kept, as a call's is, must not keep the frames of everyone who heard of it
+        error.__traceback__ = None  # an error may be kept, as a call's is: it must not keep the stack frames it came through
 
     def _check_host(self, scope: Scope) -> None:
-        """Raises WireError INVALID_REQUEST for a request that names a host which is not ours, or several, or none."""
+        """Raises WireError INVALID_REQUEST if the request names a foreign host, several hosts, or none."""
         named = [value for name, value in scope["headers"] if name == b"host"]
         if not named and scope["method"] == "GET" and scope["path"] == "/health":
             return
@@ -124,9 +124,9 @@ class Edge:
             raise WireError(ErrorCode.INVALID_REQUEST, "Host: this server does not go by that name; ALLOWED_HOSTS adds one to its names.")
 
     async def _body(self, headers: dict[bytes, bytes], receive: Receive) -> bytes | None:
-        """The whole body, or None where the client left while sending it. Raises WireError TOO_LARGE.
+        """The whole body, or None if the client left while sending it. Raises WireError TOO_LARGE.
 
-        What is too large is still read (and dropped) to a point, so that the client gets to reading the answer.
+        Too large a body is still read and dropped, up to a bound, so that the client gets as far as reading the answer.
         """
         length = headers.get(b"content-length")
         if length is None and b"transfer-encoding" not in headers:

@@ -26,7 +26,7 @@ def malformed(message: str) -> WireError:
 
 
 def invalid(errors: Sequence[Any]) -> WireError:
-    """The first field that is wrong, by name. Takes what pydantic and FastAPI tell of a validation."""
+    """Names the first field that is wrong. Takes what pydantic and FastAPI say about a validation."""
     first = errors[0]
     place = ".".join(str(part) for part in first["loc"] if part != "body") or "body"
     said = "it must be a JSON object" if first["type"] in _NOT_AN_OBJECT else first["msg"].removeprefix("Value error, ")
@@ -34,7 +34,7 @@ def invalid(errors: Sequence[Any]) -> WireError:
 
 
 def envelope(_request: Request, error: WireError) -> Response:
-    """The response that says this error; `Retry-After` in whole seconds, rounded up."""
+    """The response for this error; `Retry-After` in whole seconds, rounded up."""
     headers = {}
     if error.retry_after is not None:
         headers["Retry-After"] = str(max(1, math.ceil(error.retry_after)))
@@ -44,7 +44,7 @@ def envelope(_request: Request, error: WireError) -> Response:
 
 
 def as_wire_error(error: Exception) -> WireError:
-    """What a client is told of this error; of one that nobody expected, that there was one."""
+    """What a client is told of this error. Of an unexpected one it learns only that there was one."""
     if isinstance(error, WireError):
         return error
     if isinstance(error, RequestValidationError):

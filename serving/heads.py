@@ -1,7 +1,7 @@
 """A bound on the head of a request, in bytes and in seconds, for a server's HTTP protocol that has none.
 
-A mixin: `class Protocol(BoundedHeads, HttpToolsProtocol)`. It looks at what comes in, which is requests alone. A timer runs only for
-a connection that is new or has begun a head and not ended it; between a request and the next one the server's own keep-alive rules.
+A mixin: `class Protocol(BoundedHeads, HttpToolsProtocol)`. It looks at incoming data, which is requests alone. A timer runs only while a
+connection is new or in the middle of a head. Between two requests, the server's own keep-alive limit applies.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from wire.errors import ErrorCode, WireError
 if TYPE_CHECKING:
 
     class _Parsed(asyncio.Protocol):
-        """What is asked of the protocol beneath: the callbacks of its parser, and what it knows of the request it is at."""
+        """What is needed of the protocol below: its parser's callbacks, and what it knows of the current request."""
 
         transport: asyncio.Transport
         loop: asyncio.AbstractEventLoop
@@ -36,14 +36,14 @@ _BETWEEN = len(": \r\n")
 
 
 class BoundedHeads(_Parsed):
-    """Answers 431 and closes where a head is over `max_head_bytes`; closes where a whole one has not come within `head_timeout_s`."""
+    """Answers 431 and closes if a head is over `max_head_bytes`. Closes if a whole head has not come within `head_timeout_s`."""
 
     max_head_bytes = MAX_HEAD_BYTES
     head_timeout_s = HEAD_TIMEOUT_S
 
     _in_head = False
     _first_read = _later_reads = 0
-    """How much came with the head's beginning, some of which may have been the request before it, and how much since."""
+    """Bytes in the read that began the head (some may belong to the request before it), and bytes read since."""
     _too_large = False
     _timer: asyncio.TimerHandle | None = None
 
@@ -75,7 +75,7 @@ class BoundedHeads(_Parsed):
         self._stop_timer()
         if self._first_read + self._later_reads > self.max_head_bytes and self._size() > self.max_head_bytes:
             self._too_large = True
-            raise ValueError("the request's head is too large")  # which the parser tells as a fault in the request
+            raise ValueError("the request's head is too large")  # the parser reports it as a fault in the request
         super().on_headers_complete()
 
     def send_400_response(self, msg: str) -> None:
@@ -88,7 +88,7 @@ class BoundedHeads(_Parsed):
         return len(self.url) + sum(len(name) + len(value) + _BETWEEN for name, value in self.headers)
 
     def _is_answered(self) -> bool:
-        """Whether no request is being served: what has just come ended the wait for the next one, and may have begun nothing."""
+        """Whether no request is being served. Data that comes then ends the server's wait for the next request, but may not begin one."""
         return self.cycle is None or bool(self.cycle.response_complete)
 
     def _refuse(self) -> None:

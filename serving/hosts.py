@@ -1,7 +1,7 @@
-"""Which names a server answers to: a request that calls it by another one is refused.
+"""Which names a server answers to. A request under any other name is refused.
 
-A hostile page can let its own name resolve to 127.0.0.1 (DNS rebinding) and then talk to a server there as to its own origin. What it
-cannot do is to make the browser send another `Host` than that name.
+A hostile page can make its own name resolve to 127.0.0.1 (DNS rebinding) and then talk to a server there as to its own origin. But it
+cannot make the browser send any other `Host` than that name.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable
 
 LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
-"""Always served: no other site's page is reached under these."""
+"""Always served: no page of another site can have one of these names."""
 
 _REMEMBERED = 1024
 _HEADER = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(?::[0-9]*)?")
@@ -19,7 +19,7 @@ _NAME = re.compile(r"\*|(?:\*\.)?[a-z0-9_-]+(?:\.[a-z0-9_-]+)*|\[[0-9a-f:.]+\]")
 
 
 class Hosts:
-    """A set of names, each as in `named`; `*` is every one, `*.example.com` each one below `example.com`."""
+    """A set of names as `named` returns them. `*` means every name, `*.example.com` every name below `example.com`."""
 
     def __init__(self, names: Iterable[str]) -> None:
         self._names = frozenset(names)
@@ -28,7 +28,7 @@ class Hosts:
         self._known: set[bytes | None] = set()
 
     def serve(self, host: bytes | None) -> bool:
-        """Whether a request with this `Host` header (None: without one) is for us. The port does not count, nor does the case."""
+        """Whether a request with this `Host` header (None: without one) is for us. Port and case do not count."""
         return host in self._known or self._learn(host)
 
     def _learn(self, host: bytes | None) -> bool:
@@ -45,7 +45,7 @@ ANY = Hosts("*")
 
 
 def named(allowed: str | None) -> list[str]:
-    """The names in a value of ALLOWED_HOSTS, in lower case, IPv6 addresses in brackets. Raises ValueError for what is no name."""
+    """The names in a value of ALLOWED_HOSTS, in lower case, IPv6 addresses in brackets. Raises ValueError for anything else."""
     names = [_bracketed(name.strip().lower()) for name in (allowed or "").split(",") if name.strip()]
     for name in names:
         if not _NAME.fullmatch(name):
@@ -54,7 +54,7 @@ def named(allowed: str | None) -> list[str]:
 
 
 def served(allowed: str | None, bound: str) -> Hosts:
-    """What a server answers to that binds this address: the loopback names, the address itself, and what ALLOWED_HOSTS adds."""
+    """The names of a server that binds this address: the loopback names, the address itself, and what ALLOWED_HOSTS adds."""
     own = [] if _is_wildcard(bound) else [_bracketed(bound.lower())]
     return Hosts([*LOOPBACK, *own, *named(allowed)])
 
@@ -70,7 +70,7 @@ def advice(allowed: str | None, bound: str) -> str | None:
 
 
 def reachable(bound: str) -> str:
-    """The host to write into a URL in order to reach, from this machine, a server that binds this address."""
+    """The host for a URL by which this machine reaches a server that binds this address."""
     return {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(bound, _bracketed(bound))  # noqa: S104  # compared, not bound
 
 

@@ -38,7 +38,7 @@ class JsonFormatter(logging.Formatter):
         return _JSON.encode(line)
 
     def _to_the_second(self, second: int) -> str:
-        """The time without its fraction, which a server's lines share by the hundred."""
+        """The time without its fraction. It is kept, because hundreds of lines share one second."""
         known, text = self._second
         if known != second:
             text = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
@@ -49,11 +49,12 @@ class JsonFormatter(logging.Formatter):
 def configure(service: str, level: str) -> None:
     """Sends every logger of this process to standard error, as JSON. Called once, by a server's `__main__`.
 
-    What no line shows (the caller's place, thread and process) is not looked up: https://docs.python.org/3/howto/logging.html#optimization
+    No line shows the caller's place, thread or process, so they are not looked up:
+    https://docs.python.org/3/howto/logging.html#optimization
     """
     logging._srcfile = None
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter(service))
-    logging.getLogger("httpx2").setLevel(logging.WARNING)  # it has a line for every request, and so have we
+    logging.getLogger("httpx2").setLevel(logging.WARNING)  # it logs every request, and so do we
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)

@@ -1,8 +1,7 @@
-"""The OpenAPI document: what routes declare of their answers, and what holds for all of them.
+"""The OpenAPI document: what each route declares about its answers, and what holds for all routes.
 
-A route declares what it answers and the errors that are its own, with `answers`. The rest follows from the route and is added by
-`complete`: the body, a key that can be refused where one is asked for, a body that can be malformed or too large where there is one, and
-so on.
+A route declares its answer and its own errors with `answers`. The rest follows from the route, and `complete` adds it. That is the body,
+the errors of a key if the route asks for one, the errors of a body if it takes one, and so on.
 """
 
 from __future__ import annotations
@@ -60,7 +59,7 @@ _HEADERS: Mapping[str, Mapping[str, Any]] = {"401": _CHALLENGE, "429": _RETRY_AF
 
 
 def answers(model: type[BaseModel] | None, what: str, *errors: ErrorCode, status: int = 200, **more: Any) -> Responses:
-    """For a route's `responses`: its answer with a sentence about it, and the errors that are its own."""
+    """For a route's `responses`: its answer with a sentence about it, and its own errors."""
     found: Responses = {status: {"description": what, **({} if model is None else {"model": model}), **more}}
     for number, codes in _by_status(errors).items():
         found[number] = {"model": ErrorAnswer, "description": _described(codes)}
@@ -68,9 +67,9 @@ def answers(model: type[BaseModel] | None, what: str, *errors: ErrorCode, status
 
 
 def complete(app: FastAPI) -> list[tuple[str, dict[str, Any]]]:
-    """Adds to the app's document what follows from the routes; its operations, each with its path.
+    """Adds to the app's document what follows from the routes. Returns its operations, each with its path.
 
-    It is done here and not when the document is first asked for, which would hold up streams.
+    This is done at the start, because at the first request for the document it would hold up streams.
     """
     document = app.openapi()
     _describe_bodies(app, document)
@@ -103,7 +102,7 @@ def _complete(operation: dict[str, Any]) -> None:
 
 
 def _describe_bodies(app: FastAPI, document: dict[str, Any]) -> None:
-    """What `serving.bodies.Json` takes is a dependency, which the framework does not describe."""
+    """Describes what `serving.bodies.Json` takes: the framework does not, because it is a dependency."""
     routes = [route for route in app.routes if isinstance(route, APIRoute)]
     taken = [(route, body.model) for route in routes for body in _bodies(route.dependant)]
     references, definitions = models_json_schema([(model, "validation") for _, model in taken], ref_template="#/components/schemas/{model}")

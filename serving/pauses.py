@@ -1,10 +1,10 @@
 """Keeps Python's garbage collector from stopping the streams.
 
-A full collection visits every container of the process and stops the loop while it does: with a few hundred streams that is 50 to 350
-ms, in which no chunk moves. What is there after start-up never becomes garbage, so it is frozen; young objects are collected in small
-portions (half a microsecond for each object that lives, several where memory is cold), and so is what outlives them: what is kept waits
-there for its second visit, a million objects of it if it is let. Everything is collected when nothing is streaming, once in five
-minutes at most: finished streams are kept for a while, so that takes long too, and who comes in that moment waits.
+A full collection visits every container of the process and stops the loop meanwhile. With a few hundred streams that takes 50 to 350 ms, in
+which no chunk moves. What exists after start-up never becomes garbage, so it is frozen. Young objects are collected in small portions: each
+one that lives costs half a microsecond, or several if memory is cold. Survivors wait for a second visit. They are collected in small
+portions too, or up to a million of them would pile up. Everything is collected only while nothing is streaming, and at most once in five
+minutes. Even that takes long, because finished streams are kept for a while, and a request that comes in that moment waits.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _COLLECT_EVERY_S = 300.0
 
 
 async def keep_pauses_short(busy: Callable[[], bool]) -> None:
-    """Sets the collector up, and from then on runs full collections only while `busy` says no. Runs until it is cancelled."""
+    """Sets the collector up, and from then on runs full collections only while `busy` returns False. Runs until it is cancelled."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(*_THRESHOLDS)

@@ -1,7 +1,7 @@
 """Runs a server until it is told to stop: the same way for each of ours.
 
-What is wrong with the setup is one sentence on standard error and exit code 2, wherever it shows: in a setting, at the port, or when the
-app opens what it needs.
+A mistake in the setup ends in one sentence on standard error and exit code 2. It may show in a setting, at the port, or when the app opens
+what it needs.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ App = TypeVar("App", bound=ASGIApp)
 
 BACKLOG = 4096
 KEEP_ALIVE_S = 75
-"""Longer than a hop below keeps an idle connection, so that it is never the server that closes one just as it is used."""
+"""Longer than a hop below keeps an idle connection, so that the server never closes one just as it is used."""
 
 
 def serve(
@@ -40,10 +40,11 @@ def serve(
     drain: Callable[[App], Awaitable[None]] | None = None,
     refused: Mapping[type[Exception], str] | None = None,
 ) -> int:
-    """Serves; the exit code.
+    """Serves until it is told to stop. Returns the exit code.
 
-    After SIGTERM `drain` is awaited while connections are still open; then what is left has `readers_leave_within_s` seconds. `refused`
-    are the app's errors, besides StartRefused, that say in one sentence why it cannot start, each with the variable to look at.
+    After SIGTERM `drain` is awaited while connections are still open. Those that are left then have `readers_leave_within_s` seconds.
+    `refused` holds the app's errors, besides StartRefused, that say in one sentence why it cannot start. Each comes with the variable to
+    look at.
     """
     refused = refused or {}
     expected: tuple[type[Exception], ...] = (StartRefused, *refused)
@@ -88,7 +89,7 @@ def _config(app: ASGIApp, readers_leave_within_s: int) -> uvicorn.Config:
 
 
 def _bind(settings: ServerSettings) -> socket.socket:
-    """The listening socket. Raises StartRefused where HOST is no address of this machine, or the port is taken."""
+    """The listening socket. Raises StartRefused if HOST is not an address of this machine, or the port is taken."""
     host, port = settings.host, settings.port
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
@@ -106,7 +107,7 @@ def _refuse(refusal: Exception, refused: Mapping[type[Exception], str]) -> int:
 
 
 class _Protocol(BoundedHeads, HttpToolsProtocol):
-    """uvicorn's, which takes a head of any length for ever."""
+    """uvicorn's protocol, with a bound on heads, which it lacks."""
 
 
 class _Server(uvicorn.Server):
@@ -124,7 +125,7 @@ class _Server(uvicorn.Server):
 
 
 class _Beginning:
-    """The app, whose refusal to start is kept and not logged as a failure."""
+    """The app. If it refuses to start, that is kept and not logged as a failure."""
 
     def __init__(self, app: ASGIApp, expected: tuple[type[Exception], ...]) -> None:
         self.refusal: Exception | None = None
@@ -140,7 +141,7 @@ class _Beginning:
         async def send_later(message: MutableMapping[str, Any]) -> None:
             nonlocal failed
             if message["type"] == "lifespan.startup.failed":
-                failed = message  # what it failed with comes right behind
+                failed = message  # the exception follows at once
             else:
                 await send(message)
 

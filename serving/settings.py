@@ -1,6 +1,6 @@
 """Settings that every server of ours has, and the one way to say that a value cannot be used.
 
-A setting is an environment variable: the field's name in capitals. One that is set to nothing counts as not set.
+A setting is an environment variable: the field's name in capitals. An empty one counts as not set.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ class ServerSettings(BaseSettings):
 
     @classmethod
     def _read(cls) -> Self:
-        """Reads them from where they stand. Raises ValidationError or StartRefused."""
+        """Reads the settings from their sources. Raises ValidationError or StartRefused."""
         return cls()
 
 

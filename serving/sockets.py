@@ -1,4 +1,4 @@
-"""The sockets of a server: room for many, and none that is kept for a peer that takes nothing."""
+"""The sockets of a server: room for many, and none kept for a peer that takes nothing."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import socket
 
 WANTED = 65_536
 UNTAKEN_S = 60
-"""How long the kernel keeps what a peer does not take."""
+"""How many seconds the kernel keeps data that a peer does not take."""
 
 
 def allow_many_sockets() -> None:
-    """Raises this process's limit of open files as far as it may: a stream takes two sockets, and the usual 1,024 end at 500."""
+    """Raises this process's limit of open files as far as it may. A stream takes two sockets; the usual limit of 1,024 ends at 500."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = WANTED if hard == resource.RLIM_INFINITY else min(hard, WANTED)
     if soft != resource.RLIM_INFINITY and soft < wanted:
@@ -19,9 +19,9 @@ def allow_many_sockets() -> None:
 
 
 def drop_what_is_not_taken(listening: socket.socket) -> None:
-    """Lets the kernel end every connection accepted here whose peer has taken nothing of what waits for it for a minute.
+    """Lets the kernel end every connection accepted here if its peer takes none of the waiting data for a minute.
 
-    A server that closes such a connection waits for its buffer to be sent, which is never; ASGI has no way to abort. On systems
+    A server that closes such a connection waits for its buffer to be sent, which never happens. ASGI has no way to abort. On systems
     without TCP_USER_TIMEOUT (RFC 5482) nothing changes.
     """
     if hasattr(socket, "TCP_USER_TIMEOUT"):

@@ -1,4 +1,4 @@
-"""Beginnings and ends give way to what is running: a bounded number of them per pass of the event loop.
+"""Starts and ends give way to what is running: only a bounded number of them goes through per pass of the event loop.
 
 An event loop runs everything that is ready before it looks at its sockets again. When a hundred requests arrive together, each with a
 millisecond of work before its first await, every chunk of every running stream waits for all of them. Behind a turnstile they go one by
@@ -11,7 +11,7 @@ import asyncio
 from collections import deque
 
 ENDS_PER_PASS = 4
-"""An end is a fraction of a millisecond's work, and one that waits for others on its way to the database shares their transaction."""
+"""An end takes a fraction of a millisecond. One that waits for others on its way to the database shares their transaction."""
 
 
 class Turnstile:
@@ -24,7 +24,7 @@ class Turnstile:
         self._waiting: deque[asyncio.Future[None]] = deque()
 
     async def enter(self) -> None:
-        """Returns at once where nobody else has just gone through, otherwise in a later pass."""
+        """Returns at once if this pass still has room, otherwise in a later pass."""
         loop = asyncio.get_running_loop()
         if not self._turning:
             self._turning = True
