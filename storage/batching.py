@@ -1,8 +1,8 @@
-"""Many callers, one run: work that arrives while a run is under way waits for the next, which takes all of it.
+"""Many callers, one run: work that arrives during a run waits for the next one, which takes all of it.
 
-Databases call it group commit. A caller that comes alone is served at once; of a hundred that come together, one runs and
-the others ride along. There is no timer, so nobody waits for company. Those who rode together may be let go a few at a time, by what
-the owner hands in as `admit`: what each does next must not become one long step in which nothing else moves.
+Databases call this group commit. A caller that comes alone is served at once; callers that come together share a run. There is no timer, so
+nobody waits for company. The owner's `admit` can let the callers of one run go on a few at a time. Otherwise, what they do next would be
+one long step in which nothing else moves.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class Refused:
 class Batcher(Generic[Item]):
     """Hands items to `run`, up to 64 at a time, one run after the other.
 
-    `run` answers one outcome for each item: its result, or `Refused`. Where `run` itself raises, every item of the batch gets its error.
+    `run` returns one outcome for each item: its result, or `Refused`. If `run` itself raises, every item of the batch gets that error.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Column types that hold on both databases what people and models write."""
+"""Column types for what people and models write, on both databases."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class _WithoutNul(TypeDecorator[str]):
     """PostgreSQL's text cannot hold U+0000: there it becomes U+FFFD, the replacement character."""
 
     impl: type[String] = String
-    cache_ok = True  # which SQLAlchemy wants to hear of each class
+    cache_ok = True  # SQLAlchemy asks this of each class
 
     def bind_processor(self, dialect: Dialect) -> Callable[[str | None], Any] | None:
         return _replace_nul if dialect.name == "postgresql" else None

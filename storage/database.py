@@ -3,9 +3,9 @@
     await database.write(work)    # in a transaction, perhaps with other callers' works
     await database.read(work)     # at once, whatever is being written
 
-A work is a plain function of a SQLAlchemy connection that returns a value or raises. A server's records are therefore written as
-ordinary synchronous code. A commit costs the same for one caller as for fifty, so works that come together share one (`storage.batching`);
-one that raises is taken back alone (`storage.works`).
+A work is a plain function of a SQLAlchemy connection that returns a value or raises. A server's records are therefore written as ordinary
+synchronous code. A commit costs the same for one caller as for fifty, so works that come together share one (`storage.batching`). A work
+that raises is rolled back alone (`storage.works`).
 """
 
 from __future__ import annotations
@@ -39,11 +39,10 @@ class Database:
         self._batcher: Batcher[Work] = Batcher(engine.transact, admit)
 
     async def write(self, work: Callable[[Connection], Result]) -> Result:
-        """Runs the work in a transaction; its result, after the commit.
+        """Runs the work in a transaction. Returns its result after the commit.
 
-        Raises what the work raises, and SQLAlchemyError or OSError where the transaction fails; either way nothing of it has been
-        written. A work that got into a deadlock with another process's is run again. Cancelling the caller does not take the
-        work back.
+        Raises what the work raises, and SQLAlchemyError or OSError if the transaction fails. Either way, nothing of the work has been
+        written. A work that got into a deadlock with another process's is run again. Cancelling the caller does not take the work back.
         """
         tries = _DEADLOCK_TRIES
         while True:
@@ -56,17 +55,17 @@ class Database:
                     raise
 
     async def read(self, work: Callable[[Connection], Result]) -> Result:
-        """Runs a work that only reads, and sees one moment of the database; its result. Raises what it raises."""
+        """Runs a work that only reads, and sees one moment of the database. Returns its result. Raises what it raises."""
         result: Result = await self._read(work)
         return result
 
     async def finish(self) -> None:
-        """Returns once all that callers have asked to write is written."""
+        """Returns once everything that callers asked to write has been written."""
         await self._batcher.finish()
 
 
 def open_engine(url: str | URL, migrations: Path) -> AbstractAsyncContextManager[Engine]:
-    """The engine for this URL. Raises ValueError for a URL that is none, and on entering what `open_database` does."""
+    """The engine for this URL. Raises ValueError for an unusable URL and, on entering, what `open_database` raises."""
     parsed = database_url(url)
     _, opened = _KINDS[parsed.get_backend_name()]
     return opened(parsed, migrations)
@@ -77,7 +76,7 @@ async def open_database(url: str | URL, migrations: Path, admit: Callable[[], Aw
     """The database at this URL, its tables brought up to date.
 
     `migrations` is the folder of the `versions`. `admit` is awaited by each caller of `write` before it goes on (`storage.batching`).
-    Raises ValueError for a URL that is none, and StorageError for a database that cannot be opened or brought up to date.
+    Raises ValueError for an unusable URL, and StorageError for a database that cannot be opened or brought up to date.
     """
     async with open_engine(url, migrations) as engine:
         database = Database(engine, admit)
@@ -88,7 +87,7 @@ async def open_database(url: str | URL, migrations: Path, admit: Callable[[], Aw
 
 
 def database_url(url: str | URL) -> URL:
-    """The URL with the driver that we use. Raises ValueError, with one sentence, where we can use none, or where nothing would be kept."""
+    """The URL with the driver that we use. Raises ValueError, with one sentence, if we cannot use it or if nothing would be kept."""
     try:
         parsed = make_url(url)
     except ArgumentError:

@@ -1,7 +1,7 @@
-"""Bringing a database's tables up to date, in one transaction that keeps every other process off.
+"""Bringing a database's tables up to date, in one transaction that keeps every other process out.
 
-Each server keeps its versions in a folder, in Alembic's form. There is no `env.py` and no configuration file: the versions run on
-the connection that they are given, and leave the commit to whoever opened its transaction.
+Each server keeps its versions in a folder, in Alembic's form. There is no `env.py` and no configuration file. The versions run on the
+connection that they are given, and leave the commit to the code that opened its transaction.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ class StorageError(Exception):
 
     @classmethod
     def because(cls, url: URL, error: Exception) -> Self:
-        """For what the driver said. The URL is told without its password."""
+        """The error for what the driver said. The URL is shown without its password."""
         reason = str(getattr(error, "orig", error)).partition("\n")[0].strip(" .")
         return cls(f"The database {url.render_as_string()} cannot be used: {reason}.")
 
 
 def migrate(connection: Connection, migrations: Path, before_upgrade: Callable[[str], None] | None = None) -> bool:
-    """Runs the versions in `migrations`/versions that the database has not seen; whether there were any.
+    """Runs the versions in `migrations`/versions that the database has not seen. Returns whether there were any.
 
-    `before_upgrade` is called with the old version before tables that exist are changed. Raises StorageError where the database is of
-    a version that is not among these.
+    `before_upgrade` is called with the old version before existing tables are changed. Raises StorageError if the database has a version
+    that is not among these.
     """
     scripts = ScriptDirectory(str(migrations))
     current, newest = MigrationContext.configure(connection, opts=_OPTIONS).get_current_revision(), scripts.get_current_head()

@@ -45,7 +45,7 @@ async def open_postgresql(url: URL, migrations: Path) -> AsyncIterator[Engine]:
 
 
 def _migrate(connection: Connection, migrations: Path) -> None:
-    """Holds the lock until the transaction ends. Processes that migrate together would otherwise make the same table twice and die."""
+    """Holds the lock until the transaction ends. Otherwise, processes that migrate together would make the same table twice and die."""
     connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_MIGRATION_LOCK})")
     migrate(connection, migrations)
 

@@ -1,8 +1,8 @@
 """Statements that write, rendered once for each connection.
 
-On its way from a statement to SQLite's driver SQLAlchemy works out the same each time, which costs more than what SQLite then does. A
-prepared statement keeps the SQL and how each value is converted, and goes to the driver's connection itself, within SQLAlchemy's
-transaction. On any other driver SQLAlchemy executes the statement.
+SQLAlchemy does the same work each time that it hands a statement to SQLite's driver, and that costs more than what SQLite then does. A
+prepared statement keeps the SQL and how each value is converted. It goes straight to the driver's connection, within SQLAlchemy's
+transaction. On any other driver, SQLAlchemy executes the statement.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ class Prepared:
         self.statement = statement
 
     def execute(self, connection: Connection, *rows: dict[str, Any]) -> int:
-        """Executes the statement for each row; how many rows of the table it has changed. Raises SQLAlchemyError.
+        """Executes the statement for each row. Returns how many rows of the table it has changed. Raises SQLAlchemyError.
 
-        The connection must be in a transaction: the driver's own is ended by SQLAlchemy's.
+        The connection must be in a transaction: only the end of SQLAlchemy's transaction ends the driver's own.
         """
         if not is_direct(connection):
             return connection.execute(self.statement, list(rows) if len(rows) > 1 else rows[0]).rowcount
@@ -57,7 +57,7 @@ def is_direct(connection: Connection) -> bool:
 
 
 def execute_directly(connection: Connection, sql: str, rows: Sequence[Sequence[Any]] = ((),)) -> int:
-    """Hands SQL to the sqlite3 connection, once for each row of parameters; how many rows have changed. Raises DBAPIError."""
+    """Hands SQL to the sqlite3 connection, once for each row of parameters. Returns how many rows have changed. Raises DBAPIError."""
     driver: Any = connection.connection.driver_connection
     try:
         cursor = driver.execute(sql, rows[0]) if len(rows) == 1 else driver.executemany(sql, rows)

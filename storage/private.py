@@ -14,11 +14,11 @@ _OTHERS = 0o077
 
 
 def keep_private(database: str | None) -> None:
-    """Makes the file of this SQLite database where there is none, and closes it and those beside it to all but their owner.
+    """Makes the file of this SQLite database if there is none, and closes it and those beside it to all but their owner.
 
-    What SQLite makes beside a database has the mode of the database. To be called before anything opens the database in this process. Says
-    what it closes; a file that it may not touch is left to whoever opens it. `database` is as in a URL: a path, `:memory:`, or
-    SQLite's own `file:` address, which is its writer's business.
+    SQLite gives the files that it makes beside a database the database's own mode. Call this before anything in this process opens the
+    database. Each file that it closes is logged; one that it may not close is logged and left as it is. `database` is as in a URL: a path,
+    `:memory:`, or SQLite's own `file:` address, which is left alone.
     """
     if not database or database == ":memory:" or database.startswith("file:"):
         return
@@ -26,7 +26,7 @@ def keep_private(database: str | None) -> None:
     try:
         os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
     except OSError:
-        pass  # it is there already, or cannot be made, which SQLite will tell
+        pass  # it is there already, or cannot be made, and SQLite will say so
     for file in (path, *(path.with_name(path.name + ending) for ending in ("-wal", "-shm", "-journal"))):
         try:
             _close_to_others(file)
@@ -39,6 +39,6 @@ def keep_private(database: str | None) -> None:
 def _close_to_others(file: Path) -> None:
     found = file.stat()
     mode = stat.S_IMODE(found.st_mode)
-    if stat.S_ISREG(found.st_mode) and mode & _OTHERS:  # a device or a pipe is everybody's
+    if stat.S_ISREG(found.st_mode) and mode & _OTHERS:  # not a device or a pipe
         file.chmod(mode & ~_OTHERS)
         logger.warning("%s was open to others (mode %04o); it is its owner's alone now", file, mode)

@@ -1,10 +1,10 @@
-"""SQLite, for one process: a connection that writes and two that read, each kept, with threads to block in.
+"""SQLite, for one process: a connection that writes and two that read, each kept open, with threads that may block.
 
-In WAL mode readers do not wait for the writer, and with two of them a long reading does not hold up a short one. Connections are kept
-because opening one costs more than most transactions.
+In WAL mode readers do not wait for the writer. With two of them, a long read does not hold up a short one. Connections are kept because
+opening one costs more than most transactions.
 
-The driver's own handling of transactions knows no savepoints and leaves DDL outside. So it is switched off, and each transaction
-begins with a statement of ours. The writer's is BEGIN IMMEDIATE: it waits for other processes at its beginning, and never in the middle.
+The driver's own handling of transactions knows no savepoints and leaves out DDL. So it is switched off, and each transaction begins with a
+statement of ours. The writer's is BEGIN IMMEDIATE: it waits for other processes at its beginning, and never in the middle.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ def _transact(connection: Connection, works: Sequence[Work]) -> Sequence[Any]:
 
 
 def _read(idle: list[Connection], work: Work) -> Any:
-    connection = idle.pop()  # there are as many as threads
+    connection = idle.pop()  # there is one for each thread
     try:
         with _transaction(connection):
             return call(connection, work)
@@ -77,7 +77,7 @@ def _read(idle: list[Connection], work: Work) -> Any:
 
 @contextmanager
 def _transaction(connection: Connection) -> Iterator[None]:
-    """A transaction of a kept connection. A commit that fails, on a full disk for example, leaves it open, and no pool will end it."""
+    """A transaction of a kept connection. If a commit fails, on a full disk for example, it stays open, and no pool will end it."""
     try:
         with connection.begin():
             yield
@@ -89,7 +89,7 @@ def _transaction(connection: Connection) -> Iterator[None]:
 
 @contextmanager
 def _connected(url: URL, begin: str, *pragmas: str) -> Iterator[Connection]:
-    """A connection whose transactions begin with this statement. It may be used in any thread, in one at a time."""
+    """A connection whose transactions begin with this statement. It may be used in any thread, but in one at a time."""
     engine = create_engine(url, poolclass=NullPool, connect_args={"check_same_thread": False}, **JSON)
 
     def configure(driver: Any, _record: Any) -> None:
@@ -105,9 +105,9 @@ def _connected(url: URL, begin: str, *pragmas: str) -> Iterator[Connection]:
 
 
 def _migrate(url: URL, migrations: Path) -> None:
-    """One transaction, DDL included: a process that dies in it leaves the old version.
+    """Migrates in one transaction, DDL included: a process that dies in it leaves the old version.
 
-    References are not enforced meanwhile, because a table that is changed is made anew; they are checked afterwards.
+    References are not enforced meanwhile, because changing a table means making it anew. They are checked afterwards.
     """
     with _connected(url, "BEGIN IMMEDIATE") as connection:
         _switch_to_wal(connection.connection.driver_connection)
@@ -118,7 +118,7 @@ def _migrate(url: URL, migrations: Path) -> None:
 
 
 def _switch_to_wal(driver: Any) -> None:
-    """Of two processes that do this at once SQLite refuses one without waiting: that one tries again."""
+    """If two processes do this at once, SQLite refuses one of them without waiting. That one tries again."""
     deadline = time.monotonic() + _BUSY_S
     while True:
         try:
@@ -132,7 +132,7 @@ def _switch_to_wal(driver: Any) -> None:
 
 
 def _keep_copy(database: str | None, version: str) -> None:
-    """Copies the database as it is before an upgrade to a file beside it, named with its version, for this user alone."""
+    """Copies the database, before an upgrade, to a file beside it that is named with its version. Only this user can read it."""
     if not database or database.startswith("file:"):
         return
     path = Path(f"{database}.{version}.bak")

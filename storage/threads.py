@@ -1,7 +1,7 @@
 """Threads for calls that block: what a database's driver needs beside an event loop.
 
-An executor brings a result home through a future with locks of its own, and keeps the interpreter busy with them when the loop could
-already go on: a way there and back takes twice as long. Here a queue in C leads there, and the thread tells the loop itself.
+An executor returns a result through a future with locks of its own. These keep the interpreter busy when the loop could already go on, so a
+round trip takes twice as long. Here, a queue in C carries the calls, and the thread tells the loop itself.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _Call = tuple[Callable[..., Any], tuple[Any, ...], "asyncio.Future[Any]"]
 
 
 class Threads:
-    """A number of threads, for the tasks of the event loop it was made in. Leaving it waits until what was asked is done."""
+    """A number of threads, for the tasks of the event loop it was made in. Leaving the context waits until all calls are done."""
 
     def __init__(self, name: str, count: int = 1) -> None:
         self._loop = asyncio.get_running_loop()
@@ -41,7 +41,7 @@ class Threads:
             thread.join()
 
     async def run(self, function: Callable[..., Result], *args: Any) -> Result:
-        """The function's result. Raises what it raises, which must be no StopIteration, and RuntimeError once the threads have been left.
+        """The function's result. Raises what it raises, which must not be StopIteration, and RuntimeError once the context is left.
 
         Cancelling the caller does not take the call back.
         """

@@ -1,4 +1,4 @@
-"""Where a server's database is: the setting that says so, and the SQLite file that stands for it where nothing is set."""
+"""Where a server's database is: the setting that says so, and the SQLite file that is used if nothing is set."""
 
 from __future__ import annotations
 
@@ -21,5 +21,5 @@ DatabaseUrl = Annotated[str, AfterValidator(_known)]
 
 
 def database_at(url: str | None, file: Path) -> URL:
-    """The URL that was set; without one, that of a SQLite database in this file."""
+    """The URL that was set, or else that of a SQLite database in this file."""
     return URL.create("sqlite", database=str(file)) if url is None else database_url(url)

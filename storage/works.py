@@ -1,7 +1,7 @@
 """Works: what callers do with a database, and how several of them share one transaction.
 
-A work is a plain function of a connection. In a transaction of several, each runs in a savepoint of its own: one that raises is taken back
-to where it began and fails alone, and the others commit. SQLAlchemy's own savepoints cost more than what most works do in them (80 µs
+A work is a plain function of a connection. If several share a transaction, each runs in a savepoint of its own. One that raises is rolled
+back to its savepoint and fails alone, and the others commit. SQLAlchemy's own savepoints cost more than what most works do in them (80 µs
 against 4), so on SQLite the statements go straight to the driver.
 """
 
@@ -32,9 +32,9 @@ def call(connection: Connection, work: Callable[[Connection], Result]) -> Result
 
 
 def call_each(connection: Connection, works: Sequence[Work]) -> list[Any]:
-    """Runs the works in the connection's transaction; for each its result, or `Refused`.
+    """Runs the works in the connection's transaction. Returns the result of each, or `Refused`.
 
-    Raises where the transaction is lost, and where a single work raises: either way nothing may be committed.
+    Raises if the transaction is lost, or if the only work raises. Either way, nothing may be committed.
     """
     if len(works) == 1:
         return [call(connection, works[0])]
@@ -46,7 +46,7 @@ def call_each(connection: Connection, works: Sequence[Work]) -> list[Any]:
             outcomes.append(call(connection, work))
         except Exception as error:
             outcomes.append(Refused(error))
-            execute("ROLLBACK TO SAVEPOINT work")  # where the next one may begin
+            execute("ROLLBACK TO SAVEPOINT work")  # the next one begins there
         else:
             for statement in renewal:
                 execute(statement)
@@ -54,9 +54,9 @@ def call_each(connection: Connection, works: Sequence[Work]) -> list[Any]:
 
 
 def _savepoints(connection: Connection) -> tuple[Callable[[str], Any], Sequence[str]]:
-    """What executes a statement, and the statements between two works.
+    """The function that executes a statement, and the statements between two works.
 
-    On SQLite the new savepoint takes the last one's place. Elsewhere it lies within that, which saves a way to the server and back.
+    On SQLite, a new savepoint replaces the last one. Elsewhere it is nested in the last one, which saves a round trip to the server.
     """
     if is_direct(connection):
         return partial(execute_directly, connection), ("RELEASE SAVEPOINT work", _BEGIN)
