@@ -1,7 +1,7 @@
 """What a provider speaks: how a request is written and how its answer is read. A dialect is a value; it does no I/O.
 
-Whatever the dialect, what comes out is OpenAI's: clean frames, each `data: {chat.completion.chunk}\\n\\n`, or a whole
-`chat.completion`. So everything above knows one format, and another dialect is another module like `llm_providers.openai`.
+Whatever the dialect, the output is OpenAI's: clean frames, each `data: {chat.completion.chunk}\\n\\n`, or a whole `chat.completion`. So
+everything above knows one format, and another dialect is another module like `llm_providers.openai`.
 """
 
 from __future__ import annotations
@@ -31,20 +31,20 @@ class FrameReader(Protocol):
     done: bool
     """The answer has ended in order; what follows does not matter."""
     failure: ProviderError | None
-    """What came that no frame may follow."""
+    """The fault that ended the answer: no frame may follow it."""
 
     def feed(self, data: bytes) -> list[bytes]:
         """The frames that these bytes complete, up to the end or the failure."""
 
     def check_finished(self) -> None:
-        """To be called at the end of the body. Raises Truncated where the answer was not finished."""
+        """To be called at the end of the body. Raises Truncated if the answer was not finished."""
 
 
 class Dialect(Protocol):
     """One way of talking to models."""
 
     def request(self, target: Target, params: Mapping[str, Any], *, streamed: bool) -> Request:
-        """The request for an answer; `params` are OpenAI's. Raises InvalidRequest where they cannot be written."""
+        """The request for an answer; `params` are OpenAI's. Raises InvalidRequest if they cannot be written."""
 
     def reader(self) -> FrameReader:
         """A reader for one streamed answer."""

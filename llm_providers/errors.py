@@ -2,7 +2,7 @@
 
     ProviderError
     ├── InvalidRequest        the provider refused the request itself (400, 413, 422)
-    ├── Unauthorized          our credentials are wrong or not allowed to (401, 403)
+    ├── Unauthorized          our credentials are wrong, or do not allow it (401, 403)
     ├── ModelNotFound         the provider does not know the model (404)
     ├── RateLimited           too many requests (429); `retry_after` says when to come back
     ├── ProviderUnavailable   refused, unreachable, or gone before it answered; 503, 529
@@ -11,9 +11,9 @@
     ├── Truncated             the body ended without a finish
     └── ProtocolViolation     what came is not the dialect: not HTTP, not JSON, over a limit
 
-Each error answers two questions. `again`: may the same request succeed at this deployment later? `elsewhere`: may it succeed at
-another one? A refused key is the deployment's fault, so asking again is no use, but asking elsewhere is. A request that the provider
-calls invalid is invalid everywhere. Messages are ours: a provider's own words never pass.
+Each error answers two questions. `again`: may the same request succeed at this deployment later? `elsewhere`: may it succeed at another
+one? A refused key is the deployment's fault, so asking again is no use, but asking elsewhere is. A request that the provider calls invalid
+is invalid everywhere. Messages are ours: a provider's own words are never passed on.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from wire.errors import ErrorCode, WireError
 
 
 class ProviderError(Exception):
-    """Base of the tree. `retry_after` is in seconds, where the provider gave it."""
+    """Base of the tree. `retry_after` is in seconds, if the provider gave it."""
 
     code: ClassVar[ErrorCode] = ErrorCode.UPSTREAM_ERROR
     again: ClassVar[bool] = True

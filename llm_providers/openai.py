@@ -1,9 +1,9 @@
 """OpenAI's chat dialect and its many imitators: a request out, clean frames in.
 
-Strategy. Most providers write `data: {…}\\n\\n` and nothing else. Such a frame is handed on as the bytes it came as. Only its
-first and last bytes are looked at, that no line end stands inside, and that the key `"error"` does not occur (in a JSON string the
-quotes would be escaped, so the test misses none). Every other frame, and everything after the first CR, goes through the
-full decoder and is written anew. Where no `[DONE]` has come, the finish reason is looked for once, at the end, in the last frames.
+Strategy. Most providers write `data: {…}\\n\\n` and nothing else. Such a frame is handed on as the bytes it came as. It is checked only for
+its first and last bytes, for line ends inside, and for the key `"error"`. (In a JSON string the quotes would be escaped, so the test misses
+no such key.) Every other frame, and everything after the first CR, goes through the full decoder and is written anew. If no `[DONE]` has
+come, the finish reason is looked for once, at the end, in the last frames.
 
 Format: https://platform.openai.com/docs/api-reference/chat-streaming
 """
@@ -32,7 +32,7 @@ class OpenAI:
     """The dialect (`llm_providers.dialect.Dialect`)."""
 
     def request(self, target: Target, params: Mapping[str, Any], *, streamed: bool) -> Request:
-        """Asks for usage in a stream even where the caller did not: without it nobody knows what the answer cost."""
+        """Asks for usage in a stream even if the caller did not: without it nobody knows what the answer cost."""
         body = {**params, "model": target.model}
         body.pop("stream", None)
         options = body.pop("stream_options", None)
@@ -92,7 +92,7 @@ class CleanFrames:
         return frames
 
     def check_finished(self) -> None:
-        """Called at the end of the body. Raises Truncated where neither `[DONE]` nor a finish reason has come."""
+        """Called at the end of the body. Raises Truncated if neither `[DONE]` nor a finish reason has come."""
         if not self.done and not _is_finished(self._last):
             raise Truncated("The model provider's answer ended without being finished.")
 
@@ -125,7 +125,7 @@ class CleanFrames:
                 if chunk.get("error"):
                     raise ProviderFault("The model provider reported an error in mid-answer.")
             except ProviderError as error:
-                self.failure = error.with_traceback(None)  # which refers to this reader: a cycle would wait for the collector
+                self.failure = error.with_traceback(None)  # which refers to this reader: the cycle would wait for the collector
                 break
             clean.append(encode(json.dumps(chunk, separators=(",", ":")) if "\n" in event.data else event.data))
         return clean

@@ -1,7 +1,7 @@
 """What tokens cost, in millionths of a US dollar; integers, never floats.
 
-Prices the operator wrote come first; otherwise the genai-prices package is asked, which knows cached tokens and tiers; otherwise a
-model costs nothing, and whoever loads it is told so by `known`.
+The operator's own prices come first. Without them the genai-prices package is asked, which knows cached tokens and tiers. A model that it
+does not know costs nothing, and `known` says so.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class Price:
         return int(exact.quantize(Decimal(1), rounding=ROUND_HALF_UP))
 
     def _looked_up(self, prompt: int, completion: int, cached: int) -> Decimal | None:
-        """US dollars by the price list, or None where it does not know the model."""
+        """US dollars by the price list, or None if it does not know the model."""
         usage = Usage(input_tokens=prompt, output_tokens=completion, cache_read_tokens=cached)
         try:
             return calc_price(usage, model_ref=self.model, provider_id=self.provider).total_price

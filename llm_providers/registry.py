@@ -12,7 +12,7 @@ from llm_providers.openai import OpenAI
 
 @dataclass(frozen=True, slots=True)
 class Provider:
-    """A provider by name. `api_base` is None where the operator must give it."""
+    """A provider by name. `api_base` is None if the operator must give it."""
 
     name: str
     api_base: str | None

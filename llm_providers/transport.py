@@ -1,4 +1,4 @@
-"""Asking a provider: how a request gets there and its answer back, and what the faults on the way are called here."""
+"""Asking a provider: sends a request, receives its answer, and gives the faults on the way our own names."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ MAX_ANSWER_BYTES = 32 * 1024 * 1024
 _HEADERS = {"Content-Type": "application/json", "Accept-Encoding": "identity", "User-Agent": "streaming-chat"}
 
 FrameSink = Callable[[list[bytes], int], None]
-"""Takes the clean frames that one read of the socket completed, perhaps none, and how many bytes that read was."""
+"""Takes the clean frames that one read of the socket completed, perhaps none, and how many bytes it read."""
 
 
 class Transport:
@@ -50,9 +50,9 @@ class Transport:
         """Asks for a streamed answer and hands over its frames as they arrive. Returns once the answer was finished in order.
 
         `sink` is called in the turn of the event loop in which the bytes came, `accepted` when the response's head is here. `has_token`
-        says whether what the sink got holds a token yet: until then `timeout_first_token_s` runs, whatever else comes. Raises
-        ProviderError, after all frames before the fault have been handed over, and what the sink raises. An error or a cancellation
-        closes the provider's socket at once.
+        says whether the sink has got a token yet. Until then `timeout_first_token_s` runs, whatever else comes. Raises ProviderError, after
+        all frames before the fault have been handed over, and what the sink raises. An error or a cancellation closes the provider's socket
+        at once.
         """
         dialect = target.dialect
         deadline = asyncio.get_running_loop().time() + target.timeout_first_token_s
@@ -70,7 +70,7 @@ class Transport:
                 try:
                     raise failure
                 finally:
-                    del failure  # its traceback refers to this frame: a cycle would wait for the collector
+                    del failure  # its traceback refers to this frame: the cycle would wait for the collector
             return reader.done
 
         try:
@@ -82,7 +82,7 @@ class Transport:
         reader.check_finished()
 
     async def complete(self, target: Target, params: Mapping[str, Any]) -> tuple[dict[str, Any], int]:
-        """Asks for a whole `chat.completion`; with it, how many bytes it was. Raises ProviderError."""
+        """Asks for a whole `chat.completion`. Returns it and how many bytes it was. Raises ProviderError."""
         dialect = target.dialect
         try:
             async with asyncio.timeout(target.timeout_whole_s):
@@ -116,7 +116,7 @@ class Transport:
 
 @contextmanager
 def _named_faults() -> Iterator[None]:
-    """Calls the faults of a body on its way by our own names."""
+    """Gives the faults of a body on its way our own names."""
     try:
         yield
     except PeerSilent as error:
