@@ -13,7 +13,7 @@ from wire.sse import Decoder, Event
 
 
 def read_answer(body: bytes) -> dict[str, Any]:
-    """The JSON object of an answer. Raises GatewayCut: what is none is not an answer of the gateway's."""
+    """The JSON object of an answer. Raises GatewayCut if it is not one: the gateway does not answer so."""
     answer = read_object(body)
     if answer is None:
         raise GatewayCut("the answer is not a JSON object")
@@ -21,7 +21,7 @@ def read_answer(body: bytes) -> dict[str, Any]:
 
 
 class EventReader:
-    """Reads the frames of one call's stream as events. `ended` after the terminal frame; `receipt` once it has come."""
+    """Reads the frames of one call's stream as events. `ended` is true after the terminal frame; `receipt` is set once it has come."""
 
     __slots__ = ("_decoder", "ended", "receipt")
 
@@ -31,7 +31,7 @@ class EventReader:
         self._decoder = Decoder()
 
     def feed(self, frame: bytes) -> list[Event]:
-        """The events of a whole frame; none of `[DONE]`. Raises SaaSError where the call failed, GatewayCut for a foreign frame."""
+        """The events of a whole frame; `[DONE]` has none. Raises SaaSError if the call failed, GatewayCut for a foreign frame."""
         if frame == DONE:
             self.ended = True
             return []
@@ -44,7 +44,7 @@ class EventReader:
         return events
 
     def check_ended(self) -> None:
-        """To be called at the end of the body. Raises GatewayCut where the terminal frame has not come."""
+        """To be called at the end of the body. Raises GatewayCut if the terminal frame has not come."""
         if not self.ended:
             raise GatewayCut("the stream ended without its terminal frame")
 

@@ -22,19 +22,19 @@ KEEPALIVE_S = 30.0
 MAX_ANSWER_BYTES = 64 * 1024 * 1024
 PATIENCE_S = 30.0
 CHAT_PATIENCE_S = 630.0
-"""A gateway that has vanished without a word is not waited for for ever."""
+"""Nobody waits forever for a gateway that has vanished without a word."""
 DEFAULT_MODEL_GROUP = "chat-fast"
 
 
 class SaaSLLMClient:
     """A team's access to the gateway. Use it as an async context manager.
 
-    A stream has no timeout, since an answer takes as long as it takes: bound it with `asyncio.timeout` where you need to. Elsewhere a
-    gateway that is silent for 30 s, or for 10 minutes where it writes a whole answer, counts as cut. Cancelling a call's task closes
-    its connection at once. Every method raises the errors that `saas_client` draws in its tree.
+    A stream has no timeout, since an answer takes as long as it takes: bound it with `asyncio.timeout` if you need to. For other requests,
+    a gateway that is silent for 30 s counts as cut, or for 10 minutes if it writes a whole answer. Cancelling a call's task closes its
+    connection at once. Every method raises the errors that `saas_client` draws in its tree.
 
-    A gateway elsewhere than on this machine is asked through the proxy that the environment names (HTTPS_PROXY, NO_PROXY …). With
-    `http_client` everything goes through that one, with its proxies, certificates and HTTP/2; it stays yours to close.
+    A gateway on another machine is asked through the proxy that the environment names (HTTPS_PROXY, NO_PROXY …). With `http_client`,
+    everything goes through that client, with its proxies, certificates and HTTP/2. You close it yourself.
     """
 
     def __init__(self, api_url: str, virtual_key: str, team_id: str, *, http_client: httpx2.AsyncClient | None = None) -> None:
@@ -115,7 +115,7 @@ class SaaSLLMClient:
 
     @asynccontextmanager
     async def resume_stream(self, job_id: str, call_id: str, last_event_id: int | None = None) -> AsyncIterator[Stream]:
-        """The frames of a call after the one with this id, or all of them; what is still to come included."""
+        """The frames of a call after the one with this id, or all of them, including those still to come."""
         async with self._sent(requests.resume_stream(job_id, call_id, last_event_id)) as response:
             stream = Stream(response)
             stream.job_id, stream.call_id = job_id, call_id
@@ -136,7 +136,7 @@ class SaaSLLMClient:
 
     @asynccontextmanager
     async def _sent(self, request: Request) -> AsyncIterator[Response]:
-        """A successful response. Whoever leaves before its end closes the connection; a whole one goes back to the pool."""
+        """A successful response. Leaving it before its end closes the connection; after its end the connection is used again."""
         if self._client is None:
             raise SaaSClientError("the client is not open: use it as an async context manager")
         headers = {**self._headers, **outgoing_headers(), **request.headers}

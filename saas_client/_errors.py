@@ -2,7 +2,7 @@
 
     SaaSClientError
     ├── GatewayUnreachable     nobody answered: the network's fault or the gateway's, not the request's
-    │   ├── GatewayRefused     no connection came about, so nothing was sent
+    │   ├── GatewayRefused     no connection could be made, so nothing was sent
     │   └── GatewayCut         the connection ended early: the gateway may have taken the request, and a stream can be resumed
     └── SaaSError              the gateway answered with an error (or a stream ended in `failed`); see `code`
         ├── InvalidRequest     400, 405, 413, 422: the request must be changed
@@ -34,13 +34,13 @@ class SaaSClientError(Exception):
 
 
 class GatewayUnreachable(SaaSClientError):
-    """The gateway could not be reached, or could not be heard to the end."""
+    """The gateway could not be reached, or its answer did not come whole."""
 
     retryable = True
 
 
 class GatewayRefused(GatewayUnreachable):
-    """No connection to the gateway came about: nothing was sent."""
+    """No connection to the gateway could be made: nothing was sent."""
 
 
 class GatewayCut(GatewayUnreachable):
@@ -50,8 +50,8 @@ class GatewayCut(GatewayUnreachable):
 class SaaSError(SaaSClientError):
     """The gateway answered with an error.
 
-    `code` is the gateway's own word for it, `status` its HTTP status (for a `failed` frame: the code's own), `retry_after` is
-    in seconds where the gateway gave one, and `request_id` is what its operator will ask for.
+    `code` is the gateway's own word for it, and `status` its HTTP status (for a `failed` frame: the code's own). `retry_after` is in
+    seconds, if the gateway gave it. `request_id` is what its operator will ask for.
     """
 
     def __init__(self, error: WireError) -> None:

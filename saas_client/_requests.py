@@ -1,4 +1,4 @@
-"""What is asked of the gateway: one function per thing it does, from arguments to a request. Nothing here does I/O."""
+"""Requests to the gateway: one function per thing it does, from arguments to a request. Nothing here does I/O."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ Messages = Sequence[Mapping[str, Any]]
 
 
 class Patience(Enum):
-    """How long the gateway may be silent before its answer begins. The client knows how long that is."""
+    """How long the gateway may be silent before its answer begins. The client turns it into seconds."""
 
     SHORT = auto()  # it has nothing to wait for
-    LONG = auto()  # a whole answer, before whose end it says nothing
+    LONG = auto()  # a whole answer: it says nothing until that is complete
     ENDLESS = auto()  # a stream, which has rules of its own
 
 
@@ -100,5 +100,5 @@ def _call(job_id: str, call_id: str) -> str:
 
 
 def _given(**fields: Any) -> dict[str, Any]:
-    """The fields that were given: the gateway's own defaults stand for the others."""
+    """The fields that were given. The gateway has defaults for the others."""
     return {name: value for name, value in fields.items() if value is not None}

@@ -1,8 +1,8 @@
-"""One call's event stream, as far from or as near to its bytes as the caller wants.
+"""One call's event stream, at the level that the caller wants: from frames to text.
 
-Strategy. `follow` and `read` are the bottom: what one read of the socket completed, cut into frames and not looked at, pushed or
-pulled. A relay needs no more. `frames`, `events` and `text` stand on it, each a step nearer to a person. A stream belongs to one
-consumer. Leaving its context closes the connection at once.
+Strategy. `follow` and `read` are the bottom: one pushes and the other pulls the frames that a read of the socket completed, unparsed. A
+relay needs no more. `frames`, `events` and `text` build on that, each a step nearer to a person. A stream belongs to one consumer. Leaving
+its context closes the connection at once.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from wire.sse import Event, FrameSplitter, FrameTooLarge
 class Stream:
     """The frames of one call.
 
-    `job_id` and `call_id` are known from the start: with them the call can be cancelled before its first token. `receipt` is
-    set when `events` or `text` has come to it.
+    `job_id` and `call_id` are known from the start, so the call can be cancelled before its first token. `receipt` is set once `events` or
+    `text` has come to it.
     """
 
     __slots__ = ("_response", "_splitter", "call_id", "job_id", "receipt")
@@ -36,9 +36,9 @@ class Stream:
     async def follow(self, sink: Callable[[list[bytes], int], bool]) -> None:
         """Hands over the frames that each read completes, untouched, and the number of bytes of that read.
 
-        `sink` is called in the turn of the event loop in which the bytes came. The stream is followed until the body ends, in order or
-        not, or until the sink returns True. Raises GatewayCut where the connection breaks, or what comes is not a stream of ours, and
-        what the sink raises.
+        `sink` is called in the turn of the event loop in which the bytes came. The stream is followed until the body ends, in order or not,
+        or until the sink returns True. Raises GatewayCut if the connection breaks or the body is not a stream of ours, and whatever the
+        sink raises.
         """
         splitter = self._splitter
         with _named_cuts():
@@ -64,7 +64,7 @@ class Stream:
                 yield frame
 
     async def events(self) -> AsyncIterator[Event]:
-        """Each event up to `[DONE]`. Raises SaaSError where the call failed, GatewayCut where the stream ended without an end."""
+        """Each event up to `[DONE]`. Raises SaaSError if the call failed, GatewayCut if the stream ended without its end."""
         reader = EventReader()
         async for frame in self.frames():
             events = reader.feed(frame)
