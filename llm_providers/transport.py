@@ -1,4 +1,4 @@
-"""Asking a provider: sends a request, receives its answer, and gives the faults on the way our own names."""
+"""Asking a provider: sending a request, receiving its answer, and naming the faults on the way."""
 
 from __future__ import annotations
 
@@ -50,9 +50,9 @@ class Transport:
         """Asks for a streamed answer and hands over its frames as they arrive. Returns once the answer was finished in order.
 
         `sink` is called in the turn of the event loop in which the bytes came, `accepted` when the response's head is here. `has_token`
-        says whether the sink has got a token yet. Until then `timeout_first_token_s` runs, whatever else comes. Raises ProviderError, after
-        all frames before the fault have been handed over, and what the sink raises. An error or a cancellation closes the provider's socket
-        at once.
+        says whether the sink has received a token yet. Until then `timeout_first_token_s` runs, whatever else comes. Raises ProviderError,
+        after all frames before the fault have been handed over, and what the sink raises. An error or a cancellation closes the provider's
+        socket at once.
         """
         dialect = target.dialect
         deadline = asyncio.get_running_loop().time() + target.timeout_first_token_s

@@ -13,7 +13,7 @@ from wire.sse import Decoder, Event
 
 
 def read_answer(body: bytes) -> dict[str, Any]:
-    """The JSON object of an answer. Raises GatewayCut if it is not one: the gateway does not answer so."""
+    """The JSON object of an answer. Raises GatewayCut if it is not one: the gateway sends nothing else."""
     answer = read_object(body)
     if answer is None:
         raise GatewayCut("the answer is not a JSON object")

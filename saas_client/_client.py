@@ -22,7 +22,7 @@ KEEPALIVE_S = 30.0
 MAX_ANSWER_BYTES = 64 * 1024 * 1024
 PATIENCE_S = 30.0
 CHAT_PATIENCE_S = 630.0
-"""Nobody waits forever for a gateway that has vanished without a word."""
+"""The client does not wait forever for a gateway that has vanished without a word."""
 DEFAULT_MODEL_GROUP = "chat-fast"
 
 
