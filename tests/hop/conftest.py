@@ -14,7 +14,7 @@ from tests.support.loops import pytest_asyncio_loop_factories
 
 __all__ = ["pytest_asyncio_loop_factories"]
 
-# What an example takes says something about the machine's other work alone.
+# How long an example takes depends on the machine's other work.
 settings.register_profile("hop", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("hop")
 
@@ -29,7 +29,7 @@ async def client(request: pytest.FixtureRequest) -> AsyncIterator[Lane]:
 
 @pytest.fixture
 async def direct() -> AsyncIterator[Client]:
-    """A client of the test's own on our own connection, for what is its alone."""
+    """A client of the test's own on our own connection, for what only that one does."""
     client = Client()
     yield client
     await client.aclose()

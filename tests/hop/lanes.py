@@ -1,4 +1,4 @@
-"""The two lanes of a request, our own connection and httpx2, behind one interface, and what tests have to know of their insides."""
+"""The two lanes of a request, our own connection and httpx2, behind one interface, and what tests must know of their insides."""
 
 from __future__ import annotations
 

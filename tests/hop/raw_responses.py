@@ -1,4 +1,4 @@
-"""Responses of HTTP/1.1 as bytes: what they mean, and which ones are none."""
+"""HTTP/1.1 responses as bytes: valid ones with what they mean, and invalid ones."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ WHOLES = [
         b"ok",
     ),
 ]
-"""Responses that say themselves where they end."""
+"""Responses that say where they end."""
 
 UNTIL_CLOSE = Whole("until close", OK + b"Content-Type: text/plain\r\n\r\nhello\r\n\r\nworld", b"hello\r\n\r\nworld", keep_alive=False)
 

@@ -21,9 +21,9 @@ MIB = 1024 * 1024
 
 
 class Relays:
-    """An app that relays one log: the path is the index to begin at, the settings are those of `EventStream`.
+    """An app that relays one log. The path is the index to begin at; the settings are those of `EventStream`.
 
-    It keeps the size of every body it wrote, how its relays came back, and after which passes of the event loop it wrote.
+    It keeps the size of every body it wrote, how its relays ended, and in which pass of the event loop it wrote each body.
     """
 
     def __init__(self, log: StreamLog, **settings: Any) -> None:
@@ -65,7 +65,7 @@ class Relays:
 
     @contextlib.asynccontextmanager
     async def reader(self, index: int = 0, **options: Any) -> AsyncIterator[Connection]:
-        """A client of a server of this app, which has sent its request."""
+        """A client that has sent its request to a server of this app."""
         async with serving(self) as port, Connection(port, **options) as client:
             await client.request("GET", f"/{index}")
             yield client
@@ -73,4 +73,4 @@ class Relays:
 
 async def stuck(client: Connection) -> None:
     """Lets the client's kernel buffer run full: from here on it does not read."""
-    client.writer.transport.pause_reading()  # type: ignore[attr-defined]  # a socket's transport reads as well as it writes
+    client.writer.transport.pause_reading()  # type: ignore[attr-defined]  # a socket's transport also reads

@@ -41,7 +41,7 @@ class TestRequests:
         assert b"POST /a/b?c=d HTTP/1.1\r\nHost: %b\r\nX-Request-Id: r1\r\nContent-Length: 2\r\n\r\n{}" % host == request
 
     async def test_carries_what_was_asked_for(self, client: Lane) -> None:
-        """The same whatever else a library adds, and no user or password that stood in the address."""
+        """The same holds whatever else a library adds. A user and password in the address are not sent."""
         async with upstream() as server:
             url = server.url.replace("http://", "http://someone:secret@")
             asking = asyncio.create_task(client.request("POST", f"{url}/a/b?c=d", {"X-Request-Id": "r1"}, b"{}"))
@@ -63,7 +63,7 @@ class TestRequests:
 
     @pytest.mark.parametrize("headers", [{"X": "a\r\nY: b"}, {"X": "a\nY"}, {"X\r\nY": "a"}, {"X": "a\rb"}, {"X": "a\0"}, {"X": "\u20ac"}])
     async def test_a_header_with_a_line_end_is_refused(self, client: Lane, headers: dict[str, str]) -> None:
-        """Nobody writes a second header, or a second request, through the value of a first: nothing is sent."""
+        """A header's value cannot add a second header, or a second request: nothing is sent."""
         async with upstream() as server:
             with pytest.raises(ValueError):
                 await client.request("GET", server.url, headers)
@@ -98,7 +98,7 @@ class TestReuse:
             assert 2 == len(server.peers)
 
     async def test_an_idle_connection_is_closed_after_a_while(self) -> None:
-        """It waits for `keep_alive_s`, counted from its last exchange, and no longer. (httpx2 closes such a one at its next request.)"""
+        """It waits for `keep_alive_s` after its last exchange, and no longer. (httpx2 closes it at its next request.)"""
         client = Client(keep_alive_s=0.3)
         async with upstream(echo) as server:
             for _ in range(4):
@@ -120,7 +120,7 @@ class TestReuse:
             assert 2 == len(server.peers)
 
     async def test_a_server_that_speaks_unasked_is_left(self, client: Lane) -> None:
-        """Bytes between two exchanges are nobody's answer: the connection is closed, and they are not taken for the next one."""
+        """Bytes between two exchanges are nobody's answer: the connection is closed, and the next exchange does not get them."""
         async with upstream(echo) as server:
             await ask(client, server.url)
             await server.peers[0].send(answer(b"poison"))
@@ -131,7 +131,7 @@ class TestReuse:
     async def test_exchanges_at_once_do_not_mix(self, client: Lane) -> None:
         """Each of many callers gets its own answer, over and over, while connections go from hand to hand.
 
-        Answers to several of them come in one turn of the loop, so that one caller takes a connection whose last one has not woken up yet.
+        Several answers come in one turn of the loop, so a caller may take a connection whose last user has not woken up yet.
         """
         together = asyncio.Barrier(10)
 
@@ -166,7 +166,7 @@ class TestClosing:
             await peer.gone(within=0.2)
 
     async def test_aclose_closes_all(self, client: Lane) -> None:
-        """Connections that wait, that are being answered and that are idle: none is left, and nobody waits for ever."""
+        """Whether a connection waits, is being answered or is idle: none is left, and nobody waits forever."""
         async with upstream() as server:
             idle = asyncio.create_task(ask(client, server.url))
             first = await server.peer(0)
@@ -213,7 +213,7 @@ class TestClosing:
             await until(lambda: has_no_connection(client))
 
     async def test_garbage_in_mid_body_is_told(self, client: Lane) -> None:
-        """Also where the head was in order."""
+        """The same holds if the head was in order."""
 
         async def script(peer: Peer) -> None:
             await peer.request()
@@ -228,7 +228,7 @@ class TestClosing:
 
 
 async def test_nobody_there_is_told(client: Lane) -> None:
-    """Where nothing listens, nothing was sent: ConnectFailed, which says why."""
+    """If nothing listens, nothing was sent: ConnectFailed, which says why."""
     port = free_port()
     with pytest.raises(ConnectFailed) as refused:
         await client.request("POST", f"http://127.0.0.1:{port}/", {}, b"x")

@@ -52,7 +52,7 @@ class TestProxies:
         ],
     )
     def test_the_variables(self, environ: dict[str, str], url: tuple[str, str, int], expected: str | None) -> None:
-        """Each scheme has its own, `all` stands for both, lower case wins, and CGI's HTTP_PROXY is a header's."""
+        """Each scheme has its own, `all` stands for both, lower case wins, and HTTP_PROXY is ignored in CGI, where it is a header's."""
         assert expected == Proxies(environ).choose(*url)
 
     @pytest.mark.parametrize(
@@ -82,7 +82,7 @@ class TestProxies:
     )
     @pytest.mark.parametrize("name", ["NO_PROXY", "no_proxy"])
     def test_the_exceptions(self, name: str, no_proxy: str, host: str, direct: bool) -> None:
-        """Names with all below them, ports, addresses, networks; and this machine, whatever is said."""
+        """Names with all names below them, ports, addresses, networks, and always this machine."""
         chosen = Proxies({"HTTPS_PROXY": PROXY, name: no_proxy}).choose("https", host, 443)
         assert (None if direct else PROXY) == chosen
 
@@ -101,14 +101,14 @@ class TestChoice:
         ],
     )
     async def test_of_the_lane(self, transport: Transport, environ: dict[str, str], kind: type) -> None:
-        """Our own connection wherever nothing stands in between, and the same lane for the same way."""
+        """Our own connection if nothing stands in between, and the same lane for the same way."""
         async with Door(environ=environ) as door:
             lanes = [door._choose(f"https://model.test/{path}", Way(transport)) for path in ("a", "b")]
         assert type(lanes[0]) is kind
         assert lanes[0] is lanes[1]
 
     async def test_the_environment_is_read_once(self) -> None:
-        """What changes in it afterwards changes nothing for a door that is there."""
+        """A later change in it changes nothing for a door that exists."""
         environ: dict[str, str] = {}
         async with Door(environ=environ) as door:
             environ["HTTPS_PROXY"] = PROXY
@@ -119,7 +119,7 @@ class TestLibrary:
     """What httpx2 would do of its own accord, and must not."""
 
     async def test_no_cookie_is_replayed(self) -> None:
-        """What one answer set is not sent with the next request, nor by a client that was handed in; the caller's own is."""
+        """A cookie that an answer set is not sent again, not even by a client that was handed in; the caller's own cookie is sent."""
         async with upstream(echo_head) as server, httpx2.AsyncClient() as handed_in:
             for door, way in ((Door(environ={}), Way("httpx2")), (Door(http_client=handed_in, environ={}), Way())):
                 async with door:
@@ -178,7 +178,7 @@ class TestLibrary:
             assert 400 * 65_536 == len(await response.read_all(400 * 65_536))
 
     async def test_a_client_that_is_handed_in_stays_open(self) -> None:
-        """Its owner's headers and trust go along; what runs through it ends with the door, and the client does not."""
+        """Its owner's headers and certificates are used. Its exchanges end with the door, but the client stays open."""
         async with upstream() as server, httpx2.AsyncClient(headers={"X-Owner": "me"}) as handed_in:
             door = Door(http_client=handed_in, environ={})
             asking = asyncio.create_task(door.request("GET", server.url, {}, patience_s=5))

@@ -51,7 +51,7 @@ class TestWhole:
         check(response, one_by_one(response.raw))
 
     def test_cut_once_anywhere(self, response: Whole) -> None:
-        """No place is one where it must not be cut."""
+        """It may be cut at any place."""
         for pieces in in_halves(response.raw):
             check(response, pieces)
 
@@ -63,7 +63,7 @@ class TestWhole:
 
 @pytest.mark.parametrize("response", WHOLES, ids=lambda response: response.name)
 def test_a_response_is_complete_with_its_last_byte(response: Whole) -> None:
-    """Not before, and then without waiting for anything: until there, an end of the connection is a cut."""
+    """Not earlier, and then without waiting for anything: until then, an end of the connection is a cut."""
     for size in range(len(response.raw)):
         parser = ResponseParser()
         parser.feed(response.raw[:size])
@@ -120,10 +120,10 @@ def test_what_is_no_response_is_refused(raw: bytes) -> None:
 
 
 class TestLeniency:
-    """Where httptools is not as strict, or stricter, than RFC 9112, and why that is taken as it is."""
+    """Where httptools is less strict or stricter than RFC 9112, and why that is accepted."""
 
     def test_line_ends_behind_a_response_are_skipped(self) -> None:
-        """In the read that ends the response alone. Nothing can hide in them; in a read of their own they are refused."""
+        """Only in the read that ends the response, where nothing can hide in them. In a read of their own they are refused."""
         parser = ResponseParser()
         assert b"ok" == parser.feed(OK + b"Content-Length: 2\r\n\r\nok\r\n\r\n")
         assert parser.complete
@@ -132,7 +132,7 @@ class TestLeniency:
 
     @pytest.mark.parametrize("head", [OK + b"Content-Length: 9999999999999999\r\n\r\n", CHUNKED + b"fffffffffffffff\r\n"])
     def test_sizes_of_up_to_64_bits_are_taken(self, head: bytes) -> None:
-        """Nothing is set aside for what a size announces, so that a large one costs nothing; one that does not fit is refused."""
+        """No memory is reserved for an announced size, so a large one costs nothing; one that does not fit is refused."""
         assert b"ok" == ResponseParser().feed(head + b"ok")
 
     def test_any_byte_is_taken_in_a_reason(self) -> None:
@@ -168,7 +168,7 @@ def test_a_response_leaves_no_garbage() -> None:
 
 @pytest.mark.parametrize("raw", [b"x", b"HTTP/1_", b"\r\n"])
 def test_what_does_not_begin_like_a_response_is_refused_with_its_first_bytes(raw: bytes) -> None:
-    """A peer of another protocol is not waited for until 64 KiB have come."""
+    """Nobody waits until 64 KiB have come from a peer of another protocol."""
     with pytest.raises(BadResponse):
         ResponseParser().feed(raw)
 
@@ -183,7 +183,7 @@ def test_a_head_of_the_limit_is_taken() -> None:
 
 
 def test_a_connection_with_bytes_too_many_is_not_used_again() -> None:
-    """Where one response ends with more than itself, nobody can say what the next bytes belong to."""
+    """If bytes come after the end of a response, nobody can say what they belong to."""
     parser = ResponseParser()
     with pytest.raises(BadResponse):
         parser.feed(OK + b"Content-Length: 2\r\n\r\nokHTTP/1.1")

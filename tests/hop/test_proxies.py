@@ -1,4 +1,4 @@
-"""Through a proxy: everything that holds for a direct connection, and a sentence for whatever the proxy has against it."""
+"""Requests through a proxy: everything that holds for a direct connection, and a sentence for each refusal."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ HOST = "provider.test"
 
 
 def environment(proxy: str, **more: str) -> dict[str, str]:
-    """One that names this proxy for everything."""
+    """An environment that names this proxy for everything."""
     return {"HTTPS_PROXY": proxy, "HTTP_PROXY": proxy} | more
 
 
@@ -109,7 +109,7 @@ class TestStreams:
 
 
 class TestRefusals:
-    """What a proxy has against a request is told in one sentence, without a password in it."""
+    """Each refusal by a proxy is told in one sentence, without a password in it."""
 
     @pytest.mark.parametrize("scheme", ["https", "http"])
     async def test_a_wrong_password(self, scheme: str) -> None:
@@ -119,7 +119,7 @@ class TestRefusals:
         assert f"the proxy 127.0.0.1:{proxy.port} wants another user name and password than it was given" == said
 
     async def test_a_host_that_it_does_not_reach(self) -> None:
-        """Its own status says as much as it does."""
+        """The sentence holds the proxy's own status."""
         async with forward_proxy(places={f"{HOST}:443": free_port()}) as proxy, Door(environ=environment(proxy.url)) as door:
             said = await reason(door, f"https://{HOST}/", Way())
         assert f"the proxy 127.0.0.1:{proxy.port} answers 502 to a connection to {HOST}:443" == said
@@ -153,7 +153,7 @@ class TestRefusals:
 
 
 async def test_a_provider_that_no_proxy_names_is_asked_directly() -> None:
-    """NO_PROXY, and the loopback interface without being named: the proxy hears nothing of either."""
+    """The proxy hears nothing of NO_PROXY's hosts, nor of the loopback interface, which need not be named."""
     async with upstream(_answer_once) as server, forward_proxy() as proxy:
         async with Door(environ=environment(proxy.url)) as door:
             for host in ("127.0.0.1", "localhost"):

@@ -21,7 +21,7 @@ from wire.timing import HopMarks
 
 
 async def test_headers_are_the_specifications_and_come_at_once() -> None:
-    """Before there is any frame, the client has the status and just the headers that every event stream has, and the caller's own."""
+    """Before there is any frame, the client has the status, the headers of every event stream, the caller's own, and no others."""
     async with Relays(StreamLog(), headers={"X-Job-Id": "j1"}).reader() as client:
         status, headers = await client.head()
     assert 200 == status
@@ -76,7 +76,7 @@ async def test_a_frame_arrives_within_milliseconds() -> None:
 
 
 async def test_frames_that_are_there_leave_in_one_write() -> None:
-    """Who comes late gets all of them together, and who waits gets what one append brings together."""
+    """A late reader gets all of them together, and a waiting reader gets the frames of one append together."""
     log = StreamLog()
     log.append(frames(0, 5))
     async with Relays(log).reader() as client:
@@ -145,7 +145,7 @@ async def test_all_readers_get_the_same() -> None:
 
 
 async def test_translates_into_another_dialect() -> None:
-    """Frames and trailer pass through `translate` whole, in order and once; where nothing is left, nothing is written."""
+    """Frames and trailer pass through `translate` whole, in order and once; if nothing is left, nothing is written."""
     seen: list[bytes] = []
 
     def data_alone(whole: Iterable[bytes]) -> bytes:

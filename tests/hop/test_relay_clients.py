@@ -66,7 +66,7 @@ async def test_a_client_that_closes_politely_is_noticed() -> None:
 async def test_a_client_that_leaves_a_full_log_is_noticed() -> None:
     """With hundreds of MiB still to send, the relay ends when its client has left, instead of writing all of it into nothing.
 
-    A `send` to a client that has left returns without suspending: this loop must give way by itself.
+    A `send` to a client that has left returns without suspending, so this loop must yield by itself.
     """
     block = b"x" * (MAX_TAKE_BYTES // 4)
     log = StreamLog(max_bytes=1024 * MIB)
@@ -83,7 +83,7 @@ async def test_a_client_that_leaves_a_full_log_is_noticed() -> None:
 async def test_catching_up_gives_way_between_two_writes() -> None:
     """However much one reader has to catch up on, the event loop serves everyone else after each of its writes.
 
-    A `send` that the kernel takes at once does not suspend, so this does not come by itself.
+    A `send` that the kernel takes at once does not suspend, so this does not happen by itself.
     """
     log = StreamLog()
     log.append([b"x" * MAX_TAKE_BYTES] * 40)
@@ -97,7 +97,7 @@ async def test_catching_up_gives_way_between_two_writes() -> None:
 
 
 async def test_a_client_that_stops_reading_is_let_go() -> None:
-    """After `send_timeout_s` without taking anything it is no reader any more; meanwhile producer and other readers go on."""
+    """A client that takes nothing for `send_timeout_s` is dropped; meanwhile producer and other readers go on."""
     log = StreamLog(max_bytes=64 * MIB)
     block = b"x" * MAX_TAKE_BYTES
     app = Relays(log, ping_after_s=0.2, send_timeout_s=0.6)
@@ -118,7 +118,7 @@ async def test_a_client_that_stops_reading_is_let_go() -> None:
 
 
 async def test_a_client_that_stops_reading_before_the_end_is_let_go() -> None:
-    """The trailer is under the same watch as the frames: a stream that has ended does not hold its last reader for ever."""
+    """The trailer is watched like the frames: a stream that has ended does not hold its last reader forever."""
     log = StreamLog(max_bytes=64 * MIB)
     log.append([b"x" * (32 * MIB)])
     log.end(END)
@@ -132,7 +132,7 @@ async def test_a_client_that_stops_reading_before_the_end_is_let_go() -> None:
 
 
 async def test_a_short_send_timeout_does_not_wait_for_a_ping() -> None:
-    """A stuck client is found in its own time, also where pings are far apart."""
+    """A stuck client is found after its own timeout, even if pings are far apart."""
     log = StreamLog(max_bytes=64 * MIB)
     app = Relays(log, ping_after_s=60, send_timeout_s=0.3)
     async with serving(app) as port, Connection(port, receive_buffer=4096) as client:

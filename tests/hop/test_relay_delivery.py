@@ -1,4 +1,4 @@
-"""`hop.relay`: a frame is with the server before the append that brought it returns, and what cannot be is not lost."""
+"""`hop.relay`: a frame reaches the server before its append returns, and one that cannot is not lost."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ async def test_an_append_hands_the_frame_to_the_server() -> None:
 
 
 async def test_several_appends_in_one_turn_leave_in_order() -> None:
-    """Each as a write of its own, without the relay's task having had a turn in between."""
+    """Each is a write of its own, without a turn of the relay's task in between."""
     log = StreamLog()
     app = Relays(log)
     async with app.reader() as client:
@@ -59,7 +59,7 @@ async def test_what_the_server_cannot_take_is_not_lost() -> None:
             log.append([block])
             await asyncio.sleep(0)
         assert len(app.written) < 90, "the server's send has not had to wait"
-        client.writer.transport.resume_reading()  # type: ignore[attr-defined]  # a socket's transport reads as well as it writes
+        client.writer.transport.resume_reading()  # type: ignore[attr-defined]  # a socket's transport also reads
         received = [await client.chunk() for _ in range(50)]
         for block in blocks[100:]:
             log.append([block])
@@ -100,7 +100,7 @@ class Slow:
 
 
 async def test_a_send_that_waits_several_times_is_finished_by_the_task() -> None:
-    """What was begun within the append goes on in the relay's own task, through all that it waits for; later frames come behind it."""
+    """A write that began within the append goes on in the relay's own task, however often it waits; later frames come after it."""
     log, server = StreamLog(), Slow()
     relaying = asyncio.create_task(relay(log, 0, HttpSink(server.receive, server.send, [])))
     await until(lambda: log.readers == 1)
@@ -134,7 +134,7 @@ async def test_a_relay_that_is_cancelled_in_mid_send_ends() -> None:
 
 
 async def test_a_send_that_breaks_is_the_relays_error() -> None:
-    """Not the producer's: its append returns, and other readers have the frame."""
+    """It is not the producer's: its append returns, and other readers have the frame."""
     log, broken, whole = StreamLog(), Slow(), Slow()
     relays = [asyncio.create_task(relay(log, 0, HttpSink(server.receive, server.at_once, []))) for server in (broken, whole)]
     await until(lambda: log.readers == 2)

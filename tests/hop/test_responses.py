@@ -1,4 +1,4 @@
-"""Both lanes: a response's body reaches whoever wants it in the turn in which it arrives, or an error that says why not."""
+"""Both lanes: a response's body reaches its consumer in the turn in which it arrives, or an error says why not."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ class TestFollowing:
             assert 1 == len(server.peers)
 
     async def test_who_has_enough_does_not_wait_for_the_end_for_long(self, client: Lane) -> None:
-        """Where the body does not end soon after, the connection is closed."""
+        """If the body does not end soon after, the connection is closed."""
         async with upstream() as server:
             asking = asyncio.create_task(begun(client, server.url))
             peer = await server.peer()
@@ -102,7 +102,7 @@ class TestFollowing:
             await peer.gone()
 
     async def test_who_has_enough_does_not_care_for_a_cut(self, client: Lane) -> None:
-        """A connection that was lost behind the last thing that mattered is no error, also where both came before anyone followed."""
+        """A connection lost after the sink had enough is no error, even if both came before anyone followed."""
         async with upstream() as server:
             asking = asyncio.create_task(begun(client, server.url))
             peer = await server.peer()
@@ -198,7 +198,7 @@ class TestReading:
             await peer.gone()
 
     async def test_a_body_may_end_with_its_connection(self, client: Lane) -> None:
-        """Without length and chunks the server's close is the end."""
+        """Without a length and chunks, the server's close is the end."""
         async with upstream(lambda peer: _answer_once(peer, b"HTTP/1.1 200 OK\r\n\r\nall of it")) as server:
             assert b"all of it" == await (await begun(client, server.url)).read_all(100)
 

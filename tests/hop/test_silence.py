@@ -54,7 +54,7 @@ class TestSilence:
 
     @pytest.mark.parametrize("begins_with", [b"b", b"-"], ids=["begun", "not begun"])
     async def test_what_does_not_begin_the_body_does_not_count(self, client: Lane, begins_with: bytes) -> None:
-        """Where the owner says when it has begun, bytes before that do not end the wait for it; after it the other limit holds."""
+        """If the owner says when the body has begun, bytes before that do not end the wait for it; then the other limit holds."""
         async with upstream() as server:
             asking = asyncio.create_task(begun(client, server.url))
             peer = await server.peer()

@@ -46,7 +46,7 @@ async def reason(door: Door, url: str, way: Way) -> str:
 
 @pytest.mark.parametrize("lane", LANES)
 class TestTrust:
-    """A certificate counts where somebody that we trust vouches for it."""
+    """A certificate counts if somebody that we trust vouches for it."""
 
     async def test_the_machines_authorities(
         self, door: Door, lane: Transport, certificates: Certificates, monkeypatch: pytest.MonkeyPatch
@@ -91,7 +91,7 @@ class TestTrust:
             assert "is not trusted" in await reason(door, server.url, Way(lane))
 
     async def test_streaming_cut_and_cancelling(self, door: Door, lane: Transport, certificates: Certificates) -> None:
-        """Each piece arrives before the next one is sent; a cut is ConnectionLost; who leaves closes the socket at once."""
+        """Each piece arrives before the next one is sent; a cut is ConnectionLost; leaving closes the socket at once."""
         way = Way(lane, str(certificates.ca))
         async with upstream(tls=certificates.server_context()) as server:
             for number, cut in enumerate((True, False)):
@@ -163,7 +163,7 @@ class TestCaFile:
     """A file of authorities is checked before it is needed."""
 
     def test_one_that_is_in_order(self, certificates: Certificates) -> None:
-        """PEM certificates, and nothing is said."""
+        """PEM certificates are accepted without a word."""
         check_ca_file(certificates.ca)
 
     def test_one_that_is_not_there(self, tmp_path: Path) -> None:
@@ -173,7 +173,7 @@ class TestCaFile:
 
     @pytest.mark.parametrize("content", ["", "not a certificate", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"])
     def test_one_that_is_something_else(self, tmp_path: Path, content: str) -> None:
-        """Neither an empty file nor a broken one passes for trust in nobody."""
+        """An empty or a broken file is refused, and not read as trust in nobody."""
         (tmp_path / "ca.pem").write_text(content)
         with pytest.raises(ValueError, match=r"holds no certificates in PEM form"):
             check_ca_file(tmp_path / "ca.pem")
