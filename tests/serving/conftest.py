@@ -20,7 +20,7 @@ __all__ = ["pytest_asyncio_loop_factories"]
 
 @pytest.fixture
 async def echo() -> Echo:
-    """What answers behind the edge."""
+    """The app behind the edge."""
     return Echo()
 
 

@@ -1,4 +1,4 @@
-"""A server of the least kind, to be started as a process: what it does at its start and its end is in the environment."""
+"""A minimal server, to be started as a process. The environment says what it does at its start and its end."""
 
 from __future__ import annotations
 

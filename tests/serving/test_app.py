@@ -56,7 +56,7 @@ async def number(thing: int) -> Response:
 
 @router.get("/model")
 async def model(who: CallerDep) -> dict[str, Any]:
-    """Returns no response, but what one is to be made of."""
+    """Returns a value that FastAPI makes into a response."""
     return {"who": who}
 
 

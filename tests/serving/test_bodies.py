@@ -62,7 +62,7 @@ def test_what_is_refused(content_type: str | None, body: bytes, status: int, sai
 
 
 async def test_what_stands_before_the_body_is_checked_first() -> None:
-    """A caller who may not ask learns nothing about the body; and the document describes it all the same."""
+    """A caller who may not ask learns nothing about the body, and the document still describes it."""
     app = App()
 
     @app.post("/guarded/{thing}")

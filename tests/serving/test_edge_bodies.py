@@ -33,7 +33,7 @@ class TestBody:
 
     @pytest.mark.parametrize("chunked", [False, True], ids=["with a length", "chunked"])
     async def test_too_large_a_body_is_answered(self, port: int, echo: Echo, chunked: bool) -> None:
-        """A client that sends 10 MB gets to sending all of it and to reading why it was refused; the app never hears of it."""
+        """A client that sends 10 MB can send all of it and read why it was refused; the app never hears of it."""
         async with httpx.AsyncClient() as client:
             content = in_pieces(10_000_000, 64 * 1024) if chunked else b"x" * 10_000_000
             response = await client.post(f"http://127.0.0.1:{port}/", content=content, headers={"X-Request-Id": "r-1"})
@@ -95,7 +95,7 @@ class TestBody:
 
     @pytest.mark.parametrize("headers", [[], ["Content-Length: 0"]])
     async def test_no_body_is_an_empty_one(self, port: int, echo: Echo, headers: list[str]) -> None:
-        """Nothing is waited for where nothing was announced."""
+        """Nobody waits for a body that was not announced."""
         async with Connection(port) as client:
             await client.request("GET", "/", *headers)
             assert 200 == (await client.response())[0]

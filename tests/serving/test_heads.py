@@ -61,7 +61,7 @@ class TestTime:
             assert TIMEOUT_S / 2 < await closed_after(client) < TIMEOUT_S + 1
 
     async def test_a_head_that_drips(self, hasty: int) -> None:
-        """What counts is when the head has come whole, not that something comes: a byte now and then keeps nothing open."""
+        """The whole head must come in time: a byte now and then keeps nothing open."""
         async with Connection(hasty) as client:
 
             async def drip() -> None:
@@ -74,13 +74,13 @@ class TestTime:
             try:
                 assert await closed_after(client) < TIMEOUT_S + 1
             except ConnectionResetError:
-                pass  # a byte crossed the close on its way
+                pass  # a byte was on its way when the server closed
             finally:
                 dripping.cancel()
 
     @pytest.mark.parametrize("part", [b"GET / HT", b"\r\n"], ids=["a head's beginning", "nothing but a line end"])
     async def test_the_next_request_is_bounded_too(self, hasty: int, part: bytes) -> None:
-        """On a connection that has been used already, whatever ended its keep-alive."""
+        """A later request on the same connection has the same time, whatever ended its keep-alive."""
         async with Connection(hasty) as client:
             await client.send(REQUEST)
             await client.response()
@@ -99,7 +99,7 @@ class TestTime:
                 await asyncio.sleep(TIMEOUT_S * 2)
 
     async def test_a_stream_may_last(self) -> None:
-        """A response goes on for as long as it likes, also where its client adds a line end to its request."""
+        """A response goes on for as long as it likes, even if its client adds a line end to its request."""
 
         async def app(scope: Scope, receive: Receive, send: Send) -> None:
             await send({"type": "http.response.start", "status": 200, "headers": []})
@@ -129,7 +129,7 @@ class TestSize:
     )
     @pytest.mark.parametrize("before", [0, 1], ids=["first request", "second request"])
     async def test_a_head_over_the_limit(self, patient: int, echo: Echo, head: bytes, before: int) -> None:
-        """Is refused, and the app does not see it."""
+        """It is refused, and the app does not see it."""
         async with Connection(patient) as client:
             for _ in range(before):
                 await client.send(REQUEST)
@@ -142,7 +142,7 @@ class TestSize:
 
     @pytest.mark.parametrize("beginning", [b"GET /", REQUEST[:-2] + b"X: "], ids=["address", "header"])
     async def test_a_head_without_an_end(self, patient: int, echo: Echo, beginning: bytes) -> None:
-        """Is refused as soon as it is over the limit, give or take what one read brings."""
+        """It is refused as soon as it is over the limit, give or take what one read brings."""
         async with Connection(patient) as client:
             await client.send(beginning)
             sent = 0
@@ -154,7 +154,7 @@ class TestSize:
         assert [] == echo.calls
 
     async def test_a_head_at_the_limit(self, patient: int, echo: Echo) -> None:
-        """Is served, and so is the request after it."""
+        """It is served, and so is the request after it."""
         head = REQUEST[:-2] + b"X: " + b"x" * (MAX_HEAD_BYTES - 100) + b"\r\n\r\n"
         async with Connection(patient) as client:
             for _ in range(3):
@@ -173,13 +173,13 @@ class TestSize:
                 assert 0 == json.loads((await client.response())[2])["size"]
 
     async def test_the_parsers_own_refusal_stays(self, patient: int) -> None:
-        """What is no HTTP at all gets 400, as ever."""
+        """Bytes that are not HTTP at all get 400, as ever."""
         async with Connection(patient) as client:
             await client.send(b"nonsense\r\n\r\n")
             assert 400 == (await client.response())[0]
 
     async def test_a_running_answer_gets_no_second_one(self) -> None:
-        """Who sends too large a head behind a request that is still being answered is cut off, and finds no 431 in that answer."""
+        """A client that sends too large a head during an answer is cut off, and finds no 431 in that answer."""
 
         async def app(scope: Scope, receive: Receive, send: Send) -> None:
             await send({"type": "http.response.start", "status": 200, "headers": []})
@@ -197,5 +197,5 @@ class TestSize:
                 async with asyncio.timeout(5):
                     rest = await client.reader.read()
             except ConnectionResetError:
-                pass  # the rest of the head crossed the close on its way
+                pass  # the rest of the head was on its way when the server closed
             assert b"" == rest

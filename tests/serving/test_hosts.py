@@ -30,7 +30,7 @@ async def statuses(hosts: Hosts, *names: str) -> dict[str, int]:
 
 
 async def test_it_answers_to_loopback_and_to_what_it_binds() -> None:
-    """By default these, with any port, in any case; and to no name that only begins or ends like one of them."""
+    """By default it answers to these, with any port, in any case, but to no name that only begins or ends like one of them."""
     ours = ["localhost", "LocalHost:8001", "127.0.0.1", "127.0.0.1:1", "[::1]", "[::1]:8001", "10.1.2.3:8001", "localhost:"]
     strange = ["evil.example", "evil.example:8001", "localhost.evil.example", "xlocalhost", "127.0.0.2", "::1", "[::2]", "10.1.2.30", "*"]
     broken = [
@@ -65,14 +65,14 @@ async def test_allowed_hosts_adds_names() -> None:
 
 
 async def test_a_star_switches_it_off() -> None:
-    """Any name will do, also none."""
+    """Any name will do, and so will none."""
     hosts = served("*", "127.0.0.1")
     assert {200} == set((await statuses(hosts, "evil.example", "nonsense at all", "")).values())
     assert [200] == await answers(hosts, "GET / HTTP/1.0\r\n\r\n")
 
 
 async def test_a_request_without_a_name() -> None:
-    """Is refused, as HTTP/1.1 has it; a check of health needs none."""
+    """It is refused, as HTTP/1.1 requires; a health check needs none."""
     hosts = served(None, "127.0.0.1")
     assert [400, 200, 400] == await answers(
         hosts, "GET / HTTP/1.1\r\n\r\n", "GET /health HTTP/1.1\r\n\r\n", "POST /health HTTP/1.1\r\nContent-Length: 0\r\n\r\n"
@@ -83,7 +83,7 @@ async def test_a_request_without_a_name() -> None:
 
 
 async def test_two_names_are_none() -> None:
-    """Whoever comes after the edge might read the other one."""
+    """A request with two is refused: code behind the edge might read the other one."""
     local, evil = "Host: localhost\r\n", "Host: evil.example\r\n"
     for pair in (local + evil, evil + local, local + local):
         assert [400] == await answers(served(None, "127.0.0.1"), f"GET / HTTP/1.1\r\n{pair}\r\n")
@@ -123,6 +123,6 @@ def test_what_is_no_name_is_told(value: str) -> None:
 
 
 def test_who_needs_advice() -> None:
-    """A server that is reached from elsewhere and does not know under which name."""
+    """The operator of a server that is reached from elsewhere and does not know under which name."""
     assert all("ALLOWED_HOSTS" in (advice(None, bound) or "") for bound in ("0.0.0.0", "::"))  # told about, not bound
     assert advice(None, "127.0.0.1") is advice("chat.example.com", "0.0.0.0") is advice("*", "::") is None  # the same

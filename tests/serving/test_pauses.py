@@ -15,7 +15,7 @@ from tests.support.served import until
 
 @pytest.fixture(autouse=True)
 def collector(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
-    """The generations that were collected on the way; looks come often, and the collector is afterwards as it was."""
+    """The generations collected during the test. Looks come often, and the collector is restored afterwards."""
     monkeypatch.setattr(serving.pauses, "_LOOK_EVERY_S", 0.01)
     monkeypatch.setattr(serving.pauses, "_COLLECT_EVERY_S", 0.0)
     thresholds, collections = gc.get_threshold(), list[int]()
@@ -32,7 +32,7 @@ def collector(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
 
 
 async def test_sets_the_collector_up_at_its_start(collector: list[int]) -> None:
-    """What is there is collected once and then frozen; young objects are collected in small portions, all of them hardly ever."""
+    """Existing objects are collected once and then frozen; young ones are collected in small portions, all of them hardly ever."""
     keeping = asyncio.create_task(keep_pauses_short(lambda: True))
     await asyncio.sleep(0)
     assert 1 == len(collector)
@@ -41,7 +41,7 @@ async def test_sets_the_collector_up_at_its_start(collector: list[int]) -> None:
 
 
 async def test_no_collection_in_between_visits_much() -> None:
-    """However much is kept: what outlived one small portion is visited a second time soon, and not in one long step one day."""
+    """However much is kept, the survivors of a small portion are visited again soon, and not one day in one long step."""
     keeping = asyncio.create_task(keep_pauses_short(lambda: True))
     await asyncio.sleep(0)
     visited: list[int] = []
@@ -60,7 +60,7 @@ async def test_no_collection_in_between_visits_much() -> None:
 
 
 async def test_collects_at_most_once_in_a_while(collector: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
-    """Finished streams are kept, so that a full collection is long even where nothing streams."""
+    """Finished streams are kept, so a full collection is long even if nothing streams."""
     monkeypatch.setattr(serving.pauses, "_COLLECT_EVERY_S", 60.0)
     keeping = asyncio.create_task(keep_pauses_short(lambda: False))
     await asyncio.sleep(0)
@@ -73,7 +73,7 @@ async def test_collects_at_most_once_in_a_while(collector: list[int], monkeypatc
 
 
 async def test_collects_only_while_nothing_is_streaming(collector: list[int]) -> None:
-    """As long as the process is busy no full collection comes, whatever it makes; soon after, one does, and it goes on like that."""
+    """While the process is busy no full collection comes, whatever it makes; soon after, one does, time after time."""
     busy = True
     keeping = asyncio.create_task(keep_pauses_short(lambda: busy))
     await asyncio.sleep(0)
@@ -88,7 +88,7 @@ async def test_collects_only_while_nothing_is_streaming(collector: list[int]) ->
 
 
 async def test_an_idle_process_is_left_alone(collector: list[int]) -> None:
-    """Where nothing has been made since the last collection, there is nothing to look for, and no pause."""
+    """If nothing was made since the last collection, there is nothing to look for, and no pause."""
     made = make_objects()
     keeping = asyncio.create_task(keep_pauses_short(lambda: False))
     await asyncio.sleep(0.2)

@@ -29,7 +29,7 @@ def test_a_port_that_is_taken(tmp_path: Path, module: str) -> None:
 
 @pytest.mark.parametrize(("host", "why"), [("999.1.1.1", "it is not an address"), ("192.0.2.1", "cannot assign requested address")])
 def test_a_host_that_is_not_ours(tmp_path: Path, host: str, why: str) -> None:
-    """What is no address, and an address of another machine's."""
+    """Something that is not an address, and an address of another machine."""
     server = small(tmp_path, HOST=host)
     server.launch()
     assert server.wait() == 2
@@ -40,7 +40,7 @@ def test_a_host_that_is_not_ours(tmp_path: Path, host: str, why: str) -> None:
     ("trouble", "sentence"), [("refused", "TROUBLE: it was asked for.\n"), ("named", "SMALL_URL: It cannot be opened.\n")]
 )
 def test_an_app_that_refuses_to_start(tmp_path: Path, trouble: str, sentence: str) -> None:
-    """A refusal while the app is opening is told as any other: no stack trace, no log line."""
+    """A refusal while the app is opening is told like any other: no stack trace, no log line."""
     server = small(tmp_path, TROUBLE=trouble)
     server.launch()
     assert server.wait() == 2
@@ -57,7 +57,7 @@ def test_an_app_that_breaks_at_its_start(tmp_path: Path) -> None:
 
 
 def test_a_variable_that_is_set_to_nothing(tmp_path: Path) -> None:
-    """It counts as not set: the server binds its default, and not every address of the machine."""
+    """It counts as not set: the server binds its default address, and not every address of the machine."""
     with small(tmp_path, HOST="", ALLOWED_HOSTS="") as server, pytest.raises(OSError), socket.create_connection(("127.0.0.2", server.port)):
         pass
 

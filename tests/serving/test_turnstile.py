@@ -1,4 +1,4 @@
-"""`serving.turnstile`: beginnings go one by one, and between two of them the event loop serves everything else."""
+"""`serving.turnstile`: starts go one by one, and between two of them the event loop serves everything else."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ async def entered(turnstile: Turnstile, passes: Passes, through: list[tuple[int,
 
 @pytest.mark.parametrize("per_pass", [1, 3])
 async def test_callers_go_in_order_and_a_bounded_number_per_pass(per_pass: int) -> None:
-    """Of a crowd that comes together, so many go through in each pass, first come, first served; others have their turn in between."""
+    """If many come together, a bounded number goes through in each pass, first come, first served; others have their turn in between."""
     turnstile, passes, through = Turnstile(per_pass), Passes(), list[tuple[int, int]]()
     await asyncio.gather(*(entered(turnstile, passes, through, name) for name in range(30)))
     passes.stop()
@@ -30,7 +30,7 @@ async def test_callers_go_in_order_and_a_bounded_number_per_pass(per_pass: int) 
 
 
 async def test_a_caller_alone_goes_at_once() -> None:
-    """Who finds nobody there does not wait for a pass."""
+    """A caller that finds nobody there does not wait for a pass."""
     turnstile = Turnstile()
     for _ in range(3):
         entering = turnstile.enter()
@@ -54,7 +54,7 @@ async def test_nobody_overtakes() -> None:
 
 
 async def test_a_cancelled_caller_uses_no_turn() -> None:
-    """Those behind somebody who has left move up: they go through as early as if it had never been there."""
+    """Callers behind one that has left move up, and go through as early as if it had never been there."""
 
     async def last_pass(cancelled: int) -> int:
         turnstile, passes, through = Turnstile(), Passes(), list[tuple[int, int]]()
