@@ -13,7 +13,7 @@ from tests.support.loops import pytest_asyncio_loop_factories
 
 __all__ = ["pytest_asyncio_loop_factories"]
 
-# What an example takes says something about the machine's other work alone.
+# How long an example takes depends on the machine's other work.
 settings.register_profile("storage", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("storage")
 

@@ -1,4 +1,4 @@
-"""`storage.batching`: work that comes together is run together, and each caller hears of its own item alone."""
+"""`storage.batching`: work that comes together is run together, and each caller hears only of its own item."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ async def test_a_batch_is_bounded() -> None:
 
 
 async def test_those_who_rode_together_go_on_a_few_at_a_time() -> None:
-    """What they do next is theirs, but not in one pass of the event loop: others have their turn in between."""
+    """They do not all go on in one pass of the event loop: others have their turn in between."""
     batcher, passes, through = Batcher(Runs(), Turnstile(ENDS_PER_PASS).enter), Passes(), list[int]()
 
     async def rider(item: int) -> None:
@@ -87,7 +87,7 @@ async def test_those_who_rode_together_go_on_a_few_at_a_time() -> None:
 
 
 async def test_each_caller_has_its_own_outcome() -> None:
-    """A result or an error, in one run of them all; the batcher works on."""
+    """Each gets a result or an error from one run of them all; the batcher works on."""
     runs = Runs(2)
     batcher = Batcher(runs)
     outcomes = await asyncio.gather(*map(batcher.add, range(5)), return_exceptions=True)
@@ -114,7 +114,7 @@ async def test_a_run_that_fails_fails_for_all_of_its_batch() -> None:
 
 
 async def test_finishing_waits_for_what_was_added() -> None:
-    """Also for what callers that have left had added."""
+    """It also waits for the items of callers that have left."""
     runs = Runs()
     runs.gate.clear()
     batcher = Batcher(runs)
@@ -129,7 +129,7 @@ async def test_finishing_waits_for_what_was_added() -> None:
 
 
 async def test_a_caller_that_leaves_does_not_take_its_item_back() -> None:
-    """A cancelled caller is gone at once; its item is run, and so are the others', also where its own is the one that fails."""
+    """A cancelled caller is gone at once; its item is run, and so are the others', even if its own fails."""
     runs = Runs(1)
     runs.gate.clear()
     batcher = Batcher(runs)
@@ -144,7 +144,7 @@ async def test_a_caller_that_leaves_does_not_take_its_item_back() -> None:
 
 
 async def test_a_caller_that_leaves_before_the_run_has_its_item_run() -> None:
-    """Also while it waits for its turn."""
+    """The same holds while the item waits for its turn."""
     runs = Runs()
     runs.gate.clear()
     batcher = Batcher(runs)

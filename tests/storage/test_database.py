@@ -110,7 +110,7 @@ async def test_one_that_refuses_is_taken_back_alone(database_url: str, migration
 
 
 async def test_the_databases_own_refusal(database_url: str, migrations: Path, counted: Counted) -> None:
-    """A row that is there already, and SQL that is none, are the error of the caller at fault; the others share one transaction."""
+    """A row that exists already, and invalid SQL, are errors of the caller at fault; the others share one transaction."""
     async with opened(database_url, migrations, counted) as database:
         wrong = [add(5), lambda connection: connection.exec_driver_sql("SELECT nonsense")]
         outcomes = await together(database, counted, *map(add, range(10)), *wrong, add(10))
@@ -138,7 +138,7 @@ async def test_one_alone_that_refuses(database_url: str, migrations: Path, count
 
 
 async def test_a_transaction_that_fails_is_everybodys(database_url: str, migrations: Path, counted: Counted) -> None:
-    """Where the commit fails, nobody is told that anything was written, and nothing was."""
+    """If the commit fails, nobody is told that anything was written, and nothing was."""
 
     def fail(_connection: Connection) -> None:
         raise OperationalError("COMMIT", {}, OSError("the disk is full"))
@@ -153,7 +153,7 @@ async def test_a_transaction_that_fails_is_everybodys(database_url: str, migrati
 
 
 async def test_a_lost_transaction_is_everybodys(database_url: str, migrations: Path, counted: Counted) -> None:
-    """Where a work loses the transaction, as a full disk or a cut connection does, its neighbours are told and nothing is written."""
+    """If a work loses the transaction, as on a full disk or a cut connection, its neighbours are told and nothing is written."""
 
     def lose(connection: Connection) -> None:
         connection.exec_driver_sql("ROLLBACK")
@@ -167,7 +167,7 @@ async def test_a_lost_transaction_is_everybodys(database_url: str, migrations: P
 
 
 async def test_reading_does_not_wait_for_writers(database_url: str, migrations: Path) -> None:
-    """While a transaction is under way a reading is answered, with what was committed before."""
+    """While a transaction is under way, a read is answered with what was committed before."""
     began, release = threading.Event(), threading.Event()
 
     def slow(connection: Connection) -> None:
@@ -190,7 +190,7 @@ async def _written_elsewhere(url: str, migrations: Path, work: Callable[[Connect
 
 
 async def test_a_reading_cannot_write(database_url: str, migrations: Path) -> None:
-    """It is refused, and the next reading is as good as any."""
+    """It is refused, and the next read is as good as any."""
     async with open_database(database_url, migrations) as database:
         for _ in range(3):
             with pytest.raises(DBAPIError):
@@ -201,7 +201,7 @@ async def test_a_reading_cannot_write(database_url: str, migrations: Path) -> No
 
 
 async def test_a_caller_that_leaves_does_not_take_its_work_back(database_url: str, migrations: Path, counted: Counted) -> None:
-    """Neither before its transaction nor within; and closing the database waits for it."""
+    """Neither before its transaction nor within it; and closing the database waits for the work."""
     async with opened(database_url, migrations, counted) as database:
         counted.gate.clear()
         callers = [asyncio.create_task(database.write(add(number))) for number in range(3)]
@@ -253,7 +253,7 @@ async def test_two_processes_that_wait_for_each_other(database_url: str, migrati
 
 @pytest.mark.parametrize("url", ["nonsense", "mysql://localhost/x", "sqlite://", "sqlite:///:memory:", "postgresql://localhost"])
 def test_urls_that_will_not_do(url: str) -> None:
-    """What is no address, what is another kind of database, and what would keep nothing."""
+    """Something that is not a URL, another kind of database, and a database that would keep nothing."""
     with pytest.raises(ValueError, match="it "):
         database_url(url)
 
@@ -275,7 +275,7 @@ async def test_a_database_that_cannot_be_opened(url: str, said: str, migrations:
 
 
 async def test_a_file_that_is_no_database(tmp_path: Path, migrations: Path) -> None:
-    """It is told, and left as it is."""
+    """The error says so, and the file is left as it is."""
     path = tmp_path / "notes.txt"
     path.write_text("no database " * 100)
     with pytest.raises(StorageError, match=r"notes\.txt cannot be used: file is not a database\."):

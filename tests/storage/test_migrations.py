@@ -92,7 +92,7 @@ async def test_a_newer_database_is_left_alone(database_url: str, migrations: Pat
 
 
 async def test_a_migration_that_fails_leaves_the_old_version(database_url: str, migrations: Path) -> None:
-    """All that it has done is undone, tables included, and the next one that is right succeeds."""
+    """All that it has done is undone, tables included, and a corrected one succeeds."""
     async with open_database(database_url, migrations):
         write_version(migrations, "0002", SECOND + "    raise ZeroDivisionError\n")
     with pytest.raises(ZeroDivisionError):

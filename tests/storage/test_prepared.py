@@ -94,7 +94,7 @@ def test_the_same_rows_as_sqlalchemy_writes(connection: Connection) -> None:
 
 
 def test_it_belongs_to_the_transaction(connection: Connection) -> None:
-    """It is taken back with the rest."""
+    """It is rolled back with the rest."""
     statement = Prepared(insert(things))
     connection.commit()
     with pytest.raises(ZeroDivisionError), connection.begin():
@@ -104,7 +104,7 @@ def test_it_belongs_to_the_transaction(connection: Connection) -> None:
 
 
 def test_errors_are_sqlalchemys(connection: Connection) -> None:
-    """Callers that know what a broken constraint is need not know the driver; a row of other names is a mistake."""
+    """A broken constraint raises SQLAlchemy's error and not the driver's; a row of other names is a mistake."""
     statement = Prepared(insert(things))
     statement.execute(connection, thing("a"))
     with pytest.raises(IntegrityError) as raised:

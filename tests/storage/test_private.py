@@ -1,4 +1,4 @@
-"""`storage.private`: what is no file is left alone."""
+"""`storage.private`: what is not a file is left alone."""
 
 from __future__ import annotations
 

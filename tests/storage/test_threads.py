@@ -32,7 +32,7 @@ async def test_one_thread_takes_one_call_after_the_other() -> None:
 
 
 async def test_a_caller_that_leaves_is_not_told() -> None:
-    """The loop goes on during a call; a cancelled caller's call is made all the same, and the next one's result is the next one's."""
+    """The loop goes on during a call. A cancelled caller's call is still made, and the next caller gets its own result."""
     release, done = threading.Event(), list[str]()
     with Threads("left") as threads:
         waiting = asyncio.create_task(threads.run(release.wait, 5))
@@ -50,7 +50,7 @@ async def test_a_caller_that_leaves_is_not_told() -> None:
 
 
 async def test_leaving_waits_for_what_was_asked() -> None:
-    """Nothing that was asked is lost, the threads have ended, and a straggler is told."""
+    """No call is lost, the threads have ended, and a straggler is told."""
     done: list[int] = []
     with Threads("leaving", 2) as threads:
         calls = [asyncio.ensure_future(threads.run(done.append, number)) for number in range(5)]
@@ -64,7 +64,7 @@ async def test_leaving_waits_for_what_was_asked() -> None:
 
 
 async def test_nothing_is_held_while_it_waits() -> None:
-    """A result is the caller's alone."""
+    """The thread keeps no result: it is the caller's alone."""
 
     class Big:
         pass
