@@ -34,7 +34,7 @@ from llm_providers.errors import for_status
     ],
 )
 def test_a_status_answers_two_questions(status: int, kind: type[ProviderError], again: bool, elsewhere: bool) -> None:
-    """A refused key is of no use again, but elsewhere; a request that is invalid is invalid everywhere."""
+    """A refused key may work elsewhere but not again; an invalid request is invalid everywhere."""
     error = for_status(status, None)
     assert (kind, again, elsewhere) == (type(error), error.again, error.elsewhere)
     assert again is error.to_wire().retryable
