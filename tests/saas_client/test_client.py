@@ -42,7 +42,7 @@ def user(text: str) -> list[dict[str, str]]:
 
 @asynccontextmanager
 async def peer(serve: Serve) -> AsyncIterator[SaaSLLMClient]:
-    """A client of a server that does this with every connection, once it has read a request's head."""
+    """A client of a server that runs this on every connection, once it has read a request's head."""
 
     serving: set[asyncio.Task[None]] = set()
 
@@ -118,7 +118,7 @@ async def test_cancel_ends_the_stream_in_order(client: SaaSLLMClient) -> None:
 
 
 async def test_jobs_are_created_and_completed(client: SaaSLLMClient) -> None:
-    """A job ends once: the same way again is the same answer, another way a conflict."""
+    """A job ends once: to end it the same way again gives the same answer, another way is a conflict."""
     job = await client.create_job("test", user_id="u", metadata={"a": 1})
     assert job["status"] == "pending"
     await client.complete_job(job["job_id"], metadata={"b": 2})
@@ -128,7 +128,7 @@ async def test_jobs_are_created_and_completed(client: SaaSLLMClient) -> None:
 
 
 async def test_a_job_keeps_its_answer(client: SaaSLLMClient) -> None:
-    """What a call said, and what it cost, is to be had from its job when the stream is over."""
+    """When the stream is over, the job holds what the call said and what it cost."""
     receipt = (await client.chat(user("6 1 1")))["saas"]["receipt"]
     (call,) = (await client.get_job(receipt["job_id"]))["calls"]
     assert (call["call_id"], call["status"]) == (receipt["call_id"], "finished")
@@ -161,7 +161,7 @@ async def test_a_failed_stream_raises_after_what_came(client: SaaSLLMClient) -> 
 
 
 async def test_nobody_there_is_refused() -> None:
-    """Where no connection comes about, nothing was sent."""
+    """If no connection can be made, nothing was sent."""
     async with SaaSLLMClient(f"http://127.0.0.1:{free_port()}", "sk-x", "team") as client:
         with pytest.raises(GatewayRefused):
             await client.chat(user("x"))
@@ -214,7 +214,7 @@ async def test_a_gateway_that_vanished_is_given_up(monkeypatch: pytest.MonkeyPat
 
 
 async def test_a_stream_of_anything_else_is_cut() -> None:
-    """Half a character is text; what is not a JSON object is no stream of ours. Neither raises what is not the client's."""
+    """Half a character is text; data that is not a JSON object is no stream of ours. Neither raises a foreign error."""
 
     async def say(*payloads: bytes) -> list[str]:
         async def serve(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -233,7 +233,7 @@ async def test_a_stream_of_anything_else_is_cut() -> None:
 
 
 async def test_an_error_of_another_form_is_still_an_error() -> None:
-    """What a proxy in between answers becomes an error without details, with its `Retry-After`."""
+    """A proxy's own answer becomes an error without details, with its `Retry-After`."""
 
     async def busy(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"HTTP/1.1 503 X\r\nRetry-After: 7\r\nContent-Length: 6\r\n\r\n<html>")

@@ -12,7 +12,7 @@ from tests.support.chain import Chain
 
 
 async def test_everything_goes_through_it(chain: Chain) -> None:
-    """Answers and streams are the same, each request has passed it, and it is still its user's to close."""
+    """Answers and streams are the same, each request goes through it, and its user still has to close it."""
     credentials = await asyncio.to_thread(chain.credentials)
     seen: list[str] = []
 
