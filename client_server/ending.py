@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from dataclasses import asdict
 from typing import Any
 
 import orjson
@@ -72,7 +71,7 @@ class Endings:
             "job_id": turn.job_id,
             "call_id": turn.call_id,
             "ended_at": times.ended_at,
-            **({} if measured is None else asdict(measured)),
+            **({} if measured is None else measured.columns()),
         }
         if not await self._save(turn.id, ending):
             self._unsaved[turn.id] = ending

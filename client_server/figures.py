@@ -7,7 +7,7 @@ message's arrival on; after a restart the gateway's, which saw all of it. The wa
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, Protocol
 
 Record = Mapping[str, Any]
@@ -45,6 +45,10 @@ class Figures:
     finish_reason: str | None
     on_screen: bool
     """The times are the browser's."""
+
+    def columns(self) -> dict[str, Any]:
+        """The figures by name, as a row keeps them."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
 
     @property
     def waited_ms(self) -> float | None:

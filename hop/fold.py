@@ -37,9 +37,10 @@ class Fold:
 
     async def follow(self, log: StreamLog) -> None:
         """Takes what the log holds beyond `index`, and lets other streams have their turn in between."""
+        self.take(log.frames(self.index, self.index + FRAMES_AT_ONCE))
         while self.index < len(log):
-            self.take(log.frames(self.index, self.index + FRAMES_AT_ONCE))
             await asyncio.sleep(0)
+            self.take(log.frames(self.index, self.index + FRAMES_AT_ONCE))
 
     def take(self, frames: Sequence[bytes]) -> None:
         """Takes the next frames of the log. One that is not JSON is skipped: the reader has it, and the text goes on without it."""
@@ -52,9 +53,10 @@ class Fold:
                 places.append(place)
             else:
                 self._take_event(frame)
+        add = self.answer.add
         for place, chunk in zip(places, read_objects(chunks), strict=True):
             if chunk is not None:
-                self.answer.add(chunk)
+                add(chunk)
                 if self.first_token is None and self.answer.deltas:
                     self.first_token = place
         self.index += len(frames)

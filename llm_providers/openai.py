@@ -20,7 +20,7 @@ import orjson
 from hop.json import read, read_object
 from llm_providers.dialect import Request
 from llm_providers.errors import InvalidRequest, ProtocolViolation, ProviderError, ProviderFault, Truncated
-from wire.sse import DEFAULT_MAX_FRAME_BYTES, Decoder, FrameSplitter, FrameTooLarge, encode
+from wire.sse import DEFAULT_MAX_FRAME_BYTES, DONE, Decoder, FrameSplitter, FrameTooLarge, encode
 
 if TYPE_CHECKING:
     from llm_providers.registry import Target
@@ -108,7 +108,9 @@ class CleanFrames:
         for frame in frames:
             if self.done or self.failure is not None:
                 break
-            if _is_clean(frame):
+            if frame == DONE:
+                self.done = True
+            elif _is_clean(frame):
                 clean.append(frame)
             else:
                 clean += self._rewrite(Decoder(), frame)

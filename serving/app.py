@@ -27,7 +27,13 @@ Find = Callable[[Request], Awaitable[Any]]
 
 
 class App(FastAPI):
-    """Raises what goes wrong instead of answering it: `serving.edge.Edge` must stand around it."""
+    """Raises what goes wrong instead of answering it: `serving.edge.Edge` must stand around it.
+
+    FastAPI's own telemetry is off unless it is asked for: it would wrap every message too, and looks for its providers at every request.
+    """
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**{"telemetry": {"tracing": False, "metrics": False, "logs": False}} | options)
 
     def build_middleware_stack(self) -> ASGIApp:
         stack: ASGIApp = AsyncExitStackMiddleware(self.router)  # FastAPI's own routes need it for their forms

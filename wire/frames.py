@@ -20,6 +20,7 @@ __all__ = ["DONE", "failed_frame", "hop_frame", "index_after", "is_chunk", "is_t
 
 _FAILED = b"event: failed\n"
 _MAX_ID_DIGITS = 15
+_to_json = json.JSONEncoder(separators=(",", ":")).encode
 
 
 def prefix(index: int) -> bytes:
@@ -50,12 +51,12 @@ def payload(frame: bytes) -> bytes:
 
 def receipt_frame(receipt: Mapping[str, object]) -> bytes:
     """The `receipt` frame (`wire.records.Receipt`), without an id yet."""
-    return encode(json.dumps(receipt, separators=(",", ":")), event="receipt")
+    return encode(_to_json(receipt), event="receipt")
 
 
 def hop_frame(record: Mapping[str, object]) -> bytes:
     """The `hop` frame (`wire.records.HopRecord`), without an id yet."""
-    return encode(json.dumps(record, separators=(",", ":")), event="hop")
+    return encode(_to_json(record), event="hop")
 
 
 def failed_frame(error: WireError) -> bytes:

@@ -1,6 +1,5 @@
 """The figures beside an answer get columns, so that a page need not read all that was measured of every turn."""
 
-import dataclasses
 import json
 from types import SimpleNamespace
 from typing import Any
@@ -48,4 +47,4 @@ def _fill(connection: sa.Connection) -> None:
         row |= {name: json.loads(row[name]) if isinstance(row[name], str) else row[name] for name in _JSON}
         found = figures(SimpleNamespace(**row))
         if found is not None:
-            connection.execute(write, {"id": id} | dataclasses.asdict(found))
+            connection.execute(write, {"id": id} | found.columns())
