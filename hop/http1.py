@@ -57,7 +57,7 @@ class ResponseParser:
         self._over = False
 
     def feed(self, data: bytes) -> bytes:
-        """The body bytes among these. Raises BadResponse, also for bytes after the response's end."""
+        """The body bytes in this data. Raises BadResponse, even for bytes after the response's end."""
         if self._over:
             if not data:
                 return b""

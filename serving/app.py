@@ -29,7 +29,7 @@ Find = Callable[[Request], Awaitable[Any]]
 class App(FastAPI):
     """Raises what goes wrong instead of answering it: `serving.edge.Edge` must stand around it.
 
-    FastAPI's own telemetry is off unless it is asked for: it would wrap every message too, and looks for its providers at every request.
+    FastAPI's own telemetry is off unless it is asked for. It would wrap every message too, and look for its providers at every request.
     """
 
     def __init__(self, **options: Any) -> None:

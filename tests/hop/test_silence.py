@@ -14,7 +14,7 @@ from tests.support.scripted import CHUNKED, LAST_CHUNK, Peer, chunk, upstream
 
 
 class TestSilence:
-    """Who waits for how long."""
+    """How long silence may last."""
 
     async def test_before_the_head(self, client: Lane) -> None:
         """A server that takes the request and says nothing is given up after `patience_s`, and sees it."""

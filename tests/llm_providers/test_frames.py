@@ -71,7 +71,7 @@ def test_what_is_not_clean_is_written_anew(dirty: bytes, clean: bytes) -> None:
     ],
 )
 def test_a_fault_comes_after_what_came_before_it(bad: bytes, kind: type[ProviderError]) -> None:
-    """Frames before the fault are given, also from the same read; nothing after it is."""
+    """Frames before the fault are given, even from the same read; nothing after it is."""
     data = b"".join(CHUNKS[:3]) + bad + CHUNKS[3]
     for cuts in ways_to_cut(data):
         frames = CleanFrames()
@@ -112,7 +112,7 @@ def test_half_a_character_is_no_fault() -> None:
 
 
 def test_an_end_needs_a_finish_or_a_done() -> None:
-    """A body that just ends is truncated; a finish reason without [DONE] is an end, also where a usage chunk follows it."""
+    """A body that just ends is truncated; a finish reason without [DONE] is an end, even if a usage chunk follows it."""
     usage = b"data: %b\n\n" % json.dumps({"choices": [], "usage": {"prompt_tokens": 1}}).encode()
     cut, finished = CleanFrames(), CleanFrames()
     for frame in CHUNKS:

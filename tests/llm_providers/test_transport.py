@@ -128,7 +128,7 @@ async def test_cancelling_closes_the_socket_at_once(provider: Provider, transpor
 
 
 async def test_a_sink_that_raises_ends_the_stream(provider: Provider, transport: Transport) -> None:
-    """What the sink raises comes out where the stream is followed, and the provider is stopped."""
+    """The caller that follows the stream gets what the sink raises, and the provider is stopped."""
 
     def refuse(frames: list[bytes], size: int) -> None:
         raise LookupError("enough of this")

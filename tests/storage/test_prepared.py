@@ -70,7 +70,7 @@ def thing(name: str, **values: Any) -> dict[str, Any]:
 
 
 def test_the_same_rows_as_sqlalchemy_writes(connection: Connection) -> None:
-    """Types are converted, constants stand where they stood, and what has changed is counted."""
+    """Types are converted, constants stay in their places, and changed rows are counted."""
     written = [
         thing("a"),
         thing("b", data=None, at=None),
