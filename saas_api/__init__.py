@@ -1,1 +1,1 @@
-"""The gateway: it knows teams and keys, runs calls, and says what they cost."""
+"""The gateway. It knows teams and keys, runs calls, and says what they cost."""

@@ -1,4 +1,4 @@
-"""What the gateway answers, as models for its OpenAPI document. Nothing is checked against them while it serves; a test does that."""
+"""Models of the gateway's answers, for its OpenAPI document. Answers are not checked against them at run time; a test does that."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ JobState = Literal["pending", "in_progress", "completed", "failed", "cancelled"]
 
 
 class JobCreated(BaseModel):
-    """A new job. Moments are Unix seconds."""
+    """A new job. Times are Unix seconds."""
 
     job_id: str
     status: JobState
@@ -20,7 +20,7 @@ class JobCreated(BaseModel):
 
 
 class AssistantMessage(BaseModel):
-    """A message of the model's, in OpenAI's form."""
+    """The model's message, in OpenAI's form."""
 
     model_config = ConfigDict(extra="allow")
 
@@ -53,20 +53,20 @@ class Completion(BaseModel):
 
 
 class CallRecords(BaseModel):
-    """What stands beside a completion."""
+    """What the gateway adds to a completion."""
 
     receipt: Receipt
     hops: list[Hop]
 
 
 class JobCompletion(Completion):
-    """A `chat.completion` with its receipt and the hop's times beside it."""
+    """A `chat.completion` with its receipt and the hop's times."""
 
     saas: CallRecords
 
 
 class CallStatus(BaseModel):
-    """The state a call is in."""
+    """The state of a call."""
 
     job_id: str
     call_id: str
@@ -74,7 +74,7 @@ class CallStatus(BaseModel):
 
 
 class Costs(BaseModel):
-    """What the settled calls of a job have used and cost."""
+    """What a job's settled calls have used and cost."""
 
     calls: int
     prompt_tokens: int
@@ -126,7 +126,7 @@ class Job(BaseModel):
 
 
 class JobMetadata(BaseModel):
-    """A job's metadata, after the merge."""
+    """A job's metadata after the merge."""
 
     job_id: str
     metadata: dict[str, Any]

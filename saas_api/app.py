@@ -1,4 +1,4 @@
-"""The gateway's only wiring: what is built when the server starts, and ended when it stops."""
+"""Wires the gateway: builds its parts when the server starts, and ends them when it stops."""
 
 from __future__ import annotations
 
@@ -40,17 +40,17 @@ class Gateway(Edge):
         self._drain_timeout_s = settings.drain_timeout_s
 
     async def drain(self) -> None:
-        """Takes no new calls and gives those that run a moment; what still runs then ends as `shutting_down`."""
+        """Accepts no new calls and gives running ones a moment. Calls that still run then end as `shutting_down`."""
         services: Services | None = getattr(self._state, "services", None)
         if services is not None:
             await services.generations.drain(self._drain_timeout_s)
 
 
 def create_app(settings: Settings) -> Gateway:
-    """The gateway, put together. Its lifespan must run. Raises ModelsFileError.
+    """Builds the gateway. Its lifespan must run. Raises ModelsFileError.
 
-    Routers are put into the app route by route: an included one looks each request up twice, which is an eighth of a call's cost. They are
-    looked through in this order.
+    Routers are added route by route, since FastAPI looks each request up twice in an included router: an eighth of a call's cost. Routes
+    are tried in this order.
     """
 
     groups = model_groups.load(settings)
@@ -90,7 +90,7 @@ def _routes(*routers: APIRouter) -> list[BaseRoute]:
 
 @asynccontextmanager
 async def _background(*work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
-    """Runs work that has no end of its own, and ends it on leaving."""
+    """Runs a background task for as long as the context lasts."""
     tasks = [asyncio.create_task(coroutine) for coroutine in work]
     try:
         yield

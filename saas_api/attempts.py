@@ -1,4 +1,4 @@
-"""What was tried for one call: which deployment was asked, when, and what came of it."""
+"""The attempts of one call: which deployment was asked, when, and how it went."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from wire.timing import HopMarks
 
 @dataclass(slots=True)
 class Trial:
-    """One deployment that is being asked, or has been. Times are microseconds since the call arrived."""
+    """One request to a deployment, running or over. Times are microseconds since the call arrived."""
 
     deployment: Deployment
     started_us: int
@@ -22,7 +22,7 @@ class Trial:
 
 
 class Attempts:
-    """The trials of one call, in order. At most the last one has given a token: after that nothing is tried again."""
+    """The attempts of one call, in order. Only the last one can have given a token: after a token there is no other attempt."""
 
     def __init__(self, marks: HopMarks) -> None:
         self._marks = marks
@@ -35,22 +35,22 @@ class Attempts:
 
     @property
     def deployment(self) -> Deployment | None:
-        """The one that was asked last; None before the first."""
+        """The deployment asked last, or None before the first."""
         return self._trials[-1].deployment if self._trials else None
 
     def begin(self, deployment: Deployment) -> None:
-        """This deployment is about to be asked."""
+        """Notes that this deployment is about to be asked."""
         self._trials.append(Trial(deployment, self._marks.elapsed_us))
 
     def failed(self, error: ProviderError) -> None:
-        """The deployment that was asked last has failed."""
+        """Notes that the deployment asked last has failed."""
         trial = self._trials[-1]
         trial.ended_us, trial.error_code = self._marks.elapsed_us, error.code.code
 
     def records(self, outcome: Outcome, usage: Usage | None, first_token: int | None) -> list[Attempt]:
-        """What stands in the receipt.
+        """The attempts as the receipt lists them.
 
-        `outcome` and `usage` (the provider's own) are the last trial's. `first_token` is the index of the chunk that brought it.
+        `outcome` and `usage` (the provider's own counts) belong to the last attempt. `first_token` is the index of the first token's chunk.
         """
         now = self._marks.elapsed_us
         records: list[Attempt] = []

@@ -1,8 +1,8 @@
-"""Whose key is it: a virtual key in, the team it belongs to out.
+"""Finds the team that a virtual key belongs to.
 
-Keys are stored as HMAC-SHA256 with a pepper that is not in the database, so a copy of the database opens nothing. What a key resolves
-to is remembered for two seconds: a burst of calls costs one look-up, and a revoked key is refused soon enough. Whoever chats alone waits
-for a look-up every time; it does not wait for what others write (`Database.read`).
+Keys are stored as HMAC-SHA256 with a pepper that is not in the database, so a copy of the database opens nothing. The team of a key
+is cached for two seconds: a burst of calls costs one look-up, and a revoked key is still refused soon. A single user pays for a
+look-up at every message, but never waits for other people's writes (`Database.read`).
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _OWNER = (
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Who is calling: a team, by one of its keys. `model_groups` None means all."""
+    """The caller: a team and the key it used. `model_groups` None means all."""
 
     team_id: str
     key_id: str
@@ -55,7 +55,7 @@ class Authenticator:
         return hmac.digest(self._pepper, key.encode(), "sha256").hex()
 
     async def identify(self, authorization: str | None) -> Identity:
-        """The identity behind an `Authorization: Bearer` header. Raises WireError INVALID_KEY."""
+        """Returns the identity behind an `Authorization: Bearer` header. Raises WireError INVALID_KEY."""
         scheme, _, key = (authorization or "").partition(" ")
         key = key.strip()
         if scheme.lower() != "bearer" or not key:
@@ -81,7 +81,7 @@ class Authenticator:
         return Identity(row.team_id, row.key_id, None if row.model_groups is None else frozenset(row.model_groups))
 
     async def ensure_first_team(self, team_id: str, key: str) -> None:
-        """Makes the team and the key of the first start, where they are not there yet."""
+        """Creates the first team and its key unless they exist."""
         key_hash = self.hash_key(key)
         team = {"team_id": team_id, "name": "Demo team", "created_at": time.time()}
         first_key: dict[str, Any] = {"key_id": f"key_{key_hash[:24]}", "team_id": team_id, "name": "First key", "key_hash": key_hash}
@@ -95,5 +95,5 @@ class Authenticator:
 
         try:
             await self._database.write(make)
-        except IntegrityError:  # another worker, starting at the same time, was quicker; it may have had another key
+        except IntegrityError:  # another worker started at the same time and was faster; it may have had another key
             await self._database.write(make)

@@ -1,10 +1,10 @@
-"""Calls: one request to a model, from its opening in the database to its settlement.
+"""Calls: one request to a model, from opening it in the database to settling it.
 
     streaming → finished | cancelled | failed | interrupted
 
-A call is opened in one transaction before the first byte and settled in one transaction after the last; each happens once, because the
-UPDATE that settles demands the state `streaming`. While it runs, its lease is renewed and its token count checkpointed; a call whose
-lease has run out lost its server, and is settled from the checkpoint as `interrupted`.
+A call is opened in one transaction before the first byte and settled in one transaction after the last. It is settled once, because
+the UPDATE requires the state `streaming`. While a call runs, the server renews its lease and saves its token count. If the lease runs
+out, the call's server is gone, and the call is settled from that count as `interrupted`.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ _RENEW = Prepared(_RUNNING.values({name: bindparam(f"new_{name}") for name in ("
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """An open call. `owns_job` says that its job was made for it alone and ends with it."""
+    """An open call. If `owns_job`, its job was made for this call alone and ends with it."""
 
     call_id: str
     job_id: str
@@ -77,9 +77,9 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Settlement:
-    """How a call ended, what was tried for it, and what it used.
+    """How a call ended, which attempts it took, and what it used.
 
-    `deployment` gave the answer; None where none was asked. `estimated` says that the usage is not the provider's own.
+    `deployment` gave the answer; it is None if none was asked. `estimated` means that the usage is not the provider's own count.
     """
 
     outcome: Outcome
@@ -94,7 +94,7 @@ class Settlement:
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """How far a running call has come: the tokens generated so far, and the model that generates them."""
+    """How far a running call has come: the tokens so far, and the model that generates them."""
 
     call_id: str
     tokens: int
@@ -102,7 +102,7 @@ class Checkpoint:
 
 
 class AlreadyStarted(Exception):
-    """The idempotency key belongs to a call that was started before."""
+    """The idempotency key belongs to an earlier call."""
 
     def __init__(self, job_id: str, call_id: str) -> None:
         super().__init__(call_id)
@@ -111,7 +111,7 @@ class AlreadyStarted(Exception):
 
 
 class AlreadySettled(Exception):
-    """The call's lease had run out, and it was settled as interrupted."""
+    """The call's lease ran out, and it was settled as interrupted."""
 
 
 class Calls:
@@ -124,7 +124,7 @@ class Calls:
     async def open(
         self, identity: Identity, request: CallRequest, job: JobRequest | str, *, streamed: bool, idempotency_key: str | None = None
     ) -> Call:
-        """Records a call of an existing job (its id) or of a new one made for it, before anything is asked of a provider.
+        """Records a call of an existing job (its id), or of a new one made for it, before any provider is asked.
 
         Raises WireError (NOT_FOUND, MODEL_NOT_ALLOWED, JOB_FINISHED) and AlreadyStarted.
         """
@@ -172,7 +172,7 @@ class Calls:
         return Call(record["call_id"], record["job_id"], identity.team_id, group, params, estimate, owns_job)
 
     async def settle(self, call: Call, end: Settlement) -> Receipt:
-        """Records the end of a call, once, and answers its receipt. Raises AlreadySettled where somebody else has."""
+        """Records the end of a call, once, and returns its receipt. Raises AlreadySettled if it has been settled already."""
         cost = end.deployment.price.cost_micro_usd(end.usage) if end.deployment else 0
         model = end.deployment.model if end.deployment else ""
         prompt, completion = end.usage["prompt_tokens"], end.usage["completion_tokens"]
@@ -216,7 +216,7 @@ class Calls:
         }
 
     async def renew(self, checkpoints: Sequence[Checkpoint]) -> None:
-        """Renews the leases of running calls, and keeps how far each has come."""
+        """Renews the leases of running calls, and saves how far each has come."""
         if not checkpoints:
             return
         until = time.time() + LEASE_S
@@ -227,10 +227,10 @@ class Calls:
         await self._database.write(lambda connection: _RENEW.execute(connection, *rows))
 
     async def reap(self, running: Collection[str] = (), *, at_start: bool = False) -> None:
-        """Settles calls whose server died, from their last checkpoint, as interrupted. `running` are those that this server runs.
+        """Settles calls whose server died as interrupted, from their last checkpoint. `running` are this server's own calls.
 
-        Their leases have run out. An embedded database serves one process: whatever is streaming when that starts anew is dead, however
-        fresh its lease.
+        A dead server's leases have run out. An embedded database serves one process, so a call that is streaming when the process
+        starts is dead too, however fresh its lease.
         """
         query = select(calls).where(calls.c.status == STREAMING)
         if not (at_start and self._database.embedded):
@@ -253,7 +253,7 @@ class Calls:
         return bool(moved.rowcount)
 
     async def find(self, identity: Identity, job_id: str, call_id: str) -> Row[Any]:
-        """The call's record. Raises WireError NOT_FOUND, also for another team's."""
+        """Returns the call's record. Raises WireError NOT_FOUND, also for another team's call."""
         query = select(calls).join(jobs, jobs.c.job_id == calls.c.job_id)
         query = query.where(calls.c.call_id == call_id, calls.c.job_id == job_id, jobs.c.team_id == identity.team_id)
         row = await self._database.read(lambda connection: connection.execute(query).one_or_none())

@@ -1,4 +1,4 @@
-"""One running call: its log, its marks, how it is stopped, and what its chunks add up to."""
+"""One running call: its log, its marks, how it is stopped, and how it ends."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ logger = logging.getLogger(__name__)
 
 
 class _Phase(Enum):
-    OPEN = auto()  # recorded, nothing asked of the provider yet
+    OPEN = auto()  # recorded; no provider has been asked yet
     PUMPING = auto()
-    SETTLING = auto()  # how it ended is decided
+    SETTLING = auto()  # its outcome is decided
 
 
 class Generation:
@@ -34,28 +34,28 @@ class Generation:
         self.streamed = streamed
         self.log: StreamLog = StreamLog()
         self.completion: dict[str, Any] | None = None
-        """A non-streaming call's answer."""
+        """The answer of a non-streaming call."""
         self.attempts = Attempts(marks)
         self.receipt: Receipt | None = None
         self.error: WireError | None = None
-        """What went wrong, once it has."""
+        """What went wrong, if anything."""
         self.ended = asyncio.Event()
         self.task: asyncio.Task[None] | None = None
         self.grace: asyncio.TimerHandle | None = None
-        """Cancels the call at its end, unless a reader is there by then."""
+        """When it fires, it cancels the call, unless there is a reader by then."""
         self.stop: WireError | Outcome | None = None
-        """Why it was told to stop: an outcome, or the error it fails with."""
+        """Why it was told to stop: an outcome, or the error to fail with."""
         self._phase = _Phase.OPEN
 
     def cancel(self, why: WireError | Outcome = Outcome.CANCELLED) -> None:
-        """Stops the provider now; the call is settled for what came. Once it is being settled there is nothing to stop."""
+        """Stops the provider now. The call is settled for what came. It does nothing once the call is being settled."""
         if self.stop is None and self._phase is not _Phase.SETTLING:
             self.stop = why
             if self._phase is _Phase.PUMPING and self.task is not None:
                 self.task.cancel()
 
     async def guarded(self, pump: Coroutine[Any, Any, None]) -> None:
-        """Runs the pump and turns every way it can end into `stop` or `error`; a cancellation does not get past here."""
+        """Runs the pump and turns each way it can end into `stop` or `error`. A cancellation stops here."""
         try:
             if self._stopped():
                 pump.close()
@@ -84,7 +84,7 @@ class Generation:
 
     @property
     def outcome(self) -> Outcome:
-        """How it ended, as far as that is decided."""
+        """How it ended, as far as known."""
         if self.error is not None:
             return Outcome.FAILED
         return self.stop if isinstance(self.stop, Outcome) else Outcome.FINISHED

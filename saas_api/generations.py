@@ -1,8 +1,8 @@
-"""The hop, inward: a provider's frames get their ids and go into a log, for as long as the answer lasts and whoever is listening.
+"""The way of a chunk into the gateway: a provider's frames get their ids and go into a log, whether or not anybody reads it.
 
-Strategy. A generation is a task of the app's. It pumps the provider's frames into its log, settles the call when that has
-ended, however it ended, and then writes `receipt` and `hop` and closes the log. Cancelling (Stop, no reader for too long,
-shutdown) interrupts the pump alone: the provider's socket closes at once, and the settlement always runs to its end.
+Strategy. Each generation is a task of the app. It pumps the provider's frames into its log. When that ends, in whatever way, it
+settles the call, writes `receipt` and `hop`, and closes the log. Cancelling (Stop, no reader for too long, shutdown) interrupts
+only the pump: the provider's socket closes at once, and the settlement always runs to its end.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ logger = logging.getLogger(__name__)
 HOP = "saas_api"
 _SETTLE_AGAIN_AFTER_S = (0.1, 0.5, 2.0)
 _FIRST_FRAMES = 32
-"""A provider that has written more than this many frames has begun its answer, whatever stands in them."""
+"""After this many frames a provider counts as having begun its answer, whatever they contain."""
 _FIRST_READER_S = 5.0
-"""However short the grace: the response that is being prepared is the first reader."""
+"""The shortest grace: the first reader is the response that is still being prepared."""
 
 
 class Generations:
-    """Owns every running generation, and keeps each one's log for a while after its end.
+    """Owns every running generation, and keeps its log for a while after the end.
 
     `grace_s`: how long a generation goes on without a reader. `retention_s`: how long a finished stream can be resumed.
     """
@@ -54,21 +54,21 @@ class Generations:
         self._turnstile = Turnstile(ENDS_PER_PASS)
 
     def get(self, call_id: str) -> Generation | None:
-        """A generation that runs here, or has ended here not long ago."""
+        """Returns a generation that runs here, or ended here a short time ago."""
         return self._by_call.get(call_id)
 
     @property
     def busy(self) -> bool:
-        """Whether anything is being generated."""
+        """Whether any generation is running."""
         return bool(self._running)
 
     def check_open(self) -> None:
-        """Raises WireError SHUTTING_DOWN once no new calls are taken."""
+        """Raises WireError SHUTTING_DOWN once no new calls are accepted."""
         if self._draining:
             raise WireError(ErrorCode.SHUTTING_DOWN, "The server is shutting down.", retry_after=1.0)
 
     def start(self, call: Call, *, received_ns: int, streamed: bool) -> Generation:
-        """Begins a call that has been opened. It runs on its own from here."""
+        """Starts an open call. From here it runs on its own."""
         generation = Generation(call, HopMarks(HOP, received_ns=received_ns), streamed=streamed)
         self._by_call[call.call_id] = generation
         self._running.add(generation)
@@ -80,12 +80,12 @@ class Generations:
         return generation
 
     def reader_left(self, generation: Generation, grace_s: float | None = None) -> None:
-        """Called when a reader has gone; the last one's going starts the grace."""
+        """Call it when a reader has left. The grace starts when the last one has."""
         if not generation.ended.is_set() and not generation.log.readers:
             self._watch(generation, self._grace_s if grace_s is None else grace_s)
 
     async def drain(self, limit_s: float) -> None:
-        """Takes no new calls, waits for the running ones up to the limit, and ends the rest as `shutting_down`."""
+        """Accepts no new calls, waits up to the limit for running ones, and ends the rest as `shutting_down`."""
         self._draining = True
         tasks = [generation.task for generation in self._running if generation.task is not None]
         if tasks:
@@ -96,7 +96,7 @@ class Generations:
             await asyncio.wait(rest)
 
     async def keep_leases(self) -> None:
-        """Renews the leases of what runs here and settles what others left behind, for ever."""
+        """Renews the leases of this server's calls and settles those that dead servers left, until it is cancelled."""
         while True:
             await asyncio.sleep(LEASE_S / 3)
             try:
@@ -125,7 +125,7 @@ class Generations:
             asyncio.get_running_loop().call_later(self._retention_s, self._by_call.pop, generation.call.call_id, None)
 
     async def _answer(self, generation: Generation) -> None:
-        """Asks one deployment after the other, until one has answered, or has failed where no other may take its place."""
+        """Asks one deployment after another until one has answered, or until an error rules out further attempts."""
         attempts, group = generation.attempts, generation.call.model_group
         ask = self._pump if generation.streamed else self._ask
         deployment = self._groups.choose(group)
@@ -143,7 +143,7 @@ class Generations:
                 deployment = following
 
     async def _pump(self, generation: Generation, target: Target) -> None:
-        """The way of a chunk through this hop: `take` is called with what the socket had, and the append sends it on."""
+        """Streams one answer. A chunk passes here: `take` gets what the socket had, and the append sends it on."""
         log, marks = generation.log, generation.marks
         index = len(log)
 
@@ -160,13 +160,13 @@ class Generations:
         await self._transport.stream(target, generation.call.params, take, accepted=marks.headers, has_token=lambda: _has_token(log))
 
     async def _ask(self, generation: Generation, target: Target) -> None:
-        """The same for a call that wants its answer whole."""
+        """The same for a non-streaming call."""
         generation.marks.sent()
         generation.completion, size = await self._transport.complete(target, generation.call.params)
         generation.marks.arrived(1, size)
 
     async def _settled(self, generation: Generation) -> bytes:
-        """Settles the call, writes what belongs to the end into the log, and answers the terminal frame."""
+        """Settles the call, writes the closing frames into the log, and returns the terminal frame."""
         await self._turnstile.enter()
         error, log = generation.error, generation.log
         if error is not None:
@@ -178,7 +178,7 @@ class Generations:
         return DONE if error is None else failed_frame(error)
 
     async def _recorded(self, generation: Generation, end: Settlement) -> Receipt:
-        """Settles the call, with some patience for a database that is not there for a moment."""
+        """Settles the call. It tries again if the database is away for a moment."""
         for pause in (*_SETTLE_AGAIN_AFTER_S, None):
             try:
                 return await self._calls.settle(generation.call, end)
@@ -190,7 +190,7 @@ class Generations:
         raise AssertionError("unreachable")
 
     async def _settlement(self, generation: Generation) -> Settlement:
-        """What the call has come to. Nothing in it that the provider said is taken for what it should be."""
+        """Sums the call up. It trusts nothing that the provider said: types and values are checked."""
         completion, error, attempts = generation.completion, generation.error, generation.attempts
         first_token: int | None = 0  # a whole answer is its own first token
         if completion is not None:
@@ -207,7 +207,7 @@ class Generations:
         told = trusted_usage(raw_usage)
         usage = told
         if usage is None:
-            began = attempts.deployment is not None and (error is None or bool(deltas))  # a provider that refused has used nothing
+            began = attempts.deployment is not None and (error is None or bool(deltas))  # a provider that refused the call has used nothing
             prompt = generation.call.prompt_estimate if began else 0
             usage = {"prompt_tokens": prompt, "completion_tokens": estimate_completion_tokens(deltas, text)}
         return Settlement(
@@ -222,7 +222,7 @@ class Generations:
         )
 
     def _watch(self, generation: Generation, grace_s: float) -> None:
-        """Cancels the generation once it has had no reader for the grace; every reader that leaves sets it anew."""
+        """Cancels the generation if it has had no reader for the grace. Each reader that leaves starts it again."""
         if generation.grace is not None:
             generation.grace.cancel()
         generation.grace = asyncio.get_running_loop().call_later(grace_s, _look_for_readers, generation)
@@ -234,7 +234,7 @@ def _look_for_readers(generation: Generation) -> None:
 
 
 def _has_token(log: StreamLog) -> bool:
-    """Whether the reader has got something of an answer: a role, or an empty chunk, is nothing."""
+    """Whether the reader has part of an answer. A role or an empty chunk is none."""
     fold = Fold()
     fold.take(log.frames(0, _FIRST_FRAMES))
     return fold.first_token is not None or len(log) > _FIRST_FRAMES

@@ -1,8 +1,8 @@
-"""Jobs: what groups the calls made for one purpose, and who may move it from state to state.
+"""Jobs: each groups the calls made for one purpose, and moves through a few states.
 
     pending → in_progress → completed | failed | cancelled
 
-Each move is one conditional UPDATE, so of two that want to move a job at once only one can; the last three states are final.
+Each move is one conditional UPDATE: if two requests move a job at once, only one succeeds. The last three states are final.
 """
 
 from __future__ import annotations
@@ -52,24 +52,24 @@ _END = Prepared(
 
 
 def new_id(kind: str) -> str:
-    """An identifier that tells its kind and cannot be guessed."""
+    """Returns a new identifier that shows its kind and cannot be guessed."""
     return f"{kind}_{secrets.token_hex(12)}"
 
 
 class Jobs:
-    """The records of jobs. Every method looks only at the caller's own team's: another team's job does not exist."""
+    """The records of jobs. Every method sees only the caller's team: another team's job does not exist."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     async def create(self, identity: Identity, request: JobRequest) -> dict[str, Any]:
-        """A new job, pending. Raises WireError NOT_FOUND for another team."""
+        """Creates a job, pending. Raises WireError NOT_FOUND for another team."""
         job = record(identity, request, JobStatus.PENDING)
         await self._database.write(lambda connection: INSERT.execute(connection, job))
         return {name: job[name] for name in ("job_id", "status", "created_at")}
 
     async def get(self, identity: Identity, job_id: str) -> dict[str, Any]:
-        """The job with its calls and their answers."""
+        """Returns the job with its calls and their answers."""
 
         def get_in(connection: Connection) -> dict[str, Any]:
             job = _own(connection, identity, job_id)
@@ -79,15 +79,15 @@ class Jobs:
         return await self._database.read(get_in)
 
     async def costs(self, identity: Identity, job_id: str) -> dict[str, Any]:
-        """What the job's settled calls have used and cost."""
+        """Returns what the job's settled calls have used and cost."""
         return await self._database.read(lambda connection: _costs(connection, _own(connection, identity, job_id)))
 
     async def complete(
         self, identity: Identity, job_id: str, status: JobStatus, metadata: dict[str, Any], error_message: str | None
     ) -> dict[str, Any]:
-        """Ends the job and answers its costs. Ending it again the same way answers the same; another way is JOB_FINISHED.
+        """Ends the job and returns its costs. Ending it again in the same way gives the same answer; in another way, JOB_FINISHED.
 
-        A job whose call is still running cannot be ended: JOB_STATE.
+        Raises WireError JOB_STATE while a call of the job runs.
         """
 
         def complete_in(connection: Connection) -> dict[str, Any]:
@@ -108,7 +108,7 @@ class Jobs:
         return await self._database.write(complete_in)
 
     async def merge_metadata(self, identity: Identity, job_id: str, metadata: dict[str, Any]) -> dict[str, Any]:
-        """Adds to the job's metadata; null removes a key."""
+        """Merges into the job's metadata; null removes a key."""
 
         def merge_in(connection: Connection) -> dict[str, Any]:
             merged = _merged(_own(connection, identity, job_id).metadata, metadata)
@@ -132,7 +132,7 @@ def _costs(connection: Connection, job: Row[Any]) -> dict[str, Any]:
         func.coalesce(func.sum(calls.c.completion_tokens), 0),
         func.coalesce(func.sum(calls.c.cost_micro_usd), 0),
     ).where(calls.c.job_id == job.job_id, calls.c.status != STREAMING)
-    count, prompt, completion, cost = map(int, connection.execute(settled).one())  # PostgreSQL's sums of integers are numeric
+    count, prompt, completion, cost = map(int, connection.execute(settled).one())  # PostgreSQL sums integers as numeric
     return {
         "job_id": job.job_id,
         "status": job.status,
@@ -147,7 +147,7 @@ def _costs(connection: Connection, job: Row[Any]) -> dict[str, Any]:
 
 
 def record(identity: Identity, request: JobRequest, status: JobStatus, idempotency_key: str | None = None) -> dict[str, Any]:
-    """A new job's row for INSERT, which fails where the team has used the idempotency key before. Raises WireError NOT_FOUND."""
+    """Returns a new job's row. Its INSERT fails if the team has used the idempotency key. Raises WireError NOT_FOUND."""
     if request.team_id != identity.team_id:
         raise WireError(ErrorCode.NOT_FOUND, "There is no such team.")
     return {
@@ -173,13 +173,13 @@ def begin_call(connection: Connection, identity: Identity, job_id: str) -> None:
 
 
 def end_with_call(connection: Connection, job_id: str, outcome: Outcome, error_message: str | None) -> None:
-    """Ends a job that was made for one call, the way that call ended."""
+    """Ends a job that was made for one call in the way the call ended."""
     status = _AFTER_CALL.get(outcome, JobStatus.FAILED)
     _END.execute(connection, {"of": job_id, "status": status, "error_message": error_message, "finished_at": time.time()})
 
 
 def not_found() -> WireError:
-    """The answer for what is not there and for what is somebody else's."""
+    """The error for something that does not exist or is another team's."""
     return WireError(ErrorCode.NOT_FOUND, "There is no such job.")
 
 

@@ -1,6 +1,6 @@
-"""Model groups: the names that callers know, and the deployments behind them, in the order in which they are tried.
+"""Model groups: the names that callers use, and the deployments behind each, in the order in which they are tried.
 
-They come from a TOML file (`SAAS_API_MODELS_FILE`), or from what is built in: three groups, each served by every provider whose
+They come from a TOML file (`SAAS_API_MODELS_FILE`). Without it there are three built-in groups, each served by every provider whose
 key is set, and by the demo model last.
 """
 
@@ -58,11 +58,11 @@ _DEMO_PRICES: Mapping[str, tuple[str, str]] = {
 
 
 _FIRST_TOKEN = AliasChoices("timeout_first_token_s", "timeout_first_byte_s")
-"""The second is its former name."""
+"""The second is an older name of the first."""
 
 
 class ModelsFileError(StartRefused):
-    """The models file cannot be used; the message is one sentence that says what is wrong and where."""
+    """The models file cannot be used. The message is one sentence that says what is wrong and where."""
 
     def __init__(self, said: str) -> None:
         super().__init__("SAAS_API_MODELS_FILE", said)
@@ -122,7 +122,7 @@ class ModelGroup:
 
 
 class ModelGroups:
-    """All groups by name. The one place where a deployment is chosen."""
+    """All groups by name. Deployments are chosen only here."""
 
     def __init__(self, groups: Sequence[ModelGroup]) -> None:
         self._groups = {group.name: group for group in groups}
@@ -132,14 +132,14 @@ class ModelGroups:
         return list(self._groups)
 
     def choose(self, name: str, tried: Sequence[Deployment] = ()) -> Deployment | None:
-        """The deployment that a call to this group asks next; None once all have been tried. Raises WireError NOT_FOUND."""
+        """Returns the deployment to ask next, or None if all have been tried. Raises WireError NOT_FOUND."""
         group = self._groups.get(name)
         if group is None:
             raise WireError(ErrorCode.NOT_FOUND, f"There is no model group named {name[:100]!r}.")
         return next((deployment for deployment in group.deployments if deployment not in tried), None)
 
     def price(self, resolved_model: str) -> Price:
-        """The price of a deployment's model, also of one that has left the groups since."""
+        """Returns the price of a deployment's model, even if it is in no group any more."""
         for group in self._groups.values():
             for deployment in group.deployments:
                 if deployment.model == resolved_model:
@@ -149,7 +149,7 @@ class ModelGroups:
 
 
 def load(settings: Settings, environ: Mapping[str, str] = os.environ) -> ModelGroups:
-    """The model groups that the settings name. Raises ModelsFileError."""
+    """Returns the model groups that the settings name. Raises ModelsFileError."""
     entries = _read(settings.saas_api_models_file) if settings.saas_api_models_file else _built_in(settings)
     bases = {"litellm": settings.litellm_base_url, "demo": f"http://{reachable(settings.host)}:{settings.demo_llm_port}/v1"}
     groups: list[ModelGroup] = []

@@ -1,4 +1,4 @@
-"""Our frames as OpenAI's SDKs expect them: no ids, no named events, usage only for those who asked."""
+"""Turns our frames into what OpenAI's SDKs expect: no ids, no named events, and usage only if it was asked for."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class OpenAIFrames:
 
 
 def _without_usage(frame: bytes) -> bytes:
-    frame = frame.replace(b',"usage":null', b"")  # what OpenAI writes on every chunk but the last
+    frame = frame.replace(b',"usage":null', b"")  # OpenAI writes it on every chunk but the last
     if b'"usage"' not in frame:
         return frame
     chunk = read_object(payload(frame))
@@ -42,5 +42,5 @@ def _without_usage(frame: bytes) -> bytes:
         return frame
     usage = chunk.pop("usage", None)
     if usage is not None and not chunk.get("choices"):
-        return b""  # the chunk that carried nothing else
+        return b""  # that chunk carried nothing else
     return encode(orjson.dumps(chunk))

@@ -1,4 +1,4 @@
-"""What the gateway's routes have in common in its OpenAPI document."""
+"""The parts of the OpenAPI document that the gateway's routes share."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ import serving.openapi
 from wire.errors import ErrorCode
 
 OPENING = (ErrorCode.NOT_FOUND, ErrorCode.MODEL_NOT_ALLOWED, ErrorCode.SHUTTING_DOWN)
-"""What can refuse a call."""
+"""The errors that refuse a call."""
 
 REPEATING = (ErrorCode.JOB_STATE, ErrorCode.STREAM_EXPIRED, ErrorCode.INTERRUPTED, ErrorCode.UPSTREAM_UNAVAILABLE)
-"""What can become of a request whose `Idempotency-Key` was used before."""
+"""The errors of a request whose `Idempotency-Key` was used before."""
 
 ANSWERING = (
     *(ErrorCode.RATE_LIMITED, ErrorCode.UPSTREAM_ERROR, ErrorCode.UPSTREAM_TRUNCATED, ErrorCode.UPSTREAM_PROTOCOL),
     *(ErrorCode.UPSTREAM_UNAVAILABLE, ErrorCode.UPSTREAM_TIMEOUT),
 )
-"""What a provider can do to a call; a stream of a job tells it in a `failed` frame."""
+"""The errors that a provider can cause. A job's stream reports them in a `failed` frame."""
 
 _IDS = {"X-Job-Id": "The job's id.", "X-Call-Id": "The call's id."}
 CALL_HEADERS: Mapping[str, Any] = {name: {"description": what, "schema": {"type": "string"}} for name, what in _IDS.items()}
@@ -40,11 +40,11 @@ IDEMPOTENCY_KEY: dict[str, Any] = {
         }
     ]
 }
-"""For `openapi_extra`: the header is read where the call is opened."""
+"""For `openapi_extra`: no route declares this header, since it is read where the call is opened."""
 
 
 def complete(app: FastAPI) -> None:
-    """Completes the document; what follows OpenAI's knows no 422."""
+    """Completes the document. The routes that follow OpenAI's have no 422."""
     for path, operation in serving.openapi.complete(app):
         if path.startswith("/v1/"):
             operation["responses"].pop("422", None)

@@ -1,4 +1,4 @@
-"""Running a call for a request: open, start, and either follow it or wait for all of it."""
+"""Runs a call for a request: opens it, starts it, and follows it or waits for all of it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ MAX_IDEMPOTENCY_KEY = 200
 
 
 async def start(request: Request, identity: Identity, call: CallRequest, job: JobRequest | str, *, streamed: bool) -> Generation:
-    """Opens the call and sets it going. A repeated `Idempotency-Key` leads to the call that it started the first time."""
+    """Opens and starts the call. A repeated `Idempotency-Key` finds the call that it started the first time."""
     services = services_of(request)
     services.generations.check_open()
     key = request.headers.get("idempotency-key")
@@ -41,12 +41,12 @@ async def start(request: Request, identity: Identity, call: CallRequest, job: Jo
             raise WireError(ErrorCode.JOB_STATE, "This Idempotency-Key was used for a call of the other kind.") from None
         return generation
     generation = services.generations.start(opened, received_ns=request.state.received_ns, streamed=streamed)
-    await asyncio.sleep(0)  # the provider is asked before this request's own answer is prepared: the two then happen at once
+    await asyncio.sleep(0)  # lets the provider be asked first; this request's own answer is prepared meanwhile
     return generation
 
 
 async def attach(request: Request, identity: Identity, job_id: str, call_id: str) -> Generation:
-    """Finds a call of the caller's, wherever its log is.
+    """Finds a call of the caller, wherever its log is.
 
     Raises WireError NOT_FOUND, STREAM_EXPIRED, INTERRUPTED or UPSTREAM_UNAVAILABLE.
     """
@@ -65,7 +65,7 @@ async def attach(request: Request, identity: Identity, job_id: str, call_id: str
 def follow(
     request: Request, generation: Generation, index: int = 0, *, grace_s: float | None = None, translate: Translate | None = None
 ) -> EventStream:
-    """The response that follows a call's log from `index` on. `grace_s`: how long the call outlives its last reader."""
+    """Returns a response that follows a call's log from `index` on. `grace_s`: how long the call outlives its last reader."""
     generations = services_of(request).generations
     return EventStream(
         generation.log,
@@ -78,9 +78,9 @@ def follow(
 
 
 async def begun(request: Request, generation: Generation) -> None:
-    """Waits for a stream's first frame, so that what goes wrong before it has its own status. Raises the call's WireError.
+    """Waits for a stream's first frame, so that an earlier error gets its own status. Raises the call's WireError.
 
-    A client that leaves meanwhile cancels the call.
+    If the client leaves meanwhile, the call is cancelled.
     """
     reader = generation.log.reader()
     leaving = asyncio.create_task(_left(request))
@@ -98,11 +98,11 @@ async def begun(request: Request, generation: Generation) -> None:
 
 
 async def whole_answer(request: Request, generation: Generation, *, saas: bool = True) -> Response:
-    """Waits for a non-streaming call; the completion, with `saas` beside it unless told otherwise.
+    """Waits for a non-streaming call and returns the completion, with `saas` in it unless told otherwise.
 
-    The last client to leave cancels the call. Raises the call's WireError.
+    The call is cancelled when its last client leaves. Raises the call's WireError.
     """
-    reader = generation.log.reader()  # those who wait for the same call, by its key, are readers of it
+    reader = generation.log.reader()  # several requests may wait for one call, by its idempotency key; each is a reader
     leaving = asyncio.create_task(_left(request))
     ended = asyncio.create_task(generation.ended.wait())
     try:

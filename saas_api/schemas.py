@@ -1,4 +1,4 @@
-"""What clients may send. Parameters of OpenAI's that are not named here are passed on as they are."""
+"""The requests that clients send. OpenAI's parameters that are not named here are passed on as they are."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Message(BaseModel):
 
 
 def _either_name(schema: dict[str, Any]) -> None:
-    """Says in the OpenAPI document that the model group may stand under either of its two names."""
+    """Documents that the model group may have either of its two names."""
     properties, names = schema["properties"], ("model_group", "model")
     named = next(properties[name] for name in names if name in properties)
     schema["properties"] = {name: named | {"title": name} for name in names} | properties
@@ -29,7 +29,7 @@ def _either_name(schema: dict[str, Any]) -> None:
 
 
 class CallRequest(BaseModel):
-    """A chat completion. `model_group` is what OpenAI calls `model`, and is taken under that name too."""
+    """A chat completion. OpenAI calls `model_group` `model`; both names are accepted."""
 
     model_config = ConfigDict(extra="allow", populate_by_name=True, json_schema_extra=_either_name)
 
@@ -56,14 +56,14 @@ class CallRequest(BaseModel):
     stream_options: dict[str, Any] | None = None
 
     def params(self) -> dict[str, Any]:
-        """What goes to the provider: everything that was sent, but what is ours alone."""
+        """Returns what goes to the provider: everything that was sent, except our own fields."""
         return self.model_dump(
             exclude_unset=True, exclude={"model_group", "purpose", "stream", "team_id", "job_type", "user_id", "metadata"}
         )
 
 
 class CompletionRequest(CallRequest):
-    """OpenAI's own request: the model group stands in `model`, and `stream` chooses the form of the answer."""
+    """OpenAI's own request: `model` holds the model group, and `stream` chooses the form of the answer."""
 
     model_config = ConfigDict(json_schema_extra=_either_name)
 
@@ -85,7 +85,7 @@ class JobCallRequest(JobRequest, CallRequest):
 
 
 class CompleteRequest(BaseModel):
-    """How a job ended."""
+    """How a job ends."""
 
     status: Literal["completed", "failed"]
     metadata: Metadata = {}
@@ -93,6 +93,6 @@ class CompleteRequest(BaseModel):
 
 
 class MetadataRequest(BaseModel):
-    """Metadata to be merged into a job's; null removes a key."""
+    """Metadata to merge into a job's; null removes a key."""
 
     metadata: Metadata

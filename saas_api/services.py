@@ -1,4 +1,4 @@
-"""What the routes work with: the objects that the lifespan builds, in one typed place."""
+"""The objects that the lifespan builds and the routes use, in one typed place."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Services:
 
 
 def services_of(request: Request) -> Services:
-    """The services of the server that got this request."""
+    """Returns the services of the server that received this request."""
     found: Services = request.app.state.services
     return found
 
@@ -38,7 +38,7 @@ async def _services(request: Request) -> Services:
 
 
 class VirtualKey(SecurityBase):
-    """The caller, by the virtual key; a dependency, which the OpenAPI document shows with each route that has it."""
+    """A dependency: the caller, found by the virtual key. The OpenAPI document shows it with each route that has it."""
 
     def __init__(self) -> None:
         self.model = HTTPBearer(description="A team's virtual key: `Authorization: Bearer sk-…`.")

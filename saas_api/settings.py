@@ -14,7 +14,7 @@ from storage.urls import DatabaseUrl, database_at
 
 
 class Settings(DataSettings):
-    """What an operator may set; the defaults serve one machine without any key."""
+    """What an operator may set. The defaults serve one machine without any key."""
 
     port_variable: ClassVar = "SAAS_API_PORT"
 

@@ -1,4 +1,4 @@
-"""What a call used: the provider's own counts where they are counts, and otherwise an estimate."""
+"""What a call used: the provider's own counts if they are valid, otherwise an estimate."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _CHARACTERS_PER_TOKEN = 4
 
 
 def estimate_prompt_tokens(params: Mapping[str, Any]) -> int:
-    """The prompt's size in tokens, at four characters a token: what is known before the provider tells."""
+    """Estimates the prompt's tokens, at four characters a token, before the provider has counted them."""
     characters = 0
     for message in params["messages"]:
         content = message.get("content")
@@ -25,13 +25,13 @@ def estimate_prompt_tokens(params: Mapping[str, Any]) -> int:
 
 
 def estimate_completion_tokens(deltas: int, text: str) -> int:
-    """The answer's size in tokens: a delta is a token with most providers; those that send more at once are told by its length."""
+    """Estimates the answer's tokens. Most providers send a token per delta; the length shows which send more."""
     by_length = -(-len(text) // _CHARACTERS_PER_TOKEN)
     return by_length if len(text) > 2 * _CHARACTERS_PER_TOKEN * deltas else deltas
 
 
 def trusted_usage(usage: Any) -> Usage | None:
-    """The provider's usage, if its counts are counts; otherwise None, and it is estimated."""
+    """Returns the provider's usage, or None if its counts are not valid. It is then estimated."""
     if not isinstance(usage, Mapping):
         return None
     counts = (usage.get("prompt_tokens"), usage.get("completion_tokens"))
@@ -41,5 +41,5 @@ def trusted_usage(usage: Any) -> Usage | None:
 
 
 def trusted_text(value: Any) -> str | None:
-    """A word of the provider's that is kept in a record: a finish reason."""
+    """Returns a word of the provider that a record keeps, such as a finish reason."""
     return value if isinstance(value, str) and len(value) <= MAX_WORD else None

@@ -28,7 +28,7 @@ NOT_FOUND = ErrorCode.NOT_FOUND
 
 @router.post("/create", status_code=201, responses=answers(JobCreated, "The job, pending.", NOT_FOUND, status=201))
 async def create(identity: IdentityDep, job: Json[JobRequest], services: ServicesDep) -> dict[str, Any]:
-    """Creates a job, which groups the calls made for one purpose."""
+    """Creates a job. A job groups the calls made for one purpose."""
     return await services.jobs.create(identity, job)
 
 
@@ -38,7 +38,7 @@ async def create(identity: IdentityDep, job: Json[JobRequest], services: Service
     openapi_extra=IDEMPOTENCY_KEY,
 )
 async def create_and_call(identity: IdentityDep, job: Json[JobCallRequest], request: Request) -> Response:
-    """One call's whole life in one request: a job is created, called, and ended with the call."""
+    """Does it all in one request: creates a job, makes one call, and ends the job with it."""
     return await whole_answer(request, await start(request, identity, job, job, streamed=False))
 
 
@@ -49,7 +49,7 @@ async def create_and_call(identity: IdentityDep, job: Json[JobCallRequest], requ
     openapi_extra=IDEMPOTENCY_KEY,
 )
 async def create_and_call_stream(identity: IdentityDep, job: Json[JobCallRequest], request: Request) -> Response:
-    """The same, streamed. With an `Idempotency-Key`, repeating the request leads to the same call's stream, from its beginning."""
+    """The same, streamed. If a request with an `Idempotency-Key` is repeated, it gets the same call's stream from the beginning."""
     return follow(request, await start(request, identity, job, job, streamed=True))
 
 
@@ -63,7 +63,7 @@ async def create_and_call_stream(identity: IdentityDep, job: Json[JobCallRequest
     ),
 )
 async def llm_call(job_id: str, identity: IdentityDep, call: Json[CallRequest], request: Request) -> Response:
-    """A whole `chat.completion`, with `saas` beside it: the receipt and the hop's timings."""
+    """Returns a whole `chat.completion`, with the receipt and the hop's timings under `saas`."""
     return await whole_answer(request, await start(request, identity, call, job_id, streamed=False))
 
 
@@ -73,7 +73,7 @@ async def llm_call(job_id: str, identity: IdentityDep, call: Json[CallRequest], 
     response_class=Response,
 )
 async def llm_call_stream(job_id: str, identity: IdentityDep, call: Json[CallRequest], request: Request) -> Response:
-    """The answer as it is generated. The headers come at once; what goes wrong after them is a `failed` frame."""
+    """Streams the answer. The headers come at once; a later error is a `failed` frame."""
     return follow(request, await start(request, identity, call, job_id, streamed=True))
 
 
@@ -89,14 +89,14 @@ async def llm_call_stream(job_id: str, identity: IdentityDep, call: Json[CallReq
     response_class=Response,
 )
 async def resume(job_id: str, call_id: str, request: Request, identity: IdentityDep, last_event_id: LastEventId = None) -> Response:
-    """The stream again, from the frame after `Last-Event-ID`, or from its beginning."""
+    """Streams the call again, from the frame after `Last-Event-ID` or from the beginning."""
     index = index_after(last_event_id)
     return follow(request, await attach(request, identity, job_id, call_id), index)
 
 
 @router.post("/{job_id}/calls/{call_id}/cancel", responses=answers(CallStatus, "How the call ended.", NOT_FOUND))
 async def cancel(job_id: str, call_id: str, services: ServicesDep, identity: IdentityDep) -> dict[str, Any]:
-    """Stops the provider now and settles what was generated. A call that has ended already stays as it ended."""
+    """Stops the provider now and settles the call for what came. A call that has ended stays as it is."""
     generation = services.generations.get(call_id)
     if generation is not None and generation.call.job_id == job_id and generation.call.team_id == identity.team_id:
         generation.cancel()
@@ -111,19 +111,19 @@ async def cancel(job_id: str, call_id: str, services: ServicesDep, identity: Ide
     responses=answers(JobCosts, "The job has ended.", NOT_FOUND, ErrorCode.JOB_FINISHED, ErrorCode.JOB_STATE),
 )
 async def complete(job_id: str, identity: IdentityDep, end: Json[CompleteRequest], services: ServicesDep) -> dict[str, Any]:
-    """Ends the job and answers its costs."""
+    """Ends the job and returns its costs."""
     return await services.jobs.complete(identity, job_id, JobStatus(end.status), end.metadata, end.error_message)
 
 
 @router.get("/{job_id}", responses=answers(Job, "The job.", NOT_FOUND))
 async def get(job_id: str, services: ServicesDep, identity: IdentityDep) -> dict[str, Any]:
-    """The job, its calls and their stored answers."""
+    """Returns the job, its calls and their stored answers."""
     return await services.jobs.get(identity, job_id)
 
 
 @router.get("/{job_id}/costs", responses=answers(JobCosts, "The costs.", NOT_FOUND))
 async def costs(job_id: str, services: ServicesDep, identity: IdentityDep) -> dict[str, Any]:
-    """What the job's calls have used and cost so far."""
+    """Returns what the job's calls have used and cost so far."""
     return await services.jobs.costs(identity, job_id)
 
 

@@ -30,7 +30,7 @@ ANSWER = "The completion; with `stream`, its chunks and `[DONE]` (or an error) a
     openapi_extra=IDEMPOTENCY_KEY,
 )
 async def chat_completions(identity: IdentityDep, call: Json[CompletionRequest], request: Request) -> Response:
-    """A chat completion, whole or streamed. Each is a job of its own. A client that leaves cancels its call at once."""
+    """Answers a chat completion, whole or streamed. Each is a job of its own. If the client leaves, the call is cancelled at once."""
     job = JobRequest(team_id=identity.team_id, job_type="openai", user_id=None)
     streamed = bool(call.stream)
     generation = await start(request, identity, call, job, streamed=streamed)
@@ -43,7 +43,7 @@ async def chat_completions(identity: IdentityDep, call: Json[CompletionRequest],
 
 @router.get("/models", responses=answers(ModelList, "The model groups."))
 async def models(services: ServicesDep, identity: IdentityDep) -> dict[str, Any]:
-    """The model groups this key may use, as models."""
+    """Lists the model groups this key may use, as models."""
     return {
         "object": "list",
         "data": [
@@ -55,7 +55,7 @@ async def models(services: ServicesDep, identity: IdentityDep) -> dict[str, Any]
 
 
 def refusal(request: Request, error: WireError) -> Response:
-    """The response that says an error. OpenAI's surface knows no 422."""
+    """Returns an error's response. OpenAI's API has no 422."""
     if error.status == 422 and request.url.path.startswith("/v1/"):
         error.status = 400
     return errors.envelope(request, error)

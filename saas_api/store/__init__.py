@@ -1,4 +1,4 @@
-"""The gateway's tables, and the migrations that lead to them."""
+"""The gateway's tables and their migrations."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""A call's attempts are told one by one, where only their number was."""
+"""Records a call's attempts one by one instead of their number."""
 
 import sqlalchemy as sa
 from alembic import op
