@@ -1,1 +1,1 @@
-"""The middle tier: sessions, conversations and turns; it holds the credentials and relays the frames."""
+"""The middle tier. It keeps sessions, conversations and turns, holds the credentials, and relays the frames."""

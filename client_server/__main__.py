@@ -10,7 +10,7 @@ from serving.serve import serve
 from storage.migrations import StorageError
 
 READERS_LEAVE_WITHIN_S = 1
-"""After SIGTERM streams are cut, not ended: their readers come back to the next process, which goes on."""
+"""After SIGTERM streams are cut, not ended: their readers resume at the next process."""
 if __name__ == "__main__":
     sys.exit(
         serve(

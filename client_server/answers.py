@@ -1,4 +1,4 @@
-"""What the JSON routes answer, as models for the OpenAPI document. Nothing is checked against them while the server runs; a test does."""
+"""Models of the JSON routes' answers, for the OpenAPI document. Answers are not checked against them at run time; a test does that."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class ChatAnswer(BaseModel):
 
 
 class TurnTiming(BaseModel):
-    """How an answer stands, and where the time went."""
+    """The state of an answer, and where the time went."""
 
     state: CallState
     streaming: bool

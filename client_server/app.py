@@ -1,4 +1,4 @@
-"""The middle tier, put together: this file builds everything once and ends it again, and nothing else does."""
+"""Wires the middle tier: builds its parts when the server starts, and ends them when it stops."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from serving.turnstile import ENDS_PER_PASS, Turnstile
 
 
 def create_app(settings: Settings) -> ASGIApp:
-    """The server as an ASGI application. Its lifespan must run."""
+    """Builds the server as an ASGI application. Its lifespan must run."""
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -51,7 +51,7 @@ def create_app(settings: Settings) -> ASGIApp:
             await running.recover()
             yield
 
-    routes = [*api.router.routes, *turns.router.routes, *page.routes, *health.router.routes]  # looked through in this order
+    routes = [*api.router.routes, *turns.router.routes, *page.routes, *health.router.routes]  # tried in this order
     app = App(
         title="client_server",
         summary="The middle tier: sessions, conversations and turns between a page, or any other program, and the gateway.",

@@ -1,7 +1,7 @@
-"""A whole answer, put on the wire of streams, so that every reader reads alike.
+"""Turns a whole answer into the frames of a stream, so that all readers read the same.
 
-It comes from the request for it (`ask`), where streaming is off, or from the gateway's record of the call (`stored_answer`), where the
-gateway has dropped the stream of a call that has ended meanwhile.
+With streaming off, the answer comes from the request for it (`ask`). If the gateway has dropped the stream of a call that has ended, it
+comes from the gateway's record of that call (`stored_answer`).
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ _OF_RECEIPT = ("call_id", "status", "finish_reason", "usage", "estimated", "cost
 
 
 async def ask(turn: Turn, client: SaaSLLMClient) -> Terminal:
-    """Asks the gateway for all of it and fills the turn's log with its frames. Raises WireError.
+    """Asks the gateway for the whole answer and puts its frames into the turn's log. Raises WireError.
 
     Cancelling it closes the connection, and the gateway then cancels the call.
     """
-    turn.release_start()  # it runs as long as the answer takes
+    turn.release_start()  # this request lasts as long as the answer takes
     turn.marks.sent()
     try:
         answer = await client.chat(idempotency_key=turn.id, **turn.request)
@@ -45,8 +45,8 @@ async def ask(turn: Turn, client: SaaSLLMClient) -> Terminal:
 async def stored_answer(turn: Turn, client: SaaSLLMClient) -> Terminal:
     """Fills the turn's empty log from the record of its call.
 
-    Raises SaaSClientError, and WireError INTERRUPTED where the record holds no end, or readers have a part of the answer already:
-    where that breaks off, the record does not say.
+    Raises SaaSClientError. Raises WireError INTERRUPTED if the record has no end, or if readers already have part of the answer: the
+    record does not say where that part ends.
     """
     job = await client.get_job(turn.job_id or "")
     call = next((call for call in job.get("calls") or () if call.get("call_id") == turn.call_id), None)
@@ -61,7 +61,7 @@ async def stored_answer(turn: Turn, client: SaaSLLMClient) -> Terminal:
 
 
 def as_frames(answer: dict[str, Any]) -> list[bytes]:
-    """The frames of a `chat.completion` with its `saas` object: one chunk with all of the message, the receipt, the gateway's hops."""
+    """Returns the frames of a `chat.completion` with its `saas` object: one chunk with the whole message, the receipt, the gateway's hops."""
     saas = answer.get("saas") or {}
     frames = [encode(orjson.dumps(_as_chunk(answer)))]
     if saas.get("receipt"):
@@ -71,7 +71,7 @@ def as_frames(answer: dict[str, Any]) -> list[bytes]:
 
 
 def _as_completion(turn: Turn, call: dict[str, Any]) -> dict[str, Any]:
-    """The record as the `chat.completion` that a request for the whole answer would have brought."""
+    """Returns the record as the `chat.completion` that a non-streaming request would have brought."""
     receipt = (
         {"job_id": turn.job_id} | {name: call.get(name) for name in _OF_RECEIPT} | {"credits_charged": None, "credits_remaining": None}
     )
@@ -86,7 +86,7 @@ def _as_completion(turn: Turn, call: dict[str, Any]) -> dict[str, Any]:
 
 
 def _as_chunk(answer: dict[str, Any]) -> dict[str, Any]:
-    """The completion as the one chunk of its stream; in a stream, tool calls are numbered."""
+    """Returns the completion as the only chunk of its stream. In a stream, tool calls are numbered."""
     chunk = {name: answer.get(name) for name in ("id", "created", "model", "usage")} | {"object": "chat.completion.chunk"}
     chunk["choices"] = [
         {"index": choice.get("index", 0), "delta": _as_delta(choice.get("message") or {}), "finish_reason": choice.get("finish_reason")}

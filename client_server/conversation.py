@@ -1,4 +1,4 @@
-"""From what a person sent to a turn that runs, with the conversation's history before it."""
+"""Turns a person's message into a running turn, with the conversation's history before it."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from wire.errors import ErrorCode, WireError
 
 TITLE_CHARACTERS = 80
 HISTORY_CHARACTERS = 150_000
-"""How much of what was said before is sent along; in the worst case (six bytes a character in JSON) it fits into the gateway's limit."""
+"""How many characters of history are sent along. Even at six bytes a character in JSON they fit into the gateway's limit."""
 
 
 async def ask_in_conversation(request: Request, session: Session, form: MessageForm) -> tuple[TurnRow, ConversationRow]:
-    """Starts the turn of a message that the page sent; without a conversation it begins one. Raises WireError."""
+    """Starts the turn of a message from the page, and a conversation if there is none. Raises WireError."""
     now = time.time()
     earlier: list[TurnRow] = []
     if not form.conversation_id:
@@ -46,7 +46,7 @@ async def ask_in_conversation(request: Request, session: Session, form: MessageF
 
 
 async def ask_again(request: Request, session: Session, old: TurnRow) -> TurnRow:
-    """Starts a turn that takes the place of one that has ended. Raises WireError JOB_STATE where that is not possible."""
+    """Starts a turn that replaces one that has ended. Raises WireError JOB_STATE if that is not possible."""
     if old.conversation_id is None or old.replaced or old.state == STREAMING:
         raise WireError(ErrorCode.JOB_STATE, "Only an answer that has ended and stands in a conversation can be asked for again.")
     turns = await services(request).store.turns(old.conversation_id)
@@ -66,7 +66,7 @@ async def ask_again(request: Request, session: Session, old: TurnRow) -> TurnRow
 
 
 async def ask_alone(request: Request, session: Session, body: ChatBody, *, streaming: bool) -> Turn:
-    """Starts a turn that the API was asked for; it is part of no conversation."""
+    """Starts a turn for the API. It belongs to no conversation."""
     row = _row(
         session,
         None,
@@ -81,20 +81,20 @@ async def ask_alone(request: Request, session: Session, body: ChatBody, *, strea
 
 
 def title_of(message: str) -> str:
-    """A conversation's title: the beginning of its first message, in one line."""
+    """Returns a conversation's title: the beginning of its first message, in one line."""
     line = " ".join(message.split())
     return line if len(line) <= TITLE_CHARACTERS else line[: TITLE_CHARACTERS - 1].rstrip() + "…"
 
 
 def gateway_request(message: str, earlier: Sequence[TurnRow], model_group: str, temperature: float | None) -> dict[str, Any]:
-    """What the gateway is asked: what was said so far (answers that failed said nothing), and then the message."""
+    """Returns the messages for the gateway: the history without failed answers, and then the new message."""
     remembered: list[TurnRow] = []
     room = HISTORY_CHARACTERS
     for turn in reversed(earlier):
         if turn.state in REMEMBERED and turn.content:
             room -= len(turn.user_message) + len(turn.content)
             if room < 0:
-                break  # a long conversation forgets its beginning, and goes on
+                break  # a long conversation drops its beginning
             remembered.insert(0, turn)
     messages: list[dict[str, Any]] = []
     for turn in remembered:
@@ -105,7 +105,7 @@ def gateway_request(message: str, earlier: Sequence[TurnRow], model_group: str, 
 
 
 def _row(session: Session, conversation_id: str | None, *, request: dict[str, Any], **fields: Any) -> RunningTurn:
-    """A turn as it begins."""
+    """Returns the row of a new turn."""
     turn_id = f"turn_{secrets.token_hex(12)}"
     return RunningTurn(
         id=turn_id,

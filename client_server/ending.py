@@ -1,7 +1,7 @@
-"""The end of a turn: saved first, told to its readers after that.
+"""The end of a turn: it is saved first, and its readers get it after that.
 
-A database that cannot be written must neither keep the readers nor block the conversation until a restart: after a few attempts they
-are told, and the ending waits here until it can be saved.
+If the database cannot be written, readers must not wait for it, and the conversation must not stay blocked until a restart. After a few
+attempts the readers are told, and the ending stays here until it can be saved.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from wire.log import Ending, Outcome
 logger = logging.getLogger(__name__)
 
 SAVE_PAUSES_S = (0.1, 0.5, 2.0)
-"""Before each further attempt: a database that is locked or restarting is back by then."""
+"""Pauses between attempts. They are long enough for a database that is locked or restarts."""
 
 
 class Endings:
@@ -37,12 +37,12 @@ class Endings:
         self._turnstile = Turnstile(ENDS_PER_PASS)
 
     def unsaved(self, turn_id: str) -> dict[str, Any]:
-        """What the turn's row will hold once it can be written; nothing where it has been."""
+        """Returns the fields that the turn's row does not have yet; empty once they are saved."""
         return self._unsaved.get(turn_id, {})
 
     async def conclude(self, turn: Turn, terminal: Terminal) -> None:
-        """Saves the turn as this terminal frame ends it, and then lets its readers have the end, which they get whatever goes wrong."""
-        await asyncio.sleep(0)  # frames of the last read leave first, so that their departure is in the marks
+        """Saves the turn with this end, and then gives its readers the end. They get it whatever goes wrong."""
+        await asyncio.sleep(0)  # the last read's frames leave first, so that the marks have their departure
         await self._turnstile.enter()
         try:
             await turn.fold.follow(turn.log)
@@ -80,7 +80,7 @@ class Endings:
         turn.end(Ending(outcome, terminal.before + hop_frame(own) + terminal.frame))
 
     async def save_rest(self) -> None:
-        """Saves what could not be saved before, as far as the database is back."""
+        """Saves the endings that could not be saved before, if the database is back."""
         for turn_id, ending in list(self._unsaved.items()):
             try:
                 await self._store.end_turn(turn_id, **ending)
@@ -104,7 +104,7 @@ class Endings:
 
 
 def _outcome(turn: Turn, terminal: Terminal) -> tuple[Outcome, dict[str, Any] | None]:
-    """How the turn ended, and the error to keep with it. A cancelled call ends in order: its receipt says so."""
+    """Returns how the turn ended, and the error to keep with it. A cancelled call ends in order; its receipt says that it was cancelled."""
     if terminal.frame == DONE:
         receipt = turn.fold.receipt
         cancelled = turn.aborted or (receipt is not None and receipt.get("status") == Outcome.CANCELLED.value)

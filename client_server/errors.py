@@ -1,4 +1,4 @@
-"""What this server's own errors are, and how the gateway's look from here."""
+"""This server's own errors, and how it presents the gateway's."""
 
 from __future__ import annotations
 
@@ -8,27 +8,27 @@ from wire.errors import ErrorCode, WireError
 
 
 def not_found(what: str) -> WireError:
-    """Also for what belongs to someone else: the answer does not tell the two apart."""
+    """Also used for another session's things: the answer does not tell the two cases apart."""
     return WireError(ErrorCode.NOT_FOUND, f"There is no such {what}.")
 
 
 def mistake() -> WireError:
-    """A mistake of ours."""
+    """A bug of this server."""
     return WireError(ErrorCode.INTERNAL_ERROR, "The server made a mistake; it has been logged.")
 
 
 def unavailable() -> WireError:
-    """What a reader is told when nobody answers above."""
+    """The error if the gateway does not answer."""
     return WireError(ErrorCode.UPSTREAM_UNAVAILABLE, "The gateway cannot be reached at the moment.", retry_after=2)
 
 
 def out_of_reach() -> WireError:
-    """The gateway no longer has what is missing of an answer."""
+    """The error if the gateway no longer has the rest of an answer."""
     return WireError(ErrorCode.INTERRUPTED, "The rest of this answer could not be had from the gateway any more.")
 
 
 def as_seen_from_here(turn: Turn, error: SaaSError) -> WireError:
-    """A call of ours that the gateway no longer knows, or no longer has the frames of, was interrupted, whatever the gateway calls it."""
+    """If the gateway no longer knows a call of ours, or has lost its frames, the call was interrupted, whatever the gateway's code is."""
     if (turn.call_id is not None or turn.recovered) and isinstance(error, NotFound | StreamExpired):
         return out_of_reach()
     if error.code == ErrorCode.INVALID_KEY.code:

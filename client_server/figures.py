@@ -1,7 +1,8 @@
-"""The figures beside an answer: computed from what its hops measured, in this one place.
+"""The figures beside an answer, computed from its hops' records. Nothing else computes them.
 
-Where the browser saw the answer, its times are what the person saw: from Send to the screen. Otherwise they are this server's, from the
-message's arrival on; after a restart the gateway's, which saw all of it. The waterfall counts alike (`waterfall_layout.js`).
+If a browser showed the answer, the times are those that the person saw: from Send to the screen. Otherwise they are this server's,
+counted from the message's arrival. After a restart they are the gateway's, which saw the whole answer. The waterfall counts in the
+same way (`waterfall_layout.js`).
 """
 
 from __future__ import annotations
@@ -11,11 +12,11 @@ from dataclasses import dataclass, fields
 from typing import Any, Protocol
 
 Record = Mapping[str, Any]
-"""A `wire.records.HopRecord` or `Receipt`, read back from the database: one that an older version wrote may lack a field."""
+"""A `wire.records.HopRecord` or `Receipt` from the database. An older version may have written it without some field."""
 
 
 class Measured(Protocol):
-    """A turn that has ended, as far as figures are concerned. Times are Unix seconds."""
+    """The parts of an ended turn that figures are computed from. Times are Unix seconds."""
 
     @property
     def streaming(self) -> bool: ...
@@ -33,31 +34,31 @@ class Measured(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """Times are in milliseconds. None is what nobody measured."""
+    """Times are in milliseconds. None means not measured."""
 
     first_token_ms: float | None
-    """Until the first chunk was on the screen, or had left this server. None: no chunk came."""
+    """Until the first chunk was on the screen, or left this server. None if no chunk came."""
     total_ms: float | None
-    """Until the end came, whatever end that was: also the silence before it."""
+    """Until the end, whatever end that was, with any silence before it."""
     tokens: int | None
     tokens_per_second: float | None
     cost_usd: str | None
     finish_reason: str | None
     on_screen: bool
-    """The times are the browser's."""
+    """Whether the times are the browser's."""
 
     def columns(self) -> dict[str, Any]:
-        """The figures by name, as a row keeps them."""
+        """Returns the figures by name, as a row stores them."""
         return {field.name: getattr(self, field.name) for field in fields(self)}
 
     @property
     def waited_ms(self) -> float | None:
-        """How long it was waited for in vain, where no token came."""
+        """How long the person waited, if no token came."""
         return self.total_ms if self.first_token_ms is None else None
 
 
 def figures(turn: Measured) -> Figures | None:
-    """The figures of a turn that has ended; None where it did not get as far as to have any."""
+    """Returns the figures of an ended turn, or None if it ended too early to have any."""
     hops = _by_name(turn)
     own = hops.get("client_server")
     if own is not None and own.get("resumed"):
@@ -82,9 +83,9 @@ def figures(turn: Measured) -> Figures | None:
 
 
 def ended_us(turn: Measured) -> int | None:
-    """When the turn ended, in microseconds since this server's hop record begins; None before that, and where there is no record.
+    """Returns when the turn ended, in microseconds since the start of this server's hop record; None before the end or without a record.
 
-    The hop's own marks end with the last chunk. So this is taken from the wall clock, which is the same one at both ends.
+    The hop's own marks end with the last chunk. So this comes from the wall clock, the same one at both ends.
     """
     own = _by_name(turn).get("client_server")
     if own is None or turn.ended_at is None:
@@ -99,7 +100,7 @@ def _by_name(turn: Measured) -> dict[str, Record]:
 
 
 def _first_departure(hop: Record) -> int | None:
-    """Until the hop's first chunk left it, as if its reader had been there."""
+    """Returns the time until the first chunk left the hop, as if a reader had always been there."""
     first: int | None = hop.get("first_in_us")
     left: int | None = hop.get("first_out_us")
     if first is None or left is None:
@@ -110,7 +111,7 @@ def _first_departure(hop: Record) -> int | None:
 
 
 def _total_us(turn: Measured, own: Record, browser: Record | None) -> int | None:
-    """Until the end: at the browser, which notes none, as long after the first chunk as it was here."""
+    """Returns the time until the end. The browser does not record it: it is taken to be as long after the first chunk as here."""
     end = ended_us(turn)
     if end is None:
         last: int | None = own.get("last_in_us")
@@ -124,7 +125,7 @@ def _total_us(turn: Measured, own: Record, browser: Record | None) -> int | None
 
 
 def _rate(tokens: int | None, own: Record, *, streaming: bool) -> float | None:
-    """Tokens a second: between the first chunk and the last, or, where all came at once, since the request."""
+    """Returns tokens per second between the first chunk and the last, or since the request if all came at once."""
     first, last = own.get("first_in_us"), own.get("last_in_us")
     if not tokens or first is None or last is None:
         return None

@@ -1,4 +1,4 @@
-"""What one session may take: turns a minute, and event streams open at the same time."""
+"""The limits of one session: turns per minute, and event streams open at the same time."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class SessionLimits:
     async def count_turn(self, session: Session) -> None:
         """Counts one turn. Raises WireError RATE_LIMITED, with the seconds until the next minute begins."""
         if session.fresh:
-            return  # its first request: nobody will count against this id before it comes back with the cookie
+            return  # its first request: the id counts only once a request brings the cookie back
         if not await self._limiter.hit(self._per_minute, session.id):
             stats = await self._limiter.get_window_stats(self._per_minute, session.id)
             raise WireError(
@@ -34,7 +34,7 @@ class SessionLimits:
             )
 
     def open_stream(self, session: Session) -> Callable[[], None]:
-        """Takes one of the session's places and returns what gives it back, once. Raises WireError RATE_LIMITED."""
+        """Takes one of the session's places. Call the returned function to give it back. Raises WireError RATE_LIMITED."""
         key = session.id
         if self._open[key] >= self._most_open:
             raise WireError(ErrorCode.RATE_LIMITED, f"This session has {self._most_open} streams open already.", retry_after=1)

@@ -1,4 +1,4 @@
-"""The model groups that the page offers: what the gateway says, and the built-in ones until it has said it."""
+"""The model groups that the page offers: the gateway's, or the built-in ones until the gateway has answered."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ TIMEOUT_S = 1.0
 
 
 class ModelGroups:
-    """The names, asked for at most once a minute, and never longer than a page can wait."""
+    """Returns the names. It asks the gateway at most once a minute, and never waits longer than a page can."""
 
     def __init__(self, client: SaaSLLMClient) -> None:
         self._client = client
@@ -25,7 +25,7 @@ class ModelGroups:
         self._asked_at: float | None = None
 
     async def names(self) -> list[str]:
-        """The names as far as they are known."""
+        """The names known so far."""
         now = time.monotonic()
         if self._asked_at is None or now - self._asked_at >= FRESH_FOR_S:
             self._asked_at = now

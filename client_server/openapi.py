@@ -1,4 +1,4 @@
-"""What the middle tier's JSON routes have in common in its OpenAPI document."""
+"""The parts of the OpenAPI document that the middle tier's JSON routes share."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from wire.errors import ErrorCode
 FRAMES = "Chunks with ids from 0, `receipt`, the `hop` of each server, then `[DONE]` or `failed`. The headers come before the first chunk."
 
 ASKING = (ErrorCode.CSRF, ErrorCode.RATE_LIMITED)
-"""What can refuse a message here."""
+"""The errors that refuse a message."""
 
 WHOLE = tuple(code for code in ErrorCode if code not in {ErrorCode.INVALID_KEY, ErrorCode.METHOD_NOT_ALLOWED, ErrorCode.STREAM_EXPIRED})
-"""What can become of a whole answer: whatever the gateway says. A stream tells it in a `failed` frame."""
+"""The errors of a whole answer: whatever the gateway says. A stream reports them in a `failed` frame."""
 
 TURN_HEADERS: Mapping[str, Any] = {
     "X-Turn-Id": {"description": "The turn's id.", "schema": {"type": "string"}},
@@ -38,7 +38,7 @@ _PAGE = {"schema": {"type": "string"}}
 
 
 def complete(app: FastAPI) -> None:
-    """Completes the document. Outside `/api` a browser that asks for HTML gets an error as a page."""
+    """Completes the document. Outside `/api`, a browser that asks for HTML gets an error as a page."""
     for path, operation in serving.openapi.complete(app):
         for status, response in operation["responses"].items():
             if int(status) >= 400 and not path.startswith("/api/"):

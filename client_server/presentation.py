@@ -1,4 +1,4 @@
-"""What the templates show of a conversation and of a turn."""
+"""The views of a conversation and a turn that the templates show."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ CHAIN = ("browser", "client_server", "saas_api", "model")
 
 @dataclass(frozen=True, slots=True)
 class TurnView:
-    """A turn as the templates know it. `content_html` is empty while the answer streams: the page writes it then."""
+    """A turn as the templates see it. While the answer streams, `content_html` is empty and the page writes the text."""
 
     id: str
     user_message: str
@@ -35,14 +35,14 @@ class TurnView:
     retryable: bool
     created_at: float
     age_ms: int
-    """How long ago it was asked, at the moment of rendering."""
+    """How long ago it was asked, when this was rendered."""
     first_token_ms: float | None
-    """How long its first token took, where the answer streams and that has come; None also where this process did not see it."""
+    """How long the first token of a streaming answer took. None if it has not come, or if this process did not see it."""
 
 
 @dataclass(frozen=True, slots=True)
 class ConversationView:
-    """An entry of the side bar."""
+    """An entry of the sidebar."""
 
     id: str
     title: str
@@ -51,7 +51,7 @@ class ConversationView:
 
 
 async def turn_view(row: TurnRow, renderer: Renderer, live: Turn | None = None) -> TurnView:
-    """The view of a turn; `live` is its running side, if there is one."""
+    """Returns the view of a turn. `live` is its running side, if there is one."""
     running = row.state == STREAMING
     return TurnView(
         id=row.id,
@@ -73,11 +73,11 @@ async def turn_view(row: TurnRow, renderer: Renderer, live: Turn | None = None) 
 
 
 def conversation_view(row: ConversationRow, active_id: str | None) -> ConversationView:
-    """The view of a conversation; `active_id` is the one that is open."""
+    """Returns the view of a conversation. `active_id` is the open one."""
     return ConversationView(row.id, row.title, f"/c/{row.id}", row.id == active_id)
 
 
 def _first_token_ms(live: Turn) -> float | None:
-    """A process that took over in mid-answer saw the first token a second time: that says nothing."""
+    """A process that took over in mid-answer saw the first token a second time, so its time means nothing."""
     first = None if live.recovered else live.marks.first_in_us
     return None if first is None else round(first / 1000, 1)

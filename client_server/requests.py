@@ -1,4 +1,4 @@
-"""What the routes take, as models: the page's form, and the JSON of programs and of the page's script."""
+"""Models of requests: the page's form, and the JSON of programs and of the page's script."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ DEFAULT_TEMPERATURE = 0.7
 Model = TypeVar("Model", bound=BaseModel)
 
 _OURS = {"stream", "stream_options", "team_id", "job_type", "job_id", "user_id", "metadata", "idempotency_key", "purpose"}
-"""Fields that this server sets itself; a caller's own are not passed on."""
+"""Fields that this server sets itself. Those of a caller are not passed on."""
 
 
 def _not_blank(value: Any) -> Any:
@@ -37,14 +37,14 @@ class MessageForm(BaseModel):
 
     message: Text
     conversation_id: Annotated[str, Field(max_length=64)] = ""
-    """Empty: a new conversation."""
+    """Empty for a new conversation."""
     stream: Annotated[bool, BeforeValidator(lambda value: value == "on")] = False
     model_group: GroupName = DEFAULT
     temperature: Temperature = DEFAULT_TEMPERATURE
 
 
 class Message(BaseModel):
-    """A message of a conversation, in OpenAI's format; what it holds beside its role is the model's affair."""
+    """A message of a conversation, in OpenAI's format. Only its role is checked here."""
 
     model_config = ConfigDict(extra="allow")
 
@@ -52,13 +52,13 @@ class Message(BaseModel):
 
 
 def _either_name(schema: dict[str, Any]) -> None:
-    """Says in the OpenAPI document what the fields alone do not: the group's other name, and that it is one message or several."""
+    """Documents what the fields alone do not show: the group's other name, and that there is one message or several."""
     schema["properties"] = schema["properties"] | {"model": schema["properties"]["model_group"] | {"title": "Model"}}
     schema["oneOf"] = [{"required": ["message"]}, {"required": ["messages"]}]
 
 
 class ChatBody(BaseModel):
-    """What is asked: one `message`, or several `messages`, and any parameter of OpenAI's, which is passed on."""
+    """A question: one `message` or several `messages`, and any of OpenAI's parameters, which are passed on."""
 
     model_config = ConfigDict(extra="allow", protected_namespaces=(), json_schema_extra=_either_name)
 
@@ -75,14 +75,14 @@ class ChatBody(BaseModel):
 
     @property
     def conversation(self) -> list[dict[str, Any]]:
-        """The messages to send."""
+        """Returns the messages to send."""
         if self.messages is None:
             return [{"role": "user", "content": self.message}]
         return [message.model_dump() for message in self.messages]
 
     @property
     def asked(self) -> str:
-        """What the person wrote last, as text."""
+        """Returns the person's last message as text."""
         if self.message is not None:
             return self.message
         asked = [message.get("content") for message in self.conversation if message["role"] == "user"]
@@ -91,13 +91,13 @@ class ChatBody(BaseModel):
 
     @property
     def parameters(self) -> dict[str, Any]:
-        """OpenAI's parameters, to be passed on as they are."""
+        """Returns OpenAI's parameters, to be passed on as they are."""
         extra = {name: value for name, value in (self.model_extra or {}).items() if name not in _OURS}
         return extra if self.temperature is None else extra | {"temperature": self.temperature}
 
 
 class BrowserDwell(BaseModel):
-    """How long chunks stayed, from arrival to departure."""
+    """How long chunks stayed, from arrival to display."""
 
     p50: Microseconds | None = None
     p99: Microseconds | None = None
@@ -123,7 +123,7 @@ class BrowserHop(BaseModel):
 
 
 async def form_body(request: Request, model: type[Model]) -> Model:
-    """The request's form fields as this model. Raises WireError INVALID_REQUEST."""
+    """Returns the request's form as this model. Raises WireError INVALID_REQUEST."""
     fields = {name: value for name, value in (await request.form()).items() if isinstance(value, str)}
     try:
         return model.model_validate(fields)

@@ -1,4 +1,4 @@
-"""What the routes work with: built once by the app's lifespan, and found again from a request."""
+"""The objects that the lifespan builds and the routes use, in one typed place."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from client_server.turns import Turns
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """One of each."""
+    """Everything a request handler may need."""
 
     sessions: Sessions
     limits: SessionLimits
@@ -31,21 +31,21 @@ class Services:
     templates: Templates
 
     async def turn(self, turn_id: str, session: Session) -> TurnRow:
-        """The turn's record as it stands. Raises WireError NOT_FOUND where it is not this session's."""
+        """Returns the turn's record, with an ending that is not saved yet. Raises WireError NOT_FOUND if it is not this session's."""
         row = await self.store.turn(turn_id, session.id)
         if row is None:
             raise not_found("turn")
         return replace(row, **_fields_of(TurnRow, self.turns.unsaved(row.id)))
 
     async def times(self, turn_id: str, session: Session) -> TurnTimes:
-        """What was measured of the turn. Raises WireError NOT_FOUND where it is not this session's."""
+        """Returns what was measured of the turn. Raises WireError NOT_FOUND if it is not this session's."""
         times = await self.store.times(turn_id, session.id)
         if times is None:
             raise not_found("turn")
         return replace(times, **_fields_of(TurnTimes, self.turns.unsaved(turn_id)))
 
     async def conversation(self, conversation_id: str, session: Session) -> ConversationRow:
-        """The conversation. Raises WireError NOT_FOUND where it is not this session's."""
+        """Returns the conversation. Raises WireError NOT_FOUND if it is not this session's."""
         row = await self.store.conversation(conversation_id, session.id)
         if row is None:
             raise not_found("conversation")
@@ -53,12 +53,12 @@ class Services:
 
 
 def _fields_of(kind: type[Any], ending: Mapping[str, Any]) -> dict[str, Any]:
-    """What an ending that could not be saved yet says about such a row."""
+    """Returns the fields of an unsaved ending that a row of this kind has."""
     return {field.name: ending[field.name] for field in fields(kind) if field.name in ending}
 
 
 def services(request: Request) -> Services:
-    """The services of the app that serves this request."""
+    """Returns the services of the server that received this request."""
     return cast(Services, request.app.state.services)
 
 
@@ -74,6 +74,6 @@ async def _changing_session(request: Request) -> Session:
 
 
 SessionDep = Annotated[Session, Depends(_session)]
-"""Whose request it is."""
+"""A dependency: the session of the request."""
 ChangeDep = Annotated[Session, Depends(_changing_session)]
-"""The same where something is changed; WireError CSRF unless that comes from our own page, or from a program that no browser sent."""
+"""The same for a request that changes something. Raises WireError CSRF unless our own page, or a program outside a browser, sent it."""

@@ -1,4 +1,4 @@
-"""Who is asking: the signed cookie that is the session, and whether a change of state comes from our own page."""
+"""Sessions, which are a signed cookie, and the check that a change comes from our own page."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ _YEAR_S = 365 * 24 * 3600
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """A session; `fresh` where this request came without one, so that the answer must bring the cookie."""
+    """A session. `fresh` means that the request brought none, so the answer must set the cookie."""
 
     id: str
     fresh: bool
 
 
 class Sessions:
-    """Reads and writes the cookie, and guards changes of state against other sites."""
+    """Reads and writes the cookie, and protects changes against other sites."""
 
     def __init__(self, secret: str) -> None:
         self._signer = Signer(hashlib.sha256(b"session\0" + secret.encode()).digest(), key_derivation="none", digest_method=hashlib.sha256)
         self._csrf_key = hashlib.sha256(b"csrf\0" + secret.encode()).digest()
 
     def of(self, request: Request) -> Session:
-        """The request's session, or a new one. A cookie that we have not signed counts as none."""
+        """Returns the request's session, or a new one. A cookie that we did not sign counts as none."""
         cookie = request.cookies.get(COOKIE)
         if cookie is not None:
             try:
@@ -45,7 +45,7 @@ class Sessions:
         return Session(secrets.token_urlsafe(18), fresh=True)
 
     def headers(self, request: Request, session: Session) -> dict[str, str]:
-        """The cookie to set, where the session is new. `Secure` where the browser used TLS, if only as far as a proxy."""
+        """Returns the header that sets a new session's cookie. It is `Secure` if the browser used TLS, even if only up to a proxy."""
         if not session.fresh:
             return {}
         secure = "; Secure" if _over_tls(request) else ""
@@ -53,19 +53,19 @@ class Sessions:
         return {"Set-Cookie": f"{COOKIE}={value}; Path=/; Max-Age={_YEAR_S}; HttpOnly; SameSite=Lax{secure}"}
 
     def stamp(self, request: Request, session: Session, response: Response) -> Response:
-        """The response, with the cookie where the session is new."""
+        """Returns the response, with a new session's cookie."""
         response.headers.update(self.headers(request, session))
         return response
 
     def csrf_token(self, session: Session) -> str:
-        """What a page of this session sends back with every change."""
+        """Returns the token that this session's pages send with every change."""
         return hmac.new(self._csrf_key, session.id.encode(), hashlib.sha256).hexdigest()
 
     async def check_change(self, request: Request, session: Session) -> None:
-        """Raises WireError CSRF unless the change comes from our own page, or from a program that no browser sent.
+        """Raises WireError CSRF unless the change comes from our own page, or from a program outside a browser.
 
-        Our page sends its origin and the session's token. JSON needs no token, since no other site's page can send it without asking
-        first; an origin, if there is one, must still be ours.
+        Our page sends its origin and the session's token. JSON needs no token, since another site's page cannot send it without
+        a preflight request. If there is an origin, it must still be ours.
         """
         origin = request.headers.get("origin")
         if origin is not None and not _is_own(origin, request.headers.get("host", "")):
@@ -80,13 +80,13 @@ class Sessions:
 
 
 def _over_tls(request: Request) -> bool:
-    """A proxy says so in a header, and is believed wherever it stands: whoever lies keeps his own browser from sending the cookie."""
+    """Whether the browser used TLS. A proxy's header is always trusted: a client that lies only loses its own cookie."""
     said = request.headers.get("x-forwarded-proto", "").partition(",")[0].strip().lower()
     return request.scope["scheme"] == "https" or said == "https"
 
 
 def _is_own(origin: str, host: str) -> bool:
-    """Compares with `Host` alone: a proxy passes it on, and what other headers say a stranger can write."""
+    """Compares the origin with `Host` alone: a proxy passes it on, and anybody could set the other headers."""
     try:
         return bool(host) and urlsplit(origin).netloc.lower() == host.lower()
     except ValueError:

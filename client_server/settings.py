@@ -13,7 +13,7 @@ from storage.urls import DatabaseUrl, database_at
 
 
 class Settings(DataSettings):
-    """What an operator may set; each field is the environment variable of its name in capitals."""
+    """What an operator may set. Each field is the environment variable of the same name in capitals."""
 
     port_variable: ClassVar = "CLIENT_SERVER_PORT"
 

@@ -1,7 +1,7 @@
-"""The owner of the running turns: begins them, stops them, keeps their logs for a while after their end.
+"""The owner of the running turns: it starts and stops them, and keeps their logs for a while after the end.
 
-A turn's task belongs to the server, not to a connection. It asks the gateway as soon as the turn is recorded, and goes on whether anyone
-reads or not. At the end of the process tasks are cut off in the middle, on purpose: the next process finds their rows and goes on.
+A turn's task belongs to the server, not to a connection. It asks the gateway as soon as the turn is recorded, and goes on whether or not
+anybody reads. When the process ends, tasks are deliberately cut off: the next process finds their rows and goes on.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ from wire.log import Ending, Outcome
 logger = logging.getLogger(__name__)
 
 STARTING_AT_ONCE = 8
-"""Turns between their first insert and the gateway's headers: more of them would hold up the chunks of those that run."""
+"""How many turns may be between their insert and the gateway's headers. More would delay the chunks of running turns."""
 START_SLOT_S = 1.0
-"""A gateway that is slow to accept calls must not keep others from asking."""
+"""How long a turn keeps its place: a slow gateway must not keep other turns from starting."""
 STOP_PATIENCE_S = 5.0
 
 
@@ -66,12 +66,12 @@ class Turns:
         await self._endings.save_rest()
 
     def get(self, turn_id: str, session_id: str) -> Turn | None:
-        """The live turn, if it is this session's."""
+        """Returns the live turn if it is this session's."""
         turn = self._live.get(turn_id)
         return turn if turn is not None and turn.session_id == session_id else None
 
     def unsaved(self, turn_id: str) -> dict[str, Any]:
-        """The fields of an ending that the turn's row does not show yet, because the database could not be written."""
+        """Returns the fields of an ending that could not be written to the turn's row yet."""
         return self._endings.unsaved(turn_id)
 
     async def start(
@@ -83,7 +83,7 @@ class Turns:
         title: str | None = None,
         replaces: str | None = None,
     ) -> Turn:
-        """Records a turn and asks the gateway. `title` begins a conversation with it. Raises ConversationBusy, SQLAlchemyError."""
+        """Records a turn and asks the gateway. With `title` it starts a conversation. Raises ConversationBusy, SQLAlchemyError."""
         turn = Turn.of(row, received_ns=received_ns, request_id=request_id)
         await self._take_place(turn)
         try:
@@ -92,13 +92,13 @@ class Turns:
             turn.release_start()
             raise
         self._begin(turn)
-        await asyncio.sleep(0)  # the gateway is asked before the reader's response is prepared: the two then happen at once
+        await asyncio.sleep(0)  # lets the gateway be asked first; the reader's response is prepared meanwhile
         return turn
 
     async def recover(self) -> None:
-        """Makes every turn live again that a former process has left; before the first request is served, so that a reader finds it.
+        """Goes on with the turns that a former process left. Call it before the first request, so that readers find them.
 
-        A turn that was not a stream cannot be had again, since the gateway cancelled it when its client died: it is marked interrupted.
+        A turn without streaming is marked interrupted, because the gateway cancelled it when its client died.
         """
         rows = await self._store.streaming_turns()
         for row in rows:
@@ -110,7 +110,7 @@ class Turns:
             logger.info("went on with %d turns of a former process", len(rows))
 
     def adopt(self, row: RunningTurn) -> None:
-        """Goes on with a stream that a former process has left: it is read again from the start, into a fresh log."""
+        """Goes on with a stream that a former process left. It is read again from the start into a fresh log."""
         self._begin(Turn.left_behind(row))
 
     def _begin(self, turn: Turn) -> None:
@@ -122,7 +122,7 @@ class Turns:
         turn.hold_start(_once(self._starting.release))
 
     async def _run(self, turn: Turn) -> None:
-        """One turn, from the request to the gateway to the end that its readers get. A mistake of ours ends this turn, and no other."""
+        """Runs one turn, from the gateway's request to the end that readers get. A bug here ends this turn and no other."""
         try:
             terminal = await self._answered(turn)
             turn.stop_reading()
@@ -134,7 +134,7 @@ class Turns:
         asyncio.get_running_loop().call_later(self._retention, self._live.pop, turn.id, None)
 
     async def _answered(self, turn: Turn) -> Terminal:
-        """Brings the answer into the turn's log; how it ended."""
+        """Brings the answer into the turn's log. Returns its end."""
         slot: asyncio.TimerHandle | None = None
         try:
             if turn.recovered:
@@ -156,7 +156,7 @@ class Turns:
             turn.release_start()
 
     async def stop(self, turn: Turn) -> None:
-        """Stops the answer, at the provider too. What has come so far stays; the turn ends as cancelled. Asking again is allowed."""
+        """Stops the answer, at the provider too. What has come stays, and the turn ends as cancelled. It may be called again."""
         turn.ask_to_stop()
         if turn.ended:
             return
@@ -172,7 +172,7 @@ class Turns:
             turn.abort()
 
     async def _cancel_call(self, turn: Turn) -> None:
-        """Asks the gateway until it has heard; the turn then ends by its own stream. Raises SaaSError."""
+        """Asks the gateway until it has answered. The turn then ends through its own stream. Raises SaaSError."""
         while not turn.ended and turn.job_id and turn.call_id:
             try:
                 await self._client.cancel(turn.job_id, turn.call_id)
@@ -181,7 +181,7 @@ class Turns:
                 await asyncio.sleep(FIRST_PAUSE_S)
 
     def _abandon(self, turn: Turn) -> None:
-        """Nobody reads the turn and nobody can come back to it."""
+        """Stops a turn that nobody reads and nobody can come back to."""
         if not turn.stopping:
             turn.ask_to_stop()
             self._tasks.create_task(self._stop_unread(turn))

@@ -1,11 +1,10 @@
-"""The way of a chunk in this tier: from the gateway's stream into the turn's log, frame by frame and untouched.
+"""The way of a chunk into this tier: from the gateway's stream into the turn's log, frame by frame and unchanged.
 
-Strategy. In `read_into`, `take` is called with the frames of one read, compares each with the id that must come
-next, and appends them, which sends them on; no task, no timer and no JSON per chunk. `follow` goes round it, through as many
-connections as it takes: a stream that ends without its terminal frame was cut, and the next connection goes on after the last id the
-log holds, so a frame is neither lost nor doubled. Where no call id is known yet, the same request goes out again under the same
-idempotency key, and the gateway answers with the call it has begun already. Where the gateway has dropped the stream of a call that
-has ended meanwhile, the answer comes from its record (`client_server.completion`).
+Strategy. In `read_into`, `take` is called with the frames of one read. It compares each with the expected id and appends them, which
+sends them on: no task, no timer and no JSON per chunk. `follow` repeats this over as many connections as it takes. A stream that ends
+without its terminal frame was cut; the next connection goes on after the last id in the log, so no frame is lost or doubled. If no call
+id is known yet, the same request is sent again with the same idempotency key, and the gateway answers with the call it has begun. If the
+gateway has dropped the stream of a call that has ended, the answer comes from its record (`client_server.completion`).
 """
 
 from __future__ import annotations
@@ -26,13 +25,13 @@ LONGEST_PAUSE_S = 2.0
 PATIENCE_S = 30.0
 """How long the gateway may be away in the middle of a turn."""
 PATIENCE_AT_START_S = 60.0
-"""The same for turns a former process has left: the gateway may be starting too."""
+"""The same for turns that a former process left: the gateway may be starting too."""
 OPEN_TIMEOUT_S = 30.0
-"""The gateway sends a stream's headers as soon as it has accepted the call: silence for longer is a connection that leads nowhere."""
+"""The gateway sends a stream's headers as soon as it has accepted the call. After this much silence the connection is dead."""
 
 
 async def follow(turn: Turn, client: SaaSLLMClient) -> Terminal:
-    """Fills the turn's log up to the stream's end. Raises WireError where no end can be had."""
+    """Fills the turn's log up to the stream's end. Raises WireError if the end cannot be reached."""
     patience = _Patience(PATIENCE_AT_START_S if turn.recovered else PATIENCE_S)
     reached = turn.recovered
     expired = False
@@ -49,7 +48,7 @@ async def follow(turn: Turn, client: SaaSLLMClient) -> Terminal:
             if terminal is not None:
                 return terminal
         except GatewayRefused:
-            if not reached:  # nothing has begun: the reader should hear of it now
+            if not reached:  # nothing has begun, so the reader is told now
                 raise unavailable() from None
         except (GatewayUnreachable, TimeoutError):
             reached = True
@@ -66,7 +65,7 @@ async def follow(turn: Turn, client: SaaSLLMClient) -> Terminal:
 
 
 async def read_into(turn: Turn, stream: Stream) -> Terminal | None:
-    """Reads one connection to the terminal frame, or to its cut (None). Raises GatewayUnreachable."""
+    """Reads one connection to the terminal frame. Returns None if it was cut. Raises GatewayUnreachable."""
     log, marks = turn.log, turn.marks
     expected = len(log)
     start = prefix(expected)
@@ -75,7 +74,7 @@ async def read_into(turn: Turn, stream: Stream) -> Terminal | None:
 
     def take(frames: list[bytes], size: int) -> bool:
         nonlocal expected, start, terminal
-        if len(frames) == 1 and frames[0].startswith(start):  # by far the commonest read
+        if len(frames) == 1 and frames[0].startswith(start):  # by far the most common read
             marks.arrived(frames[0].startswith(b"data", len(start)), size)
             expected += 1
             start = prefix(expected)
@@ -106,14 +105,14 @@ async def read_into(turn: Turn, stream: Stream) -> Terminal | None:
 
 
 def _refuse_gap(frame: bytes, expected: int) -> None:
-    """A smaller id is a frame that a resumed stream repeats; a larger one would tear a hole."""
+    """Raises GatewayCut for a larger id, which would leave a gap. A smaller one is a frame that a resumed stream repeats."""
     number = frame[3 : frame.find(b"\n")].strip()
     if not number.isdigit() or int(number) > expected:
         raise GatewayCut(f"frame {number[:20]!r} came where {expected} must come next")
 
 
 def _open(turn: Turn, client: SaaSLLMClient) -> AbstractAsyncContextManager[Stream]:
-    """The turn's stream: after the last frame in the log, or from its start."""
+    """Opens the turn's stream after the last frame in the log, or from its start."""
     if turn.marks.sent_at is None:
         turn.marks.sent()
     if turn.job_id and turn.call_id:
@@ -122,12 +121,12 @@ def _open(turn: Turn, client: SaaSLLMClient) -> AbstractAsyncContextManager[Stre
 
 
 def _worth_another_try(error: SaaSError, *, reached: bool) -> bool:
-    """A call that runs already, or may run, can be reached again in a moment; a new one that was turned away is the reader's to repeat."""
+    """Whether to try again. A call that runs, or may run, can be reached again soon. If a new call is refused, the reader may repeat it."""
     return reached and error.retryable and error.code != ErrorCode.INTERRUPTED.code
 
 
 class _Patience:
-    """Pauses that double, with jitter, until there have been enough of them without progress."""
+    """Pauses that double, with jitter, until too much time has passed without progress."""
 
     def __init__(self, total_s: float) -> None:
         self._total = total_s
@@ -139,7 +138,7 @@ class _Patience:
         self._until: float | None = None
 
     async def pause(self) -> bool:
-        """Waits a moment; False where patience has run out."""
+        """Waits a moment. Returns False if patience has run out."""
         now = self._loop.time()
         if self._until is None:
             self._until = now + self._total

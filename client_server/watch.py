@@ -1,4 +1,4 @@
-"""What is done for the running turns once a second, off the chunks' way: checkpoints, late endings, lost readers, dead connections."""
+"""Looks after the running turns once a second: checkpoints, late endings, lost readers, dead connections."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ EVERY_S = 1.0
 
 
 class Watch:
-    """Looks after turns. `abandon` is called for those that have lost their readers and have no conversation to be found in."""
+    """Looks after turns. `abandon` is called for those that have no reader and no conversation."""
 
     def __init__(self, store: Store, endings: Endings, *, grace_s: float, abandon: Callable[[Turn], None]) -> None:
         self._store = store
@@ -26,7 +26,7 @@ class Watch:
         self._abandon = abandon
 
     async def run(self, live: Mapping[str, Turn]) -> None:
-        """Goes round until it is cancelled. What goes wrong in one round is the next one's to make good."""
+        """Runs until it is cancelled. If a round fails, the next one makes up for it."""
         while True:
             await asyncio.sleep(EVERY_S)
             try:
@@ -44,7 +44,7 @@ class Watch:
         await self.checkpoint(running)
 
     async def checkpoint(self, turns: Sequence[Turn]) -> None:
-        """Saves the text so far, and the call's ids, of the turns that have moved since the last time."""
+        """Saves the text so far, and the call's ids, of turns that have moved since the last time."""
         moved = [turn for turn in turns if turn.has_moved]
         if not moved:
             return

@@ -1,1 +1,1 @@
-"""From what a model wrote, and what a template says, to HTML that may stand in our page."""
+"""Turns a model's text and our templates into HTML that is safe in our page."""

@@ -1,7 +1,7 @@
-"""Addresses in an answer's text as links: `https://…` as it stands, and `<https://…>` in angle brackets.
+"""Makes links of addresses in an answer's text: plain `https://…`, and `<https://…>` in angle brackets.
 
-What counts as an address is said once more, for text that is still arriving, in `web/static/js/addresses.js`: the two must agree, so that
-nothing moves when the stored answer takes the streamed one's place. That is also why this is not CommonMark's own rule.
+`web/static/js/addresses.js` has the same rule for text that is still arriving. The two must agree, so that nothing moves when the
+stored answer replaces the streamed one. For that reason this is not CommonMark's own rule.
 """
 
 from __future__ import annotations
@@ -18,22 +18,22 @@ _BODY = re.compile(
     r"""(?:[^\x00-\x20"$*<>\[\\\]`|~\x7f-\xa0\u1680\u2000-\u206f\u3000-\u303f\ufeff\uff01-\uff0f\uff1a-\uff20\uff3b-\uff40\uff5b-\uff65]"""
     r"|~(?!~))+"
 )
-"""Neither white space nor controls, nor what Markdown or a sentence in any script puts around an address."""
+"""No white space, no controls, and nothing that Markdown or a sentence in any script puts around an address."""
 _UNFIT_BEFORE = re.compile(r"""(?:[^\W_]|=["']?)\Z""")
-"""A word goes on, or markup is shown as text."""
+"""Before these, a word goes on, or markup is shown as text."""
 _ENTITY = re.compile(r"&[a-z0-9#]{1,10};\Z", re.IGNORECASE)
 _ENTITY_LENGTH = 12
 _PUNCTUATION = "?!.,:;_~'"
 
 
 def link_addresses(parser: MarkdownIt) -> None:
-    """Gives the parser this rule, in the place of CommonMark's."""
+    """Gives the parser this rule instead of CommonMark's."""
     parser.disable("autolink")
     parser.inline.ruler.before("newline", "address", _address)
 
 
 def _address(state: StateInline, silent: bool) -> bool:
-    """The rule: it is asked at each colon, when the scheme before that stands in `pending`."""
+    """The rule. The parser calls it at each colon; the scheme before it is in `pending`."""
     if state.src[state.pos] != ":" or state.linkLevel > 0:
         return False
     found = _SCHEME.search(state.src, max(0, state.pos - _SCHEME_LENGTH), state.pos)
@@ -43,7 +43,7 @@ def _address(state: StateInline, silent: bool) -> bool:
     start, mail = found.start(), found[0].lower() == "mailto"
     before = state.src[start - 1] if start else ""
     if mail == after[0].endswith("//") or (mail and before != "<") or _UNFIT_BEFORE.search(state.src, max(0, start - 2), start):
-        return False  # before the address is read to its end: no two that begin here reach into one another
+        return False  # checked before the address is read to its end, so that no two addresses overlap
     body = _BODY.match(state.src, start, state.posMax)
     if body is None:
         return False
@@ -62,7 +62,7 @@ def _address(state: StateInline, silent: bool) -> bool:
 
 
 def _length(text: str) -> int:
-    """How much of it is address: punctuation at its end belongs to the sentence, and so does a bracket that was not opened in it."""
+    """Returns the length of the address. Punctuation at its end belongs to the sentence, and so does a bracket that it does not open."""
     end = len(text)
     unopened = text.count(")") - text.count("(")
     while True:

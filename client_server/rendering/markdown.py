@@ -1,8 +1,8 @@
-"""An answer's Markdown as HTML that may stand in our page, whatever the model wrote.
+"""Renders an answer's Markdown as HTML that is safe in our page, whatever the model wrote.
 
-Strategy. Two fences. The parser takes no raw HTML, no link outside the allow-list, and makes a link of every image, so that reading an
-answer fetches nothing from anywhere. What it wrote then goes through nh3, which knows nothing of Markdown and lets only a short list of
-elements and attributes through. A text that takes too much work (`effort.py`) is shown as it was written.
+Strategy. There are two fences. The parser accepts no raw HTML and only links with allowed schemes, and makes a link of every image, so
+that reading an answer fetches nothing. Its output then goes through nh3, which knows nothing about Markdown and passes only a short list
+of elements and attributes. A text that takes too much work (`effort.py`) is shown as plain text.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ from client_server.rendering.effort import Effort, TooMuch, count_effort
 
 LINK_SCHEMES = frozenset({"http", "https", "mailto"})
 MAX_RENDERED = 400_000
-"""Longer answers are shown as they are: nobody reads half a megabyte as a page."""
+"""Longer answers are shown as plain text: nobody reads half a megabyte as a page."""
 MAX_HIGHLIGHTED = 20_000
-"""Longer blocks of code stay without colours."""
+"""Longer blocks of code are not coloured."""
 MAX_STEPS = 150_000
-"""What one answer may take (`Effort`). Prose of the greatest length takes three quarters of it."""
+"""The steps of one answer (`Effort`). Prose of the greatest length takes three quarters of them."""
 
 _BLOCK_STEPS = 2
 _LEXER_STEPS = 50
@@ -51,13 +51,13 @@ _ATTRIBUTES = {
 
 
 class Markdown:
-    """The parser and the fences, for one thread."""
+    """The parser and the fences. Use one per thread."""
 
     def __init__(self) -> None:
         self._parser = _parser()
 
     def to_html(self, text: str) -> Markup:
-        """The text as safe HTML; a text that is too long or takes too much work is shown as it was written."""
+        """Returns the text as safe HTML. If it is too long or takes too much work, it is shown as plain text."""
         if len(text) > MAX_RENDERED:
             return plain(text)
         try:
@@ -66,7 +66,7 @@ class Markdown:
             return plain(text)
 
     def attempt(self, text: str, steps: int) -> Markup:
-        """The text as safe HTML. Raises TooMuch where that takes more steps (`Effort`)."""
+        """Returns the text as safe HTML. Raises TooMuch if that takes more steps (`Effort`)."""
         clean = nh3.clean(
             self._parser.render(text, Effort(steps).environment()),
             tags=_TAGS,
@@ -78,7 +78,7 @@ class Markdown:
 
 
 def plain(text: str) -> Markup:
-    """The text as it was written."""
+    """Returns the text as plain text."""
     return Markup("<pre>{}</pre>").format(text)
 
 
@@ -97,7 +97,7 @@ def _parser() -> MarkdownIt:
 
 
 def _is_allowed(url: str) -> bool:
-    """An absolute address of an allowed scheme: a relative one would point into this application."""
+    """Whether it is an absolute address with an allowed scheme. A relative one would point into this application."""
     scheme, colon, _ = url.strip().partition(":")
     return bool(colon) and scheme.lower() in LINK_SCHEMES
 
@@ -116,7 +116,7 @@ def _image_as_link(_renderer: RendererHTML, tokens: Sequence[Token], index: int,
 
 
 def _cell_open(renderer: RendererHTML, tokens: Sequence[Token], index: int, options: OptionsDict, env: Any) -> str:
-    """Alignment as a class: the page's policy forbids inline styles."""
+    """Writes alignment as a class, because the page's policy forbids inline styles."""
     style = tokens[index].attrs.pop("style", None)
     if style is not None:
         tokens[index].attrSet("class", f"align-{str(style).rpartition(':')[2]}")

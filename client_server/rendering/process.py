@@ -1,8 +1,8 @@
-"""A process of its own for rendering, as the server sees it: started when it is needed, replaced when it dies, ended with the server.
+"""The server's side of the rendering process: started when needed, replaced when it dies, ended with the server.
 
-Strategy. Rendering is Python at work: in a thread it would hold the interpreter, and with it all streams of this process. One process
-renders one text at a time (`worker.py`). It inherits no socket and no secret: it is given two pipes and four variables of the environment.
-It is not multiprocessing's, which would start the server's own module once more in it, and cannot end a worker that does not come back.
+Strategy. Rendering is pure Python: in a thread it would hold the interpreter, and with it all streams of this process. The process
+renders one text at a time (`worker.py`). It inherits no socket and no secret, only two pipes and four environment variables. We do not
+use multiprocessing, because it imports the server's own module again and cannot end a worker that hangs.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ from client_server.rendering.markdown import plain
 from client_server.rendering.worker import written
 
 PATIENCE_S = 10.0
-"""How long a text waits, for those before it and for itself, until it is shown as it was written."""
+"""How long a text may take, with its wait for earlier texts. After that it is shown as plain text."""
 MAX_TEXTS = 500
-"""How many texts one process renders: what its libraries might keep goes with it."""
+"""How many texts one process renders. Memory that its libraries keep ends with it."""
 
 _START = "import sys; sys.path[:] = sys.argv[1:]; from client_server.rendering.worker import main; main()"
 _ENVIRONMENT = ("PATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "PYTHONHOME")
 
 
 class RenderingProcess:
-    """Renders texts one after the other."""
+    """Renders texts one after another."""
 
     def __init__(self) -> None:
         self._turn = asyncio.Lock()
@@ -37,7 +37,7 @@ class RenderingProcess:
         self._texts = 0
 
     async def render(self, text: str) -> Markup:
-        """The text as safe HTML, or as it was written where that takes too much work or time."""
+        """Returns the text as safe HTML, or as plain text if that takes too much work or time."""
         try:
             async with asyncio.timeout(PATIENCE_S), self._turn:
                 return await self._render(text)
@@ -50,14 +50,14 @@ class RenderingProcess:
             await self._end()
 
     async def _render(self, text: str) -> Markup:
-        for _ in range(2):  # a process may have been killed since the last text, and nobody has noticed
+        for _ in range(2):  # the process may have been killed unnoticed since the last text
             try:
                 return Markup(await _exchange(await self._running(), text))  # noqa: S704  # it comes from `Markdown`
             except (ConnectionError, asyncio.IncompleteReadError):
                 if await self._end() == -signal.SIGPROF:
-                    break  # the text took too long, and would again
+                    break  # the text took too long and would do so again
             except BaseException:
-                await self._end()  # its answer would be taken for the next one's
+                await self._end()  # otherwise its answer would count for the next text
                 raise
         return plain(text)
 
@@ -73,13 +73,13 @@ class RenderingProcess:
         return self._process
 
     async def _end(self) -> int | None:
-        """Kills the process, if there is one, and says how it ended."""
+        """Kills the process, if there is one, and returns how it ended."""
         process, self._process, self._texts = self._process, None, 0
         if process is None:
             return None
         if process.returncode is None:
             with suppress(ProcessLookupError):  # it has just ended
-                os.kill(process.pid, signal.SIGKILL)  # `process.kill()` of Python 3.11 may lose what `wait` waits for
+                os.kill(process.pid, signal.SIGKILL)  # Python 3.11's `process.kill()` may lose the exit that `wait` waits for
         return await process.wait()
 
 

@@ -1,4 +1,4 @@
-"""From an answer's text to its HTML without making anybody wait: short texts at once, all others in a process of their own."""
+"""Renders answers without delaying anybody: short texts at once, all others in another process."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from client_server.rendering.markdown import Markdown
 from client_server.rendering.process import RenderingProcess
 
 MAX_IN_PLACE = 1000
-"""Characters of a text that may be rendered in the server's own process."""
+"""The longest text, in characters, that the server's own process renders."""
 MAX_STEPS_IN_PLACE = 120
-"""What that may take: a millisecond or two, for any text. Code is coloured in the other process, whatever its length."""
+"""The steps of such a text: a millisecond or two for any text. Code is always coloured in the other process."""
 MAX_KEPT = 8_000_000
-"""Characters of HTML that are kept for the next time they are asked for."""
+"""How many characters of rendered HTML are cached."""
 
 
 class Renderer:
-    """Renders, and keeps the last renderings. It is a context manager, because a process belongs to it."""
+    """Renders, and caches the latest results. It is a context manager, because it owns a process."""
 
     def __init__(self) -> None:
         self._markdown = Markdown()
@@ -35,7 +35,7 @@ class Renderer:
         await self._process.close()
 
     async def render(self, text: str) -> Markup:
-        """The text as safe HTML. A text that takes too much work or time is shown as it was written."""
+        """Returns the text as safe HTML. If it takes too much work or time, it is shown as plain text."""
         if not text:
             return Markup()
         html = self._kept.get(text)
@@ -48,7 +48,7 @@ class Renderer:
         return html
 
     def _in_place(self, text: str) -> Markup | None:
-        """None where the text may take longer than the streams beside it can wait."""
+        """Returns None if the text may take longer than the running streams can wait."""
         if len(text) > MAX_IN_PLACE or "```" in text or "~~~" in text:
             return None
         try:

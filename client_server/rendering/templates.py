@@ -1,4 +1,4 @@
-"""The page's templates, and the headers that every page is sent with."""
+"""The page's templates, and the headers of every page."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ class Templates:
         self._environment.globals["version"] = self.version = _version_of(web / "static")
 
     def page(self, name: str, context: Mapping[str, Any], *, status: int = 200) -> HTMLResponse:
-        """The template as a response, with the headers of a page."""
+        """Returns the template as a response, with the headers of a page."""
         html = self._environment.get_template(name).render(context)
         return HTMLResponse(html, status, dict(SECURITY_HEADERS))
 
 
 def _version_of(folder: Path) -> str:
-    """Changes with any static file, so that a browser keeps what has not changed and asks for what has."""
+    """A version that changes with any static file, so that browsers cache a file exactly until it changes."""
     digest = hashlib.sha256()
     for path in sorted(folder.rglob("*")):
         if path.is_file():

@@ -1,7 +1,7 @@
-"""The process that renders: reads one text after the other from its standard input, and writes the HTML of each to its output.
+"""The rendering process: it reads texts from its standard input, one after another, and writes the HTML of each to its output.
 
-A text or its HTML goes as its length in bytes, four of them, and its UTF-8. The end of the input, which the death of the server is
-too, ends this process. So does a text that takes too much time: the system sees to that, whatever the code is doing.
+Each text and each HTML is sent as four bytes of length and its UTF-8. The process ends when its input does, so it ends with the server.
+It also ends when a text takes too much CPU time; the operating system enforces that.
 """
 
 from __future__ import annotations
@@ -14,19 +14,19 @@ from typing import BinaryIO
 from client_server.rendering.markdown import Markdown
 
 CPU_LIMIT_S = 2.0
-"""Processor time that one text may take. Waiting for a busy processor does not count."""
+"""CPU seconds for one text. Waiting for a busy CPU does not count."""
 NICENESS = 10
-"""The streams go first where there is one processor for all."""
+"""Lets the streams go first if there is only one CPU."""
 
 
 def read(source: BinaryIO) -> str | None:
-    """The next text; None at the end."""
+    """Reads the next text; None at the end."""
     head = source.read(4)
     return source.read(int.from_bytes(head, "big")).decode() if len(head) == 4 else None
 
 
 def written(text: str) -> bytes:
-    """The text as it goes through the pipe."""
+    """Returns the text as it is sent through the pipe."""
     body = text.encode()
     return len(body).to_bytes(4, "big") + body
 

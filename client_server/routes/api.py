@@ -1,4 +1,4 @@
-"""Chat without a page: one request, one answer, as JSON or as its frames."""
+"""Chat without a page: one request, one answer, as JSON or as a stream."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ router = APIRouter(prefix="/api", tags=["chat"], route_class=Route)
 
 @router.post("/chat", responses=answers(ChatAnswer, "The whole answer.", *ASKING, *WHOLE, headers=WHOLE_HEADERS))
 async def chat(request: Request, session: ChangeDep, body: Json[ChatBody]) -> Response:
-    """The whole answer. A client that leaves cancels it."""
+    """Returns the whole answer. If the client leaves, the answer is cancelled."""
     app = services(request)
     await app.limits.count_turn(session)
     turn = await ask_alone(request, session, body, streaming=False)
@@ -46,7 +46,7 @@ async def chat(request: Request, session: ChangeDep, body: Json[ChatBody]) -> Re
     response_class=Response,
 )
 async def chat_stream(request: Request, session: ChangeDep, body: Json[ChatBody]) -> Response:
-    """The answer's frames as they come. With the cookie that comes with them, `/chat/turns/{turn_id}/events` resumes it."""
+    """Streams the answer. To resume it, use `/chat/turns/{turn_id}/events` with this response's cookie."""
     app = services(request)
     await app.limits.count_turn(session)
     close = app.limits.open_stream(session)
@@ -74,7 +74,7 @@ def _answer(turn: Turn) -> dict[str, Any]:
 
 
 async def _ended(request: Request, turn: Turn) -> bool:
-    """Waits for the turn's end as one of its readers; False where the client left before."""
+    """Waits for the turn's end as one of its readers. Returns False if the client left before."""
     reader = turn.log.reader()
     since = now_ns()
     watch = asyncio.ensure_future(_until_gone(request, reader))

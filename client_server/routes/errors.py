@@ -1,4 +1,4 @@
-"""How a failure is answered: as everywhere in the chain, and as a page to whoever came to the address with a browser."""
+"""Answers errors: in the chain's JSON form, or as a page if a browser opened the address."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _ADVICE = "The address may be incomplete, or what it names may belong to another
 
 
 def answer(request: Request, error: WireError) -> Response:
-    """The response that says this error."""
+    """Returns the response for this error."""
     response = envelope(request, error)
     if _wants_page(request):
         page = _page(request, error)
@@ -26,7 +26,7 @@ def answer(request: Request, error: WireError) -> Response:
 
 
 def _wants_page(request: Request) -> bool:
-    """Whether a person is going to read the answer: a browser that opens an address asks for HTML before anything else."""
+    """Whether a person will read the answer: a browser that opens an address prefers HTML."""
     if request.url.path.startswith("/api/") or request.headers.get("hx-request") == "true":
         return False
     wanted = dict(map(_media_range, request.headers.get("accept", "").split(",")))
@@ -34,7 +34,7 @@ def _wants_page(request: Request) -> bool:
 
 
 def _media_range(text: str) -> tuple[str, float]:
-    """One element of `Accept` with its weight (RFC 9110, section 12.5.1); a weight that cannot be read counts as none."""
+    """Returns one element of `Accept` with its weight (RFC 9110, section 12.5.1). A weight that cannot be read counts as 0."""
     kind, *parameters = (part.strip().lower() for part in text.split(";"))
     weight = next((parameter[2:] for parameter in parameters if parameter.startswith("q=")), "1")
     try:

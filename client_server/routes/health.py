@@ -1,4 +1,4 @@
-"""Whether the server serves."""
+"""Tells whether the server is up."""
 
 from __future__ import annotations
 

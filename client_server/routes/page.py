@@ -24,7 +24,7 @@ from client_server.store import ConversationRow, TurnRow
 
 
 async def chat(request: Request) -> Response:
-    """The page: an empty conversation, or the one that the address names."""
+    """Returns the page with an empty conversation, or with the one in the address."""
     app = services(request)
     session = app.sessions.of(request)
     conversation, turns = None, []
@@ -46,7 +46,7 @@ async def chat(request: Request) -> Response:
 
 
 async def messages(request: Request) -> Response:
-    """A message from the form: the two bubbles, or, without script, the conversation's page."""
+    """Takes a message from the form. Returns the two bubbles, or the conversation's page if there is no script."""
     app = services(request)
     session = app.sessions.of(request)
     await app.sessions.check_change(request, session)
@@ -63,14 +63,14 @@ async def messages(request: Request) -> Response:
 
 
 async def fragment(request: Request) -> Response:
-    """The answer alone, as it stands: the page puts it in its own rendering's place at the end."""
+    """Returns the answer alone. At the end the page replaces its own rendering with it."""
     app = services(request)
     session = app.sessions.of(request)
     return await _fragment(request, session, "answer.html", await app.turn(request.path_params["turn_id"], session))
 
 
 async def regenerate(request: Request) -> Response:
-    """The same message again; the new answer takes the old one's place."""
+    """Sends the same message again. The new answer replaces the old one."""
     app = services(request)
     session = app.sessions.of(request)
     await app.sessions.check_change(request, session)
@@ -95,7 +95,7 @@ def _side_bar(conversations: list[ConversationRow], open_one: ConversationRow | 
 
 
 def _controls(turns: list[TurnRow]) -> dict[str, Any]:
-    """The controls stand as the conversation's last message left them."""
+    """Returns the controls as the conversation's last message left them."""
     last = turns[-1] if turns else None
     if last is None:
         return {"model_group": DEFAULT, "temperature": DEFAULT_TEMPERATURE, "streaming": True}
@@ -104,7 +104,7 @@ def _controls(turns: list[TurnRow]) -> dict[str, Any]:
 
 
 class _Assets(StaticFiles):
-    """Static files: for ever under a versioned address, asked again under any other."""
+    """Serves static files. Browsers keep those with a version in the address, and ask again for all others."""
 
     def file_response(
         self, full_path: str | os.PathLike[str], stat_result: os.stat_result, scope: Scope, status_code: int = 200

@@ -1,4 +1,4 @@
-"""A turn that runs or has ended: its frames, stopping it, its times. The page's script uses these, and so can any other program."""
+"""A turn that runs or has ended: its frames, stopping it, its times. The page's script and any other program can use these."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from wire.frames import index_after
 router = APIRouter(prefix="/chat/turns", tags=["turns"], route_class=Route)
 
 RECONNECT_AFTER = b"retry: 500\n\n"
-"""An EventSource that was cut comes back after half a second, instead of its usual three."""
+"""After a cut, an EventSource reconnects after half a second instead of its usual three."""
 
 _LAST = "The id of the last frame that has come, a number from 0."
 LastEventId = Annotated[str | None, Header(alias="Last-Event-ID", description=_LAST)]
@@ -42,12 +42,12 @@ NOT_FOUND, CSRF = ErrorCode.NOT_FOUND, ErrorCode.CSRF
 async def events(
     turn_id: str, request: Request, session: SessionDep, last_event_id: LastEventId = None, in_url: LastEventIdInUrl = None
 ) -> Response:
-    """The answer's frames, from the start or after the last one the reader has."""
+    """Streams the answer, from the start or after the reader's last frame."""
     app = services(request)
     index = index_after(last_event_id or in_url)
     turn = app.turns.get(turn_id, session.id)
     if turn is None:
-        await app.turn(turn_id, session)  # somebody else's, or none
+        await app.turn(turn_id, session)  # raises if there is none, or it is somebody else's
         raise WireError(ErrorCode.STREAM_EXPIRED, "This stream is over; the answer is in its conversation.")
     return EventStream(turn.log, index, marks=turn.marks, closed=app.limits.open_stream(session), preface=RECONNECT_AFTER)
 
@@ -59,7 +59,7 @@ async def events(
     response_class=Response,
 )
 async def stop(turn_id: str, request: Request, session: ChangeDep) -> Response:
-    """Stops the answer, at the provider too. Stopping what has ended is allowed. A program sends `Content-Type: application/json`."""
+    """Stops the answer, at the provider too. Does nothing if it has ended. A program sends `Content-Type: application/json`."""
     app = services(request)
     row = await app.turn(turn_id, session)
     turn = app.turns.get(row.id, session.id)
@@ -70,7 +70,7 @@ async def stop(turn_id: str, request: Request, session: ChangeDep) -> Response:
 
 @router.get("/{turn_id}/timing", responses=answers(TurnTiming, "The times.", NOT_FOUND))
 async def timing(turn_id: str, request: Request, session: SessionDep) -> Response:
-    """Where the time went: one record per hop, upstream first; the end on the clock of this server's own."""
+    """Returns where the time went: one record per hop, upstream first, and the end on the clock of this server's record."""
     app = services(request)
     times = await app.times(turn_id, session)
     turn = app.turns.get(turn_id, session.id)
@@ -90,7 +90,7 @@ async def timing(turn_id: str, request: Request, session: SessionDep) -> Respons
     response_class=Response,
 )
 async def save_timing(turn_id: str, request: Request, session: ChangeDep, hop: Json[BrowserHop]) -> Response:
-    """Keeps what the browser, or whatever shows the answer, has measured."""
+    """Stores what the browser, or another program that shows the answer, has measured."""
     app = services(request)
     browser_hop = hop.model_dump()
     times = replace(await app.times(turn_id, session), browser_hop=browser_hop)
@@ -99,10 +99,10 @@ async def save_timing(turn_id: str, request: Request, session: ChangeDep, hop: J
 
 
 def is_page_without_script(request: Request) -> bool:
-    """Whether a form of the page sent it by itself: the answer must then be a page again."""
+    """Whether the page's form sent it without script. The answer must then be a page."""
     return request.headers.get("hx-request") != "true" and not is_json(request.headers.get("content-type"))
 
 
 def back(row: TurnRow) -> Response:
-    """To the conversation that the turn stands in."""
+    """Redirects to the turn's conversation."""
     return RedirectResponse("/" if row.conversation_id is None else f"/c/{row.conversation_id}", 303)

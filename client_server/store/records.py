@@ -1,4 +1,4 @@
-"""What the store takes and hands out: conversations and turns as they were at the moment of reading."""
+"""The records of the store: conversations and turns as they were when they were read."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from client_server.figures import Figures, Record
 
 STREAMING = "streaming"
 REMEMBERED = ("finished", "cancelled")
-"""The states of turns whose text the model is shown again as the conversation's history."""
+"""The states of turns whose text is sent to the model as history."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,7 @@ class ConversationRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TurnRow:
-    """A turn as a page shows it: what a person wrote, what came back, and its figures. See the table for the fields' meaning."""
+    """A turn as a page shows it: the message, the answer and its figures. The table explains the fields."""
 
     id: str
     session_id: str
@@ -51,7 +51,7 @@ class TurnRow:
 
     @property
     def figures(self) -> Figures | None:
-        """The figures beside its answer; None before the end, and where it did not get as far as to have any."""
+        """The figures beside its answer. None before the end, or if it ended too early to have any."""
         if self.on_screen is None:
             return None
         return Figures(
@@ -67,7 +67,7 @@ class TurnRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunningTurn(TurnRow):
-    """A turn that begins, or that a former process has left: with what the gateway is asked, and the call that it has become."""
+    """A new turn, or one that a former process left, with the gateway's request and the call that it became."""
 
     request: dict[str, Any] | None
     job_id: str | None = None
@@ -76,7 +76,7 @@ class RunningTurn(TurnRow):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TurnTimes:
-    """What was measured of a turn: thousands of numbers, so it is read for the waterfall alone."""
+    """A turn's measurements: thousands of numbers, read only for the waterfall."""
 
     state: str
     streaming: bool

@@ -1,4 +1,4 @@
-"""Every read and write of the middle tier's database. Whatever belongs to a session is looked up by it."""
+"""All reads and writes of the middle tier's database. Everything that belongs to a session is looked up by it."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ _BROWSER_HOP = Prepared(
 
 @asynccontextmanager
 async def open_store(url: str | URL, admit: Callable[[], Awaitable[None]] | None = None) -> AsyncIterator[Store]:
-    """The database at this URL, brought up to date. Raises what `open_database` does."""
+    """Opens the database at this URL and brings it up to date. Raises what `open_database` raises."""
     async with open_database(url, MIGRATIONS, admit) as database:
         yield Store(database)
 
@@ -61,36 +61,36 @@ class Store:
         self._database = database
 
     async def conversation(self, conversation_id: str, session_id: str) -> ConversationRow | None:
-        """The conversation, if it is this session's."""
+        """Returns the conversation if it is this session's."""
         query = select(conversations).where(conversations.c.id == conversation_id, conversations.c.session_id == session_id)
         return next(iter(await self._rows(query, ConversationRow)), None)
 
     async def conversations(self, session_id: str, limit: int = 50) -> list[ConversationRow]:
-        """The session's conversations, the latest used first."""
+        """Returns the session's conversations, the latest used first."""
         query = select(conversations).where(conversations.c.session_id == session_id)
         return await self._rows(query.order_by(conversations.c.updated_at.desc(), conversations.c.id).limit(limit), ConversationRow)
 
     async def turn(self, turn_id: str, session_id: str) -> TurnRow | None:
-        """The turn, if it is this session's."""
+        """Returns the turn if it is this session's."""
         query = select(*_SHOWN).where(turns.c.id == turn_id, turns.c.session_id == session_id)
         return next(iter(await self._rows(query, TurnRow)), None)
 
     async def times(self, turn_id: str, session_id: str) -> TurnTimes | None:
-        """What was measured of the turn, if it is this session's."""
+        """Returns the turn's measurements if it is this session's."""
         query = select(*_TIMES).where(turns.c.id == turn_id, turns.c.session_id == session_id)
         return next(iter(await self._rows(query, TurnTimes)), None)
 
     async def turns(self, conversation_id: str) -> list[TurnRow]:
-        """The turns that stand in a conversation, in order."""
+        """Returns a conversation's turns in order, without replaced ones."""
         query = select(*_SHOWN).where(turns.c.conversation_id == conversation_id, turns.c.replaced.is_(False))
         return await self._rows(query.order_by(turns.c.position), TurnRow)
 
     async def streaming_turns(self) -> list[RunningTurn]:
-        """The turns that have no end yet: at start, those that a process before this one has left."""
+        """Returns the turns without an end. At start, those are the turns that a former process left."""
         return await self._rows(select(*_RUNNING).where(turns.c.state == STREAMING).order_by(turns.c.created_at), RunningTurn)
 
     async def add_turn(self, turn: RunningTurn, *, title: str | None = None, replaces: str | None = None) -> None:
-        """Records a turn that begins; `title` makes its conversation first. Raises ConversationBusy."""
+        """Records a new turn. With `title` it first makes the conversation. Raises ConversationBusy."""
 
         def add(connection: Connection) -> None:
             if replaces is not None:
@@ -114,12 +114,12 @@ class Store:
         await self._database.write(lambda connection: _CHECKPOINT.execute(connection, *rows))
 
     async def end_turn(self, turn_id: str, **ending: Any) -> None:
-        """Saves a turn's end, whole, in one update; a turn that has ended already stays as it is."""
+        """Saves a turn's end in one update. A turn that has ended already stays as it is."""
         row = {"turn": turn_id} | {f"new_{name}": ending.get(name) for name in _ENDING}
         await self._database.write(lambda connection: _END.execute(connection, row))
 
     async def save_browser_hop(self, turn_id: str, hop: dict[str, Any], figures: Figures | None) -> None:
-        """Keeps what the browser measured of a turn, and the figures as they are with that."""
+        """Saves what the browser measured of a turn, and the figures that follow from it."""
         row = {"turn": turn_id, "new_browser_hop": hop} | {f"new_{name}": getattr(figures, name, None) for name in _FIGURES}
         await self._database.write(lambda connection: _BROWSER_HOP.execute(connection, row))
 
@@ -128,5 +128,5 @@ class Store:
 
 
 def _values(row: RunningTurn | ConversationRow) -> dict[str, Any]:
-    """The row's columns. (dataclasses.asdict would copy a whole conversation for it.)"""
+    """Returns the row's columns. (dataclasses.asdict would copy a whole conversation.)"""
     return {name: getattr(row, name) for name in _COLUMNS[type(row)]}

@@ -32,7 +32,7 @@ turns = Table(
     metadata,
     Column("id", String(64), primary_key=True),
     Column("session_id", String(64), nullable=False),
-    Column("conversation_id", ForeignKey(conversations.c.id)),  # null: asked for over the API, part of no conversation
+    Column("conversation_id", ForeignKey(conversations.c.id)),  # null: a turn of the API, in no conversation
     Column("position", Integer, nullable=False),  # its place in the conversation
     Column("replaced", Boolean, nullable=False),  # another turn has taken its place
     Column("state", String(16), nullable=False),
@@ -40,13 +40,13 @@ turns = Table(
     Column("model_group", String(200), nullable=False),
     Column("temperature", Double),
     Column("user_message", Words, nullable=False),
-    Column("request", _json),  # what the gateway was asked, until the turn has ended: a restart may have to ask it again
+    Column("request", _json),  # the gateway's request, kept until the turn has ended: a restart may have to send it again
     Column("content", Words, nullable=False),
     Column("error", _json),
     Column("receipt", _json),
     Column("hops", _json),  # upstream first
     Column("browser_hop", _json),
-    Column("first_token_ms", Double),  # from here to `on_screen`: `client_server.figures`, computed once
+    Column("first_token_ms", Double),  # these columns, down to `on_screen`, are `client_server.figures`, computed once
     Column("total_ms", Double),
     Column("tokens", Integer),
     Column("tokens_per_second", Double),
@@ -58,7 +58,7 @@ turns = Table(
     Column("created_at", Double, nullable=False),
     Column("ended_at", Double),
     Index(None, "conversation_id", "position"),
-    # One answer at a time in a conversation, also where two servers are asked at once.
+    # One answer at a time in a conversation, even if two servers are asked at once.
     Index(
         "uq_turns_conversation_id_streaming",
         "conversation_id",

@@ -1,4 +1,4 @@
-"""The figures beside an answer get columns, so that a page need not read all that was measured of every turn."""
+"""Gives the figures beside an answer columns, so that a page need not read every turn's measurements."""
 
 import json
 from types import SimpleNamespace
@@ -38,7 +38,7 @@ def downgrade() -> None:
 
 
 def _fill(connection: sa.Connection) -> None:
-    """Computes the figures of the turns that have ended. One at a time: what was measured of them may be large."""
+    """Computes the figures of the ended turns, one at a time, because their measurements may be large."""
     ids = connection.execute(sa.text("SELECT id FROM turns WHERE ended_at IS NOT NULL")).scalars().all()
     read = sa.text("SELECT streaming, created_at, ended_at, receipt, hops, browser_hop FROM turns WHERE id = :id")
     write = sa.text(f"UPDATE turns SET {', '.join(f'{name} = :{name}' for name in COLUMNS)} WHERE id = :id")  # noqa: S608  # our own names
