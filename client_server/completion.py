@@ -61,7 +61,7 @@ async def stored_answer(turn: Turn, client: SaaSLLMClient) -> Terminal:
 
 
 def as_frames(answer: dict[str, Any]) -> list[bytes]:
-    """Returns the frames of a `chat.completion` with its `saas` object: one chunk with the whole message, the receipt, the gateway's hops."""
+    """Returns the frames of a `chat.completion` with its `saas` object: one chunk with the message, the receipt, the gateway's hops."""
     saas = answer.get("saas") or {}
     frames = [encode(orjson.dumps(_as_chunk(answer)))]
     if saas.get("receipt"):
