@@ -20,6 +20,7 @@ from client_server.sessions import Sessions
 from client_server.settings import Settings
 from client_server.store import open_store
 from client_server.turns import Turns
+from hop.shelf import Shelf
 from saas_client import SaaSLLMClient
 from serving import docs
 from serving.app import App
@@ -36,7 +37,7 @@ def create_app(settings: Settings) -> ASGIApp:
         async with (
             open_store(settings.database_url, Turnstile(ENDS_PER_PASS).enter) as store,
             client,
-            Turns(client, store, retention_s=settings.stream_retention_s, grace_s=settings.resume_grace_s) as running,
+            Turns(client, store, _shelf(settings), grace_s=settings.resume_grace_s) as running,
             Renderer() as renderer,
         ):
             app.state.services = Services(
@@ -64,3 +65,11 @@ def create_app(settings: Settings) -> ASGIApp:
     )
     openapi.complete(app)
     return Edge(app, hosts=settings.hosts, answer=answer)
+
+
+def _shelf(settings: Settings) -> Shelf:
+    return Shelf(
+        total_bytes=settings.stream_memory_bytes,
+        owner_bytes=settings.stream_memory_bytes_per_session,
+        retention_s=settings.stream_retention_s,
+    )

@@ -35,3 +35,8 @@ def as_seen_from_here(turn: Turn, error: SaaSError) -> WireError:
         return WireError(ErrorCode.UPSTREAM_ERROR, "The gateway does not accept this server's credentials.", retryable=False)
     error.error.hop = error.error.hop or "saas_api"
     return error.error
+
+
+def stream_expired() -> WireError:
+    """The error for a stream that has ended and whose log is gone."""
+    return WireError(ErrorCode.STREAM_EXPIRED, "This stream is over; the answer is in its conversation.")

@@ -27,6 +27,8 @@ class Settings(DataSettings):
 
     resume_grace_s: Annotated[float, Field(ge=0)] = 30.0
     stream_retention_s: Annotated[float, Field(ge=0)] = 300.0
+    stream_memory_bytes: Annotated[int, Field(ge=1024 * 1024)] = 512 * 1024 * 1024
+    stream_memory_bytes_per_session: Annotated[int, Field(ge=1024 * 1024)] = 64 * 1024 * 1024
     session_turns_per_minute: Annotated[int, Field(ge=1)] = 600
     session_open_streams: Annotated[int, Field(ge=1)] = 64
 

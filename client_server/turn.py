@@ -17,7 +17,7 @@ from hop.fold import Fold
 from saas_client import Stream
 from wire.errors import WireError
 from wire.frames import failed_frame
-from wire.log import CLOSING_BYTES, DEFAULT_MAX_LOG_BYTES, Ending, StreamLog
+from wire.log import CLOSING_BYTES, DEFAULT_MAX_LOG_BYTES, Account, Ending, StreamLog
 from wire.records import HopRecord
 from wire.timing import HopMarks
 
@@ -50,6 +50,10 @@ def _nothing() -> None:
     pass
 
 
+def _log(account: Account) -> StreamLog:
+    return StreamLog(max_bytes=DEFAULT_MAX_LOG_BYTES + CLOSING_BYTES, account=account)
+
+
 @dataclass(eq=False, slots=True)
 class Turn:
     """The live side of a turn. Its stored side is the row with the same id."""
@@ -70,7 +74,7 @@ class Turn:
     """The text that the former process had saved."""
     job_id: str | None = None
     call_id: str | None = None
-    log: StreamLog = field(default_factory=lambda: StreamLog(max_bytes=DEFAULT_MAX_LOG_BYTES + CLOSING_BYTES))
+    log: StreamLog = field(default_factory=StreamLog)
     fold: Fold = field(default_factory=Fold)
     phase: Phase = Phase.ASKING
     hops: list[HopRecord] = field(default_factory=list)
@@ -91,16 +95,26 @@ class Turn:
     """The number of reads when a new one was last seen, and the time of that."""
 
     @classmethod
-    def of(cls, row: RunningTurn, *, received_ns: int | None = None, request_id: str | None = None) -> Self:
+    def of(cls, row: RunningTurn, account: Account, *, received_ns: int | None = None, request_id: str | None = None) -> Self:
         """Makes a new turn for this request."""
         marks = HopMarks("client_server", received_ns=received_ns)
-        return cls(row.id, row.session_id, row.conversation_id, row.streaming, row.request or {}, row.created_at, marks, request_id)
+        return cls(
+            row.id,
+            row.session_id,
+            row.conversation_id,
+            row.streaming,
+            row.request or {},
+            row.created_at,
+            marks,
+            request_id,
+            log=_log(account),
+        )
 
     @classmethod
-    def left_behind(cls, row: RunningTurn) -> Self:
+    def left_behind(cls, row: RunningTurn, account: Account) -> Self:
         """Makes a turn of a stream that a former process left unfinished."""
         marks = HopMarks("client_server", resumed=True)
-        turn = cls(row.id, row.session_id, row.conversation_id, True, row.request or {}, row.created_at, marks)
+        turn = cls(row.id, row.session_id, row.conversation_id, True, row.request or {}, row.created_at, marks, log=_log(account))
         turn.recovered, turn.saved_content = True, row.content
         turn.job_id, turn.call_id = row.job_id, row.call_id
         return turn

@@ -10,16 +10,18 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
+from functools import partial
 from types import TracebackType
 from typing import Any, Self
 
 from client_server.completion import ask
 from client_server.ending import Endings
-from client_server.errors import mistake
+from client_server.errors import mistake, stream_expired
 from client_server.store import RunningTurn, Store
 from client_server.turn import Terminal, Turn
 from client_server.upstream import FIRST_PAUSE_S, follow
 from client_server.watch import Watch
+from hop.shelf import Shelf
 from saas_client import GatewayUnreachable, SaaSClientError, SaaSLLMClient
 from serving.pauses import keep_pauses_short
 from wire.errors import ErrorCode, WireError
@@ -38,10 +40,10 @@ STOP_PATIENCE_S = 5.0
 class Turns:
     """All live turns of this process. Use it as an async context manager, inside that of the client and the store's writer."""
 
-    def __init__(self, client: SaaSLLMClient, store: Store, *, retention_s: float, grace_s: float) -> None:
+    def __init__(self, client: SaaSLLMClient, store: Store, shelf: Shelf, *, grace_s: float) -> None:
         self._client = client
         self._store = store
-        self._retention = retention_s
+        self._shelf = shelf
         self._live: dict[str, Turn] = {}
         self._starting = asyncio.Semaphore(STARTING_AT_ONCE)
         self._tasks = asyncio.TaskGroup()
@@ -83,14 +85,19 @@ class Turns:
         title: str | None = None,
         replaces: str | None = None,
     ) -> Turn:
-        """Records a turn and asks the gateway. With `title` it starts a conversation. Raises ConversationBusy, SQLAlchemyError."""
-        turn = Turn.of(row, received_ns=received_ns, request_id=request_id)
-        await self._take_place(turn)
+        """Records a turn and asks the gateway. With `title` it starts a conversation.
+
+        Raises ConversationBusy, SQLAlchemyError, and WireError RATE_LIMITED if the session's answers fill their memory.
+        """
+        self._shelf.check(row.session_id)
+        release = await self._place()
         try:
             await self._store.add_turn(row, title=title, replaces=replaces)
         except BaseException:
-            turn.release_start()
+            release()
             raise
+        turn = Turn.of(row, self._shelf.account(row.session_id), received_ns=received_ns, request_id=request_id)
+        turn.hold_start(release)
         self._begin(turn)
         await asyncio.sleep(0)  # lets the gateway be asked first; the reader's response is prepared meanwhile
         return turn
@@ -111,15 +118,16 @@ class Turns:
 
     def adopt(self, row: RunningTurn) -> None:
         """Goes on with a stream that a former process left. It is read again from the start into a fresh log."""
-        self._begin(Turn.left_behind(row))
+        self._begin(Turn.left_behind(row, self._shelf.account(row.session_id)))
 
     def _begin(self, turn: Turn) -> None:
         self._live[turn.id] = turn
         turn.begin(self._tasks.create_task(self._run(turn)))
 
-    async def _take_place(self, turn: Turn) -> None:
+    async def _place(self) -> Callable[[], None]:
+        """Waits for a place among the starting turns. Returns what gives it back."""
         await self._starting.acquire()
-        turn.hold_start(_once(self._starting.release))
+        return _once(self._starting.release)
 
     async def _run(self, turn: Turn) -> None:
         """Runs one turn, from the gateway's request to the end that readers get. A bug here ends this turn and no other."""
@@ -131,14 +139,19 @@ class Turns:
             logger.exception("turn %s could not be ended in order", turn.id)
             if not turn.ended:
                 turn.end(Ending(Outcome.FAILED, turn.fail(mistake()).frame))
-        asyncio.get_running_loop().call_later(self._retention, self._live.pop, turn.id, None)
+        self._shelf.keep(turn.log, partial(self._forget, turn), beside=len(turn.content()))
+
+    def _forget(self, turn: Turn) -> WireError:
+        """Forgets an ended turn. Returns the error for readers who come too late."""
+        self._live.pop(turn.id, None)
+        return stream_expired()
 
     async def _answered(self, turn: Turn) -> Terminal:
         """Brings the answer into the turn's log. Returns its end."""
         slot: asyncio.TimerHandle | None = None
         try:
             if turn.recovered:
-                await self._take_place(turn)
+                turn.hold_start(await self._place())
             slot = asyncio.get_running_loop().call_later(START_SLOT_S, turn.release_start)
             return await (follow if turn.streaming else ask)(turn, self._client)
         except asyncio.CancelledError:

@@ -46,6 +46,9 @@ async def follow(turn: Turn, client: SaaSLLMClient) -> Terminal:
                 turn.accept(stream)
                 terminal = await read_into(turn, stream)
             if terminal is not None:
+                if _has_expired(terminal.frame) and turn.call_id is not None and not expired:
+                    expired = True
+                    continue
                 return terminal
         except GatewayRefused:
             if not reached:  # nothing has begun, so the reader is told now
@@ -102,6 +105,11 @@ async def read_into(turn: Turn, stream: Stream) -> Terminal | None:
 
     await stream.follow(take)
     return None if terminal is None else Terminal(terminal, b"".join(unnumbered))
+
+
+def _has_expired(terminal: bytes) -> bool:
+    """Whether the gateway let the stream's log go while it was being read."""
+    return is_terminal(terminal) and ErrorCode.STREAM_EXPIRED.code.encode() in terminal
 
 
 def _refuse_gap(frame: bytes, expected: int) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 from fastapi import APIRouter, FastAPI
 from starlette.routing import BaseRoute
 
+from hop.shelf import Shelf
 from llm_providers import Transport
 from saas_api import model_groups, openapi
 from saas_api.auth import Authenticator
@@ -64,7 +65,12 @@ def create_app(settings: Settings) -> Gateway:
             calls = Calls(database, groups)
             await calls.reap(at_start=True)
             transport = await stack.enter_async_context(Transport())
-            generations = Generations(calls, groups, transport, grace_s=settings.resume_grace_s, retention_s=settings.stream_retention_s)
+            shelf = Shelf(
+                total_bytes=settings.stream_memory_bytes,
+                owner_bytes=settings.stream_memory_bytes_per_key,
+                retention_s=settings.stream_retention_s,
+            )
+            generations = Generations(calls, groups, transport, shelf, grace_s=settings.resume_grace_s)
             stack.push_async_callback(generations.drain, 0.0)
             await stack.enter_async_context(_background(generations.keep_leases(), keep_pauses_short(lambda: generations.busy)))
             app.state.services = Services(authenticator, groups, Jobs(database), calls, generations)

@@ -266,3 +266,8 @@ class Calls:
         query = query.where(jobs.c.team_id == identity.team_id, jobs.c.idempotency_key == idempotency_key)
         row = await self._database.read(lambda connection: connection.execute(query).one())
         return AlreadyStarted(row.job_id, row.call_id)
+
+
+def stream_expired(job_id: str) -> WireError:
+    """The error for a stream whose call has ended and whose log is gone."""
+    return WireError(ErrorCode.STREAM_EXPIRED, f"This stream can be resumed no longer; its answer is stored at /api/jobs/{job_id}.")

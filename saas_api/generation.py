@@ -12,7 +12,7 @@ from llm_providers import ProviderError
 from saas_api.attempts import Attempts
 from saas_api.calls import Call
 from wire.errors import ErrorCode, WireError
-from wire.log import LogFull, Outcome, StreamLog
+from wire.log import Account, LogFull, Outcome, StreamLog
 from wire.records import Receipt
 from wire.timing import HopMarks
 
@@ -28,11 +28,11 @@ class _Phase(Enum):
 class Generation:
     """One running call: its log, its marks, and how to stop it."""
 
-    def __init__(self, call: Call, marks: HopMarks, *, streamed: bool) -> None:
+    def __init__(self, call: Call, marks: HopMarks, account: Account, *, streamed: bool) -> None:
         self.call = call
         self.marks = marks
         self.streamed = streamed
-        self.log: StreamLog = StreamLog()
+        self.log: StreamLog = StreamLog(account=account)
         self.completion: dict[str, Any] | None = None
         """The answer of a non-streaming call."""
         self.attempts = Attempts(marks)

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from functools import partial
 
 from sqlalchemy.exc import SQLAlchemyError
 
 from hop.fold import Fold
+from hop.shelf import Shelf
 from llm_providers import ProviderError, Target, Transport
-from saas_api.calls import LEASE_S, Call, Calls, Checkpoint, Settlement
+from saas_api.calls import LEASE_S, Call, Calls, Checkpoint, Settlement, stream_expired
 from saas_api.generation import Generation
 from saas_api.model_groups import ModelGroups
 from saas_api.usage import estimate_completion_tokens, trusted_text, trusted_usage
@@ -37,17 +39,17 @@ _FIRST_READER_S = 5.0
 
 
 class Generations:
-    """Owns every running generation, and keeps its log for a while after the end.
+    """Owns every running generation. Its log stays on the shelf for a while after the end.
 
-    `grace_s`: how long a generation goes on without a reader. `retention_s`: how long a finished stream can be resumed.
+    `grace_s`: how long a generation goes on without a reader.
     """
 
-    def __init__(self, calls: Calls, groups: ModelGroups, transport: Transport, *, grace_s: float, retention_s: float) -> None:
+    def __init__(self, calls: Calls, groups: ModelGroups, transport: Transport, shelf: Shelf, *, grace_s: float) -> None:
         self._calls = calls
         self._groups = groups
         self._transport = transport
         self._grace_s = grace_s
-        self._retention_s = retention_s
+        self._shelf = shelf
         self._by_call: dict[str, Generation] = {}
         self._running: set[Generation] = set()
         self._draining = False
@@ -62,14 +64,15 @@ class Generations:
         """Whether any generation is running."""
         return bool(self._running)
 
-    def check_open(self) -> None:
-        """Raises WireError SHUTTING_DOWN once no new calls are accepted."""
+    def check_open(self, owner: str) -> None:
+        """Raises WireError SHUTTING_DOWN once no new calls are accepted, and RATE_LIMITED if this owner's answers fill their memory."""
         if self._draining:
             raise WireError(ErrorCode.SHUTTING_DOWN, "The server is shutting down.", retry_after=1.0)
+        self._shelf.check(owner)
 
-    def start(self, call: Call, *, received_ns: int, streamed: bool) -> Generation:
-        """Starts an open call. From here it runs on its own."""
-        generation = Generation(call, HopMarks(HOP, received_ns=received_ns), streamed=streamed)
+    def start(self, call: Call, owner: str, *, received_ns: int, streamed: bool) -> Generation:
+        """Starts an open call. From here it runs on its own. `owner` is the virtual key's id."""
+        generation = Generation(call, HopMarks(HOP, received_ns=received_ns), self._shelf.account(owner), streamed=streamed)
         self._by_call[call.call_id] = generation
         self._running.add(generation)
         generation.task = asyncio.get_running_loop().create_task(self._live(generation), name=call.call_id)
@@ -122,7 +125,13 @@ class Generations:
             if generation.grace is not None:
                 generation.grace.cancel()
             self._running.discard(generation)
-            asyncio.get_running_loop().call_later(self._retention_s, self._by_call.pop, generation.call.call_id, None)
+            whole = 0 if generation.completion is None else generation.marks.bytes
+            self._shelf.keep(generation.log, partial(self._forget, generation), beside=whole)
+
+    def _forget(self, generation: Generation) -> WireError:
+        """Forgets an ended generation. Returns the error for readers who come too late."""
+        self._by_call.pop(generation.call.call_id, None)
+        return stream_expired(generation.call.job_id)
 
     async def _answer(self, generation: Generation) -> None:
         """Asks one deployment after another until one has answered, or until an error rules out further attempts."""

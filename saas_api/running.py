@@ -11,7 +11,7 @@ from starlette.responses import Response
 from hop.event_stream import EventStream
 from hop.relay import Translate
 from saas_api.auth import Identity
-from saas_api.calls import AlreadyStarted
+from saas_api.calls import AlreadyStarted, stream_expired
 from saas_api.generation import Generation
 from saas_api.schemas import CallRequest, JobRequest
 from saas_api.services import services_of
@@ -25,7 +25,7 @@ MAX_IDEMPOTENCY_KEY = 200
 async def start(request: Request, identity: Identity, call: CallRequest, job: JobRequest | str, *, streamed: bool) -> Generation:
     """Opens and starts the call. A repeated `Idempotency-Key` finds the call that it started the first time."""
     services = services_of(request)
-    services.generations.check_open()
+    services.generations.check_open(identity.key_id)
     key = request.headers.get("idempotency-key")
     if key is not None and isinstance(job, str):
         raise WireError(
@@ -40,7 +40,7 @@ async def start(request: Request, identity: Identity, call: CallRequest, job: Jo
         if generation.streamed != streamed:
             raise WireError(ErrorCode.JOB_STATE, "This Idempotency-Key was used for a call of the other kind.") from None
         return generation
-    generation = services.generations.start(opened, received_ns=request.state.received_ns, streamed=streamed)
+    generation = services.generations.start(opened, identity.key_id, received_ns=request.state.received_ns, streamed=streamed)
     await asyncio.sleep(0)  # lets the provider be asked first; this request's own answer is prepared meanwhile
     return generation
 
@@ -58,7 +58,7 @@ async def attach(request: Request, identity: Identity, job_id: str, call_id: str
     if record.status == Outcome.INTERRUPTED.value:
         raise WireError(ErrorCode.INTERRUPTED, "The server that ran this call died before the answer was finished.")
     if record.finished_at is not None:
-        raise WireError(ErrorCode.STREAM_EXPIRED, f"This stream can be resumed no longer; its answer is stored at /api/jobs/{job_id}.")
+        raise stream_expired(job_id)
     raise WireError(ErrorCode.UPSTREAM_UNAVAILABLE, "The server that runs this call does not answer.", retry_after=1.0)
 
 

@@ -36,6 +36,8 @@ class Settings(DataSettings):
 
     resume_grace_s: Annotated[float, Field(ge=0)] = 30.0
     stream_retention_s: Annotated[float, Field(ge=0)] = 300.0
+    stream_memory_bytes: Annotated[int, Field(ge=1024 * 1024)] = 512 * 1024 * 1024
+    stream_memory_bytes_per_key: Annotated[int, Field(ge=1024 * 1024)] = 256 * 1024 * 1024
     drain_timeout_s: Annotated[float, Field(ge=0)] = 3.0
     max_body_bytes: Annotated[int, Field(ge=1024)] = 1024 * 1024
 

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Header, Query, Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
 from client_server.answers import TurnTiming
+from client_server.errors import stream_expired
 from client_server.figures import ended_us, figures
 from client_server.openapi import ELSEWHERE, FRAMES
 from client_server.requests import BrowserHop
@@ -20,7 +21,7 @@ from serving.app import Route
 from serving.bodies import Json
 from serving.media import is_json
 from serving.openapi import EVENT_STREAM, answers
-from wire.errors import ErrorCode, WireError
+from wire.errors import ErrorCode
 from wire.frames import index_after
 
 router = APIRouter(prefix="/chat/turns", tags=["turns"], route_class=Route)
@@ -48,7 +49,7 @@ async def events(
     turn = app.turns.get(turn_id, session.id)
     if turn is None:
         await app.turn(turn_id, session)  # raises if there is none, or it is somebody else's
-        raise WireError(ErrorCode.STREAM_EXPIRED, "This stream is over; the answer is in its conversation.")
+        raise stream_expired()
     return EventStream(turn.log, index, marks=turn.marks, closed=app.limits.open_stream(session), preface=RECONNECT_AFTER)
 
 

@@ -16,6 +16,7 @@ from client_server.store import ConversationBusy, RunningTurn, Store, open_store
 from client_server.turn import Turn
 from client_server.turns import Turns
 from hop.fold import Fold
+from hop.shelf import Shelf
 from saas_client import SaaSLLMClient
 from tests.client_server.fake_gateway import FakeGateway
 from tests.client_server.test_store import ROW
@@ -38,7 +39,7 @@ async def serving(gateway: FakeGateway, database_url: str) -> AsyncIterator[tupl
     async with (
         open_store(database_url) as store,
         SaaSLLMClient(gateway.url, "sk-x", "team") as client,
-        Turns(client, store, retention_s=60, grace_s=60) as running,
+        Turns(client, store, Shelf(total_bytes=2**28, owner_bytes=2**26, retention_s=60), grace_s=60) as running,
     ):
         yield running, store
 

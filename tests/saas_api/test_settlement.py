@@ -85,7 +85,9 @@ async def test_a_database_that_fails_for_a_moment(records: Records) -> None:
     """The settlement is tried again, and the call ends as it ended."""
     call = await records.calls.open(records.identity, REQUEST, JOB, streamed=True)
     async with Transport() as transport:
-        generations = Generations(records.calls, records.groups, transport, grace_s=5, retention_s=5)
+        generations = Generations(
+            records.calls, records.groups, transport, Shelf(total_bytes=2**28, owner_bytes=2**26, retention_s=5), grace_s=5
+        )
         records.failures = 2
         generation = generations.start(call, received_ns=now_ns(), streamed=True)
         await generation.ended.wait()
