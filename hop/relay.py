@@ -16,6 +16,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Generator, Iterable
 from functools import partial
+from types import CoroutineType
 from typing import Any, Protocol
 
 from wire.log import Reader, StreamLog
@@ -166,9 +167,9 @@ class _Watch:
 
     def begin(self, write: Awaitable[None]) -> bool:
         """Writes as much as it can without waiting. Returns whether that was all; if not, `finish` does the rest."""
-        steps = write.__await__()
+        steps = write if type(write) is CoroutineType else write.__await__()
         try:
-            awaited = next(steps)
+            awaited = steps.send(None)
         except StopIteration:
             self.ping_due = False
             return True
@@ -219,7 +220,7 @@ class _Rest:
     It begins with what the coroutine was already waiting for.
     """
 
-    def __init__(self, steps: Generator[Any, Any, None], awaited: Any) -> None:
+    def __init__(self, steps: Generator[Any, Any, None] | CoroutineType[Any, Any, None], awaited: Any) -> None:
         self._steps = steps
         self._awaited = awaited
 
