@@ -152,7 +152,7 @@ async def test_a_strangers_conversation_is_a_page_too(chain: Chain, guest: Visit
     ],
 )
 async def test_whoever_does_not_prefer_a_page_gets_json(guest: Visitor, path: str, headers: dict[str, str]) -> None:
-    """Programs and the page's own scripts get JSON. The API's routes always answer with JSON."""
+    """Programs and the page's own scripts get errors as JSON. The API's routes always send them as JSON."""
     response = await guest.http.get(path, headers=headers)
     assert response.headers["content-type"] == "application/json"
     assert response.json()["error"]["message"]
