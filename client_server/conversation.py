@@ -87,7 +87,7 @@ def title_of(message: str) -> str:
 
 
 def gateway_request(message: str, earlier: Sequence[TurnRow], model_group: str, temperature: float | None) -> dict[str, Any]:
-    """Returns the messages for the gateway: the history without failed answers, and then the new message."""
+    """Returns the gateway's request: the history without failed answers, and then the new message."""
     remembered: list[TurnRow] = []
     room = HISTORY_CHARACTERS
     for turn in reversed(earlier):
