@@ -12,6 +12,7 @@ import time
 from enum import StrEnum
 from typing import Any
 
+import orjson
 from sqlalchemy import Connection, Row, bindparam, func, or_, select, update
 
 from saas_api.auth import Identity
@@ -33,6 +34,9 @@ class JobStatus(StrEnum):
     FAILED = "failed"
     CANCELLED = "cancelled"
 
+
+MAX_METADATA_BYTES = 64 * 1024
+"""How long a job's metadata may be, as the JSON that is stored: it is read and written whole."""
 
 OPEN = (JobStatus.PENDING, JobStatus.IN_PROGRESS)
 STREAMING = "streaming"
@@ -108,7 +112,7 @@ class Jobs:
         return await self._database.write(complete_in)
 
     async def merge_metadata(self, identity: Identity, job_id: str, metadata: dict[str, Any]) -> dict[str, Any]:
-        """Adds to the job's metadata; null removes a key."""
+        """Adds to the job's metadata; null removes a key. Raises WireError TOO_LARGE; the metadata then stays as it was."""
 
         def merge_in(connection: Connection) -> dict[str, Any]:
             merged = _merged(_own(connection, identity, job_id).metadata, metadata)
@@ -147,7 +151,7 @@ def _costs(connection: Connection, job: Row[Any]) -> dict[str, Any]:
 
 
 def record(identity: Identity, request: JobRequest, status: JobStatus, idempotency_key: str | None = None) -> dict[str, Any]:
-    """A new job's row for INSERT, which fails where the team has used the idempotency key before. Raises WireError NOT_FOUND."""
+    """A new job's row for INSERT, which fails where the team has used the idempotency key before. Raises WireError NOT_FOUND, TOO_LARGE."""
     if request.team_id != identity.team_id:
         raise WireError(ErrorCode.NOT_FOUND, "There is no such team.")
     return {
@@ -155,7 +159,7 @@ def record(identity: Identity, request: JobRequest, status: JobStatus, idempoten
         "team_id": identity.team_id,
         "job_type": request.job_type,
         "user_id": request.user_id,
-        "metadata": request.metadata,
+        "metadata": _bounded(request.metadata),
         "status": status,
         "idempotency_key": idempotency_key,
         "created_at": time.time(),
@@ -184,7 +188,14 @@ def not_found() -> WireError:
 
 
 def _merged(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in (old | new).items() if value is not None}
+    return _bounded({name: value for name, value in (old | new).items() if value is not None})
+
+
+def _bounded(metadata: dict[str, Any]) -> dict[str, Any]:
+    size = len(orjson.dumps(metadata)) if metadata else 0
+    if size > MAX_METADATA_BYTES:
+        raise WireError(ErrorCode.TOO_LARGE, f"metadata: a job keeps at most {MAX_METADATA_BYTES} bytes of JSON; this would be {size}.")
+    return metadata
 
 
 def _job_view(job: Row[Any]) -> dict[str, Any]:

@@ -34,7 +34,7 @@ MEANINGS: Mapping[ErrorCode, str] = {
     ErrorCode.JOB_FINISHED: "the job has ended",
     ErrorCode.JOB_STATE: "it is in a state that does not allow this",
     ErrorCode.STREAM_EXPIRED: "the stream can be resumed no longer; the message says where the stored answer is",
-    ErrorCode.TOO_LARGE: "the body is over the limit",
+    ErrorCode.TOO_LARGE: "the body, or what it adds up to with what is stored, is over a limit; the message says which",
     ErrorCode.RATE_LIMITED: "too many requests",
     ErrorCode.INTERNAL_ERROR: "the server made a mistake",
     ErrorCode.UPSTREAM_ERROR: "the model provider failed",
