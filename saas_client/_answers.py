@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, cast
 
-from hop.json import read_object
+from hop.json import read_object, read_whole
 from saas_client._errors import GatewayCut, error_from
 from wire.errors import WireError
 from wire.frames import DONE
@@ -12,10 +12,13 @@ from wire.records import Receipt
 from wire.sse import Decoder, Event
 
 
-def read_answer(body: bytes) -> dict[str, Any]:
+async def read_answer(body: bytes) -> dict[str, Any]:
     """The JSON object of an answer. Raises GatewayCut: what is none is not an answer of the gateway's."""
-    answer = read_object(body)
-    if answer is None:
+    try:
+        answer = await read_whole(body)
+    except ValueError:
+        answer = None
+    if not isinstance(answer, dict):
         raise GatewayCut("the answer is not a JSON object")
     return answer
 

@@ -132,7 +132,7 @@ class SaaSLLMClient:
 
     async def _json(self, request: Request) -> dict[str, Any]:
         async with self._sent(request) as response:
-            return read_answer(await _whole(response))
+            return await read_answer(await _whole(response))
 
     @asynccontextmanager
     async def _sent(self, request: Request) -> AsyncIterator[Response]:
