@@ -9,6 +9,7 @@ from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field
 from starlette.requests import Request
 from typing_extensions import TypedDict
 
+from client_server.forms import form_fields
 from client_server.model_groups import DEFAULT
 from serving.errors import invalid
 
@@ -125,7 +126,7 @@ class BrowserHop(BaseModel):
 
 async def form_body(request: Request, model: type[Model]) -> Model:
     """The request's form fields as this model. Raises WireError INVALID_REQUEST."""
-    fields = {name: value for name, value in (await request.form()).items() if isinstance(value, str)}
+    fields = await form_fields(request)
     try:
         return model.model_validate(fields)
     except ValidationError as error:

@@ -13,7 +13,7 @@ from enum import StrEnum
 from typing import Any
 
 import orjson
-from sqlalchemy import Connection, Row, bindparam, func, or_, select, update
+from sqlalchemy import Connection, Row, bindparam, func, or_, select, tuple_, update
 
 from saas_api.auth import Identity
 from saas_api.money import usd
@@ -37,6 +37,8 @@ class JobStatus(StrEnum):
 
 MAX_METADATA_BYTES = 64 * 1024
 """How long a job's metadata may be, as the JSON that is stored: it is read and written whole."""
+CALLS_AT_ONCE = 100
+"""The most calls that one answer lists."""
 
 OPEN = (JobStatus.PENDING, JobStatus.IN_PROGRESS)
 STREAMING = "streaming"
@@ -72,13 +74,20 @@ class Jobs:
         await self._database.write(lambda connection: INSERT.execute(connection, job))
         return {name: job[name] for name in ("job_id", "status", "created_at")}
 
-    async def get(self, identity: Identity, job_id: str) -> dict[str, Any]:
-        """The job with its calls and their answers."""
+    async def get(self, identity: Identity, job_id: str, limit: int = CALLS_AT_ONCE, after: str | None = None) -> dict[str, Any]:
+        """The job with its calls and their answers, from the one behind `after`; `next_after` where there are more than `limit`."""
 
         def get_in(connection: Connection) -> dict[str, Any]:
             job = _own(connection, identity, job_id)
-            rows = connection.execute(select(calls).where(calls.c.job_id == job_id).order_by(calls.c.created_at, calls.c.call_id))
-            return _job_view(job) | {"calls": [_call_view(row) for row in rows]}
+            query = select(calls).where(calls.c.job_id == job_id)
+            if after is not None:
+                last = connection.execute(query.where(calls.c.call_id == after)).one_or_none()
+                if last is None:
+                    raise WireError(ErrorCode.INVALID_REQUEST, "after: it must be the id of a call of this job.")
+                query = query.where(tuple_(calls.c.created_at, calls.c.call_id) > (last.created_at, last.call_id))
+            rows = connection.execute(query.order_by(calls.c.created_at, calls.c.call_id).limit(limit + 1)).all()
+            shown = [_call_view(row) for row in rows[:limit]]
+            return _job_view(job) | {"calls": shown, "next_after": shown[-1]["call_id"] if len(rows) > limit else None}
 
         return await self._database.read(get_in)
 

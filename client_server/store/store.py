@@ -80,10 +80,12 @@ class Store:
         query = select(*_TIMES).where(turns.c.id == turn_id, turns.c.session_id == session_id)
         return next(iter(await self._rows(query, TurnTimes)), None)
 
-    async def turns(self, conversation_id: str) -> list[TurnRow]:
-        """The turns that stand in a conversation, in order."""
+    async def turns(self, conversation_id: str, limit: int = 50, before: int | None = None) -> list[TurnRow]:
+        """The last turns that stand in a conversation, in order; `before`: the last ones ahead of this position."""
         query = select(*_SHOWN).where(turns.c.conversation_id == conversation_id, turns.c.replaced.is_(False))
-        return await self._rows(query.order_by(turns.c.position), TurnRow)
+        if before is not None:
+            query = query.where(turns.c.position < before)
+        return (await self._rows(query.order_by(turns.c.position.desc()).limit(limit), TurnRow))[::-1]
 
     async def streaming_turns(self) -> list[RunningTurn]:
         """The turns that have no end yet: at start, those that a process before this one has left."""
