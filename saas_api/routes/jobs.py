@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Header, Query, Request
 from starlette.responses import Response
 
+from hop.pieces import write_in_pieces
 from saas_api.answers import CallStatus, Job, JobCompletion, JobCosts, JobCreated, JobMetadata
 from saas_api.jobs import CALLS_AT_ONCE, JobStatus
 from saas_api.openapi import ANSWERING, CALL_HEADERS, IDEMPOTENCY_KEY, OPENING, REPEATING, TIMED_HEADERS
@@ -118,11 +119,10 @@ async def complete(job_id: str, identity: IdentityDep, end: Json[CompleteRequest
 
 
 @router.get("/{job_id}", responses=answers(Job, "The job.", NOT_FOUND))
-async def get(
-    job_id: str, services: ServicesDep, identity: IdentityDep, limit: Limit = CALLS_AT_ONCE, after: After = None
-) -> dict[str, Any]:
+async def get(job_id: str, services: ServicesDep, identity: IdentityDep, limit: Limit = CALLS_AT_ONCE, after: After = None) -> Response:
     """The job, its calls and their stored answers, a hundred calls at once at most."""
-    return await services.jobs.get(identity, job_id, limit, after)
+    job = await services.jobs.get(identity, job_id, limit, after)
+    return Response(await write_in_pieces(job), media_type="application/json")
 
 
 @router.get("/{job_id}/costs", responses=answers(JobCosts, "The costs.", NOT_FOUND))
