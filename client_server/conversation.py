@@ -20,6 +20,8 @@ from wire.errors import ErrorCode, WireError
 TITLE_CHARACTERS = 80
 HISTORY_CHARACTERS = 150_000
 """How many characters of history are sent along. Even at six bytes a character in JSON they fit into the gateway's limit."""
+HISTORY_TURNS = 500
+"""How many turns of history are sent along at most, however short they are."""
 
 
 async def ask_in_conversation(request: Request, session: Session, form: MessageForm) -> tuple[TurnRow, ConversationRow]:
@@ -30,7 +32,7 @@ async def ask_in_conversation(request: Request, session: Session, form: MessageF
         conversation, title = ConversationRow(f"conv_{secrets.token_hex(12)}", session.id, title_of(form.message), now, now), True
     else:
         conversation, title = await services(request).conversation(form.conversation_id, session), False
-        earlier = await services(request).store.turns(conversation.id)
+        earlier = await services(request).store.turns(conversation.id, HISTORY_TURNS)
     row = _row(
         session,
         conversation.id,
@@ -49,8 +51,7 @@ async def ask_again(request: Request, session: Session, old: TurnRow) -> TurnRow
     """Starts a turn that replaces one that has ended. Raises WireError JOB_STATE if that is not possible."""
     if old.conversation_id is None or old.replaced or old.state == STREAMING:
         raise WireError(ErrorCode.JOB_STATE, "Only an answer that has ended and stands in a conversation can be asked for again.")
-    turns = await services(request).store.turns(old.conversation_id)
-    earlier = [turn for turn in turns if turn.position < old.position]
+    earlier = await services(request).store.turns(old.conversation_id, HISTORY_TURNS, before=old.position)
     row = _row(
         session,
         old.conversation_id,
@@ -87,7 +88,7 @@ def title_of(message: str) -> str:
 
 
 def gateway_request(message: str, earlier: Sequence[TurnRow], model_group: str, temperature: float | None) -> dict[str, Any]:
-    """Returns the messages for the gateway: the history without failed answers, and then the new message."""
+    """Returns the gateway's request: the history without failed answers, and then the new message."""
     remembered: list[TurnRow] = []
     room = HISTORY_CHARACTERS
     for turn in reversed(earlier):

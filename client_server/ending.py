@@ -25,7 +25,7 @@ from wire.log import Ending, Outcome
 logger = logging.getLogger(__name__)
 
 SAVE_PAUSES_S = (0.1, 0.5, 2.0)
-"""Pauses between attempts. They are long enough for a database that is locked or restarts."""
+"""Pauses between attempts. They are long enough for a database that is locked or restarting."""
 
 
 class Endings:

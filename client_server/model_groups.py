@@ -17,7 +17,7 @@ TIMEOUT_S = 1.0
 
 
 class ModelGroups:
-    """Returns the names. It asks the gateway at most once a minute, and never waits longer than a page can."""
+    """Asks the gateway for the names at most once a minute, and never waits longer than a page can."""
 
     def __init__(self, client: SaaSLLMClient) -> None:
         self._client = client

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar, cast
 
 import orjson
 from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 from starlette.requests import Request
+from typing_extensions import TypedDict
 
+from client_server.forms import form_fields
 from client_server.model_groups import DEFAULT
 from serving.errors import invalid
 
@@ -43,10 +45,10 @@ class MessageForm(BaseModel):
     temperature: Temperature = DEFAULT_TEMPERATURE
 
 
-class Message(BaseModel):
+class Message(TypedDict):
     """A message of a conversation, in OpenAI's format. Only its role is checked here."""
 
-    model_config = ConfigDict(extra="allow")
+    __pydantic_config__ = ConfigDict(extra="allow")  # type: ignore[misc]  # where pydantic looks for it
 
     role: Annotated[str, Field(min_length=1, max_length=40)]
 
@@ -63,7 +65,7 @@ class ChatBody(BaseModel):
     model_config = ConfigDict(extra="allow", protected_namespaces=(), json_schema_extra=_either_name)
 
     message: Text | None = None
-    messages: Annotated[list[Message], Field(min_length=1)] | None = None
+    messages: Annotated[list[Message], Field(min_length=1, max_length=10_000)] | None = None
     model_group: Annotated[GroupName, Field(validation_alias=AliasChoices("model_group", "model"))] = DEFAULT
     temperature: Temperature | None = None
 
@@ -78,7 +80,7 @@ class ChatBody(BaseModel):
         """Returns the messages to send."""
         if self.messages is None:
             return [{"role": "user", "content": self.message}]
-        return [message.model_dump() for message in self.messages]
+        return cast("list[dict[str, Any]]", self.messages)
 
     @property
     def asked(self) -> str:
@@ -124,7 +126,7 @@ class BrowserHop(BaseModel):
 
 async def form_body(request: Request, model: type[Model]) -> Model:
     """Returns the request's form as this model. Raises WireError INVALID_REQUEST."""
-    fields = {name: value for name, value in (await request.form()).items() if isinstance(value, str)}
+    fields = await form_fields(request)
     try:
         return model.model_validate(fields)
     except ValidationError as error:

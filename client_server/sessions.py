@@ -12,6 +12,7 @@ from itsdangerous import BadSignature, Signer
 from starlette.requests import Request
 from starlette.responses import Response
 
+from client_server.forms import form_fields
 from serving.media import is_json
 from wire.errors import ErrorCode, WireError
 
@@ -74,8 +75,8 @@ class Sessions:
             return
         if origin is None:
             raise WireError(ErrorCode.CSRF, "The request does not say which site it comes from.")
-        token = request.headers.get("x-csrf-token") or (await request.form()).get("csrf_token")
-        if not isinstance(token, str) or not hmac.compare_digest(token.encode(), self.csrf_token(session).encode()):
+        token = request.headers.get("x-csrf-token") or (await form_fields(request)).get("csrf_token", "")
+        if not hmac.compare_digest(token.encode(), self.csrf_token(session).encode()):
             raise WireError(ErrorCode.CSRF, "The page's token is missing or out of date: reload the page.")
 
 

@@ -92,7 +92,7 @@ class Turn:
     _task: asyncio.Task[None] | None = None
     _stream: Stream | None = None
     _heard: tuple[int, float] = (0, 0.0)
-    """The number of reads when a new one was last seen, and the time of that."""
+    """The number of reads when it was last seen to change, and the time of that."""
 
     @classmethod
     def of(cls, row: RunningTurn, account: Account, *, received_ns: int | None = None, request_id: str | None = None) -> Self:
@@ -126,7 +126,7 @@ class Turn:
         self._task = task
 
     def hold_start(self, release: Callable[[], None]) -> None:
-        """Takes a place among the starting turns. `release` gives it back, and may be called twice."""
+        """Notes that it has a place among the starting turns. `release` gives it back, and may be called twice."""
         self._release_start = release
 
     def release_start(self) -> None:
@@ -237,7 +237,7 @@ class Turn:
         self.checkpointed = place
 
     def is_abandoned(self, now: float, grace_s: float) -> bool:
-        """Whether it has had no reader for the grace and belongs to no conversation. `now` is `time.monotonic()`."""
+        """Whether it has had no reader for the grace period and belongs to no conversation. `now` is `time.monotonic()`."""
         since = self.log.unread_since
         return self.conversation_id is None and since is not None and now - since >= grace_s
 

@@ -6,8 +6,8 @@ Frames are parsed when text is stored and when a stream ends, never while a chun
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
-from typing import cast
+from collections.abc import Iterator, Sequence
+from typing import Any, cast
 
 from hop.json import read_object, read_objects
 from wire.accumulate import Accumulator
@@ -53,13 +53,23 @@ class Fold:
                 places.append(place)
             else:
                 self._take_event(frame)
+        self.index += len(frames)
+        rest = iter(read_objects(chunks))
+        if self.first_token is None:
+            self._find_first_token(rest, places)
         add = self.answer.add
-        for place, chunk in zip(places, read_objects(chunks), strict=True):
+        for chunk in rest:
             if chunk is not None:
                 add(chunk)
-                if self.first_token is None and self.answer.deltas:
+
+    def _find_first_token(self, chunks: Iterator[dict[str, Any] | None], places: Sequence[int]) -> None:
+        """Takes chunks up to the first one that carries something."""
+        for place, chunk in zip(places, chunks, strict=False):
+            if chunk is not None:
+                self.answer.add(chunk)
+                if self.answer.deltas:
                     self.first_token = place
-        self.index += len(frames)
+                    return
 
     def _take_event(self, frame: bytes) -> None:
         value = read_object(payload(frame))

@@ -11,6 +11,11 @@ from typing import Any
 
 import orjson
 
+from hop.slices import decode, read_in_slices
+
+LONG = 64 * 1024
+"""Bytes of a text that is read in slices: the streams beside it cannot wait for all of it."""
+
 
 def read(text: bytes | str) -> Any:
     """The value that the text stands for. Raises ValueError if it is not JSON."""
@@ -21,6 +26,13 @@ def read(text: bytes | str) -> Any:
             return json.loads(text)
         except RecursionError:
             raise ValueError("it is nested too deep") from None
+
+
+async def read_whole(text: bytes) -> Any:
+    """The same of a text that may be long, which keeps no stream waiting. Raises ValueError where it is not JSON."""
+    if len(text) <= LONG:
+        return read(text)
+    return await read_in_slices((await decode(text)).removeprefix("\ufeff"), tolerant=True)
 
 
 def read_object(text: bytes | str) -> dict[str, Any] | None:

@@ -16,6 +16,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Generator, Iterable
 from functools import partial
+from types import CoroutineType
 from typing import Any, Protocol
 
 from wire.log import Reader, StreamLog
@@ -76,7 +77,7 @@ async def relay(
         except Exception as error:
             watch.fail(error)
             return False
-        at = now_ns()
+        at = watch.last = now_ns()
         if body and not watch.begin(write(body)):
             return False
         if marks is not None:
@@ -116,7 +117,6 @@ class _Watch:
     """What may end or interrupt a relay's waiting: the reader left, a ping is due, a write is stuck."""
 
     __slots__ = (
-        "_last",
         "_leaving",
         "_loop",
         "_ping_after",
@@ -126,6 +126,7 @@ class _Watch:
         "_task",
         "_timer",
         "gone",
+        "last",
         "ping_due",
         "stuck",
         "unfinished",
@@ -138,7 +139,8 @@ class _Watch:
         self._ping_after = ping_after_s
         self._send_timeout = send_timeout_s
         self._sending = False
-        self._last = self._loop.time()
+        self.last = now_ns()
+        """When the last write began."""
         self._timer: asyncio.TimerHandle | None = None
         self._leaving: asyncio.Task[None] | None = None
         self.unfinished: Awaitable[None] | None = None
@@ -159,15 +161,15 @@ class _Watch:
 
     async def send(self, write: Awaitable[None]) -> None:
         """Writes to the end, however long that takes."""
+        self.last = now_ns()
         if not self.begin(write):
             await self.finish()
 
     def begin(self, write: Awaitable[None]) -> bool:
         """Writes as much as it can without waiting. Returns whether that was all; if not, `finish` does the rest."""
-        self._last = self._loop.time()
-        steps = write.__await__()
+        steps = write if type(write) is CoroutineType else write.__await__()
         try:
-            awaited = next(steps)
+            awaited = steps.send(None)
         except StopIteration:
             self.ping_due = False
             return True
@@ -199,7 +201,7 @@ class _Watch:
         self._reader.wake()
 
     def _look(self) -> None:
-        silent = self._loop.time() - self._last
+        silent = (now_ns() - self.last) / 1e9
         if self._sending and silent >= self._send_timeout and self._task is not None:
             self.stuck = True
             self._task.cancel()
@@ -218,7 +220,7 @@ class _Rest:
     It begins with what the coroutine was already waiting for.
     """
 
-    def __init__(self, steps: Generator[Any, Any, None], awaited: Any) -> None:
+    def __init__(self, steps: Generator[Any, Any, None] | CoroutineType[Any, Any, None], awaited: Any) -> None:
         self._steps = steps
         self._awaited = awaited
 

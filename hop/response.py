@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
+from time import monotonic
 
 SETTLE_S = 0.25
 MAX_KEPT_BYTES = 256 * 1024
@@ -82,7 +83,7 @@ class Response:
         is called when a limit may have been reached, never for each piece.
         """
         self._first_s, self._idle_s, self._has_begun = first_s, idle_s, has_begun
-        self._begun = self._loop.time()
+        self._begun = monotonic()
         if not self._ended:
             self._timer = self._loop.call_later(min(first_s, idle_s), self._look)
 
@@ -129,7 +130,7 @@ class Response:
     # -- called by the connection --------------------------------------------------------------------------------------
 
     def arrived(self, piece: bytes) -> None:
-        self._last = self._loop.time()
+        self._last = monotonic()
         sink = self._sink
         if sink is None:
             self._pieces.append(piece)
@@ -152,7 +153,7 @@ class Response:
                 await self._taken
             finally:
                 self._taken = None
-                self._last = self._loop.time()
+                self._last = monotonic()
 
     def finished(self, error: Exception | None) -> None:
         self._ended = True
@@ -203,13 +204,13 @@ class Response:
 
     def _look(self) -> None:
         if self._taken is not None:
-            self._last = self._loop.time()  # the reader keeps the peer waiting, and not the other way round
+            self._last = monotonic()  # the reader keeps the peer waiting, and not the other way round
         begun = self._last and (self._has_begun is None or self._has_begun())
         allowed, since = (self._idle_s, self._last) if begun else (self._first_s, self._begun)
         due = since + allowed
-        if self._loop.time() < due:
+        if (now := monotonic()) < due:
             # Before the body begins, the timer fires as often as after it: once the body has begun, `idle_s` counts.
-            self._timer = self._loop.call_at(min(due, self._loop.time() + self._idle_s), self._look)
+            self._timer = self._loop.call_later(min(due - now, self._idle_s), self._look)
         else:
             self._fail(PeerSilent(f"nothing came for {allowed:g} s"))
 

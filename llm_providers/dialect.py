@@ -18,11 +18,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A POST request, ready to be sent. The headers hold the provider's key."""
+    """A POST request, ready to be written. The headers hold the provider's key."""
 
     url: str
     headers: Mapping[str, str]
-    body: bytes
+    content: Mapping[str, Any]
+    """What is sent as JSON."""
 
 
 class FrameReader(Protocol):
@@ -44,10 +45,10 @@ class Dialect(Protocol):
     """One way of talking to models."""
 
     def request(self, target: Target, params: Mapping[str, Any], *, streamed: bool) -> Request:
-        """The request for an answer; `params` are OpenAI's. Raises InvalidRequest if they cannot be written."""
+        """The request for an answer; `params` are OpenAI's."""
 
     def reader(self) -> FrameReader:
         """A reader for one streamed answer."""
 
-    def completion(self, body: bytes) -> dict[str, Any]:
-        """A whole answer as a `chat.completion`. Raises ProviderError."""
+    def completion(self, answer: Any) -> dict[str, Any]:
+        """A whole answer, read as JSON, as a `chat.completion`. Raises ProviderError."""

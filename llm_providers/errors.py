@@ -109,3 +109,8 @@ def for_status(status: int, retry_after: str | None) -> ProviderError:
     if status in (503, 529):
         return ProviderUnavailable(f"The model provider is unavailable (status {status}).", retry_after=seconds or 1.0)
     return ProviderFault(f"The model provider failed (status {status}).", retry_after=seconds)
+
+
+def not_json() -> ProtocolViolation:
+    """What a provider sent cannot be read."""
+    return ProtocolViolation("The model provider sent something that is not JSON.")

@@ -15,11 +15,9 @@ from collections import deque
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-import orjson
-
 from hop.json import read, read_object
 from llm_providers.dialect import Request
-from llm_providers.errors import InvalidRequest, ProtocolViolation, ProviderError, ProviderFault, Truncated
+from llm_providers.errors import ProtocolViolation, ProviderError, ProviderFault, Truncated, not_json
 from wire.sse import DEFAULT_MAX_FRAME_BYTES, DONE, Decoder, FrameSplitter, FrameTooLarge, encode
 
 if TYPE_CHECKING:
@@ -39,25 +37,21 @@ class OpenAI:
         if streamed:
             body["stream"] = True
             body["stream_options"] = {**(options if isinstance(options, Mapping) else {}), "include_usage": True}
-        try:
-            written = orjson.dumps(body)
-        except TypeError as error:  # a lone surrogate, an integer beyond 64 bits
-            raise InvalidRequest(f"The request cannot be written as JSON: {error}.") from None
         headers = {"Authorization": f"Bearer {target.api_key}"} if target.api_key else {}
-        return Request(f"{target.api_base}/chat/completions", headers, written)
+        return Request(f"{target.api_base}/chat/completions", headers, body)
 
     def reader(self) -> CleanFrames:
         return CleanFrames()
 
-    def completion(self, body: bytes) -> dict[str, Any]:
-        answer = _parse(body)
-        if answer.get("error"):
+    def completion(self, answer: Any) -> dict[str, Any]:
+        completion = _an_object(answer)
+        if completion.get("error"):
             raise ProviderFault("The model provider reported an error.")
-        choices = answer.get("choices")
+        choices = completion.get("choices")
         choice = choices[0] if isinstance(choices, list) and choices else None
         if not isinstance(choice, dict) or not isinstance(choice.get("message"), dict):
             raise ProtocolViolation("The model provider's answer holds no message.")
-        return answer
+        return completion
 
 
 class CleanFrames:
@@ -147,7 +141,11 @@ def _parse(raw: bytes | str) -> dict[str, Any]:
     try:
         value = read(raw)
     except ValueError:
-        raise ProtocolViolation("The model provider sent something that is not JSON.") from None
+        raise not_json() from None
+    return _an_object(value)
+
+
+def _an_object(value: Any) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise ProtocolViolation("The model provider sent JSON that is not an object.")
     return value

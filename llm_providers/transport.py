@@ -10,15 +10,18 @@ from types import TracebackType
 from typing import Any, Self
 
 from hop.door import Door
+from hop.json import read_whole
+from hop.pieces import write_in_pieces
 from hop.response import ConnectFailed, ConnectionLost, PeerSilent, PeerUnintelligible, Response
 from llm_providers.dialect import Request
-from llm_providers.errors import ProtocolViolation, ProviderTimeout, ProviderUnavailable, Truncated, for_status
+from llm_providers.errors import InvalidRequest, ProtocolViolation, ProviderTimeout, ProviderUnavailable, Truncated, for_status, not_json
 from llm_providers.registry import Target
 from wire.context import outgoing_headers
 
 logger = logging.getLogger(__name__)
 
-MAX_ANSWER_BYTES = 32 * 1024 * 1024
+MAX_ANSWER_BYTES = 8 * 1024 * 1024
+"""The longest whole answer: the longest of today's models, with the probabilities of some thousand tokens beside it."""
 
 _HEADERS = {"Content-Type": "application/json", "Accept-Encoding": "identity", "User-Agent": "streaming-chat"}
 
@@ -94,13 +97,21 @@ class Transport:
                     response.close()
         except TimeoutError:
             raise ProviderTimeout(f"The model provider did not answer within {target.timeout_whole_s:g} s.") from None
-        return dialect.completion(body), len(body)
+        try:
+            answer = await read_whole(body)
+        except ValueError:
+            raise not_json() from None
+        return dialect.completion(answer), len(body)
 
     async def _post(self, target: Target, request: Request, patience_s: float | None = None) -> Response:
         """Sends the request and returns once the head of a 200 is here. Raises ProviderError for everything else."""
+        try:
+            body = await write_in_pieces(request.content)
+        except TypeError as error:  # a lone surrogate, an integer beyond 64 bits
+            raise InvalidRequest(f"The request cannot be written as JSON: {error}.") from None
         headers = {**_HEADERS, **outgoing_headers(), **request.headers}
         try:
-            response = await self._door.request("POST", request.url, headers, request.body, patience_s=patience_s, way=target.way)
+            response = await self._door.request("POST", request.url, headers, body, patience_s=patience_s, way=target.way)
         except PeerSilent:
             raise ProviderTimeout(f"The model provider sent nothing within {patience_s:g} s.") from None
         except (ConnectFailed, ConnectionLost) as error:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from serving.answers import Attempt, CallState, Hop, Receipt, Usage
 
@@ -122,7 +122,8 @@ class Job(BaseModel):
     error_message: str | None
     created_at: float
     finished_at: float | None
-    calls: list[StoredCall]
+    calls: list[StoredCall] = Field(description="In the order in which they began.")
+    next_after: str | None = Field(description="Where there are more calls, what to send as `after` to have them.")
 
 
 class JobMetadata(BaseModel):

@@ -12,7 +12,8 @@ import time
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, func, or_, select, update
+import orjson
+from sqlalchemy import Connection, Row, bindparam, func, or_, select, tuple_, update
 
 from saas_api.auth import Identity
 from saas_api.money import usd
@@ -33,6 +34,11 @@ class JobStatus(StrEnum):
     FAILED = "failed"
     CANCELLED = "cancelled"
 
+
+MAX_METADATA_BYTES = 64 * 1024
+"""How long a job's metadata may be, as the JSON that is stored: it is read and written whole."""
+CALLS_AT_ONCE = 100
+"""The most calls that one answer lists."""
 
 OPEN = (JobStatus.PENDING, JobStatus.IN_PROGRESS)
 STREAMING = "streaming"
@@ -68,13 +74,20 @@ class Jobs:
         await self._database.write(lambda connection: INSERT.execute(connection, job))
         return {name: job[name] for name in ("job_id", "status", "created_at")}
 
-    async def get(self, identity: Identity, job_id: str) -> dict[str, Any]:
-        """Returns the job with its calls and their answers."""
+    async def get(self, identity: Identity, job_id: str, limit: int = CALLS_AT_ONCE, after: str | None = None) -> dict[str, Any]:
+        """Returns the job with up to `limit` of its calls and their answers, those behind `after`; `next_after` if there are more."""
 
         def get_in(connection: Connection) -> dict[str, Any]:
             job = _own(connection, identity, job_id)
-            rows = connection.execute(select(calls).where(calls.c.job_id == job_id).order_by(calls.c.created_at, calls.c.call_id))
-            return _job_view(job) | {"calls": [_call_view(row) for row in rows]}
+            query = select(calls).where(calls.c.job_id == job_id)
+            if after is not None:
+                last = connection.execute(query.where(calls.c.call_id == after)).one_or_none()
+                if last is None:
+                    raise WireError(ErrorCode.INVALID_REQUEST, "after: it must be the id of a call of this job.")
+                query = query.where(tuple_(calls.c.created_at, calls.c.call_id) > (last.created_at, last.call_id))
+            rows = connection.execute(query.order_by(calls.c.created_at, calls.c.call_id).limit(limit + 1)).all()
+            shown = [_call_view(row) for row in rows[:limit]]
+            return _job_view(job) | {"calls": shown, "next_after": shown[-1]["call_id"] if len(rows) > limit else None}
 
         return await self._database.read(get_in)
 
@@ -108,7 +121,7 @@ class Jobs:
         return await self._database.write(complete_in)
 
     async def merge_metadata(self, identity: Identity, job_id: str, metadata: dict[str, Any]) -> dict[str, Any]:
-        """Merges into the job's metadata; null removes a key."""
+        """Merges into the job's metadata; null removes a key. Raises WireError TOO_LARGE; the metadata then stays as it was."""
 
         def merge_in(connection: Connection) -> dict[str, Any]:
             merged = _merged(_own(connection, identity, job_id).metadata, metadata)
@@ -147,7 +160,7 @@ def _costs(connection: Connection, job: Row[Any]) -> dict[str, Any]:
 
 
 def record(identity: Identity, request: JobRequest, status: JobStatus, idempotency_key: str | None = None) -> dict[str, Any]:
-    """Returns a new job's row. Its INSERT fails if the team has used the idempotency key. Raises WireError NOT_FOUND."""
+    """Returns a new job's row. Its INSERT fails if the team has used the idempotency key. Raises WireError NOT_FOUND, TOO_LARGE."""
     if request.team_id != identity.team_id:
         raise WireError(ErrorCode.NOT_FOUND, "There is no such team.")
     return {
@@ -155,7 +168,7 @@ def record(identity: Identity, request: JobRequest, status: JobStatus, idempoten
         "team_id": identity.team_id,
         "job_type": request.job_type,
         "user_id": request.user_id,
-        "metadata": request.metadata,
+        "metadata": _bounded(request.metadata),
         "status": status,
         "idempotency_key": idempotency_key,
         "created_at": time.time(),
@@ -184,7 +197,14 @@ def not_found() -> WireError:
 
 
 def _merged(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in (old | new).items() if value is not None}
+    return _bounded({name: value for name, value in (old | new).items() if value is not None})
+
+
+def _bounded(metadata: dict[str, Any]) -> dict[str, Any]:
+    size = len(orjson.dumps(metadata)) if metadata else 0
+    if size > MAX_METADATA_BYTES:
+        raise WireError(ErrorCode.TOO_LARGE, f"metadata: a job keeps at most {MAX_METADATA_BYTES} bytes of JSON; this would be {size}.")
+    return metadata
 
 
 def _job_view(job: Row[Any]) -> dict[str, Any]:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 
-import orjson
 from fastapi import Request
 from starlette.responses import Response
 
 from hop.event_stream import EventStream
+from hop.pieces import write_in_pieces
 from hop.relay import Translate
 from saas_api.auth import Identity
 from saas_api.calls import AlreadyStarted, stream_expired
@@ -128,7 +128,7 @@ async def whole_answer(request: Request, generation: Generation, *, saas: bool =
     answer = generation.completion
     if saas:
         answer = answer | {"saas": {"receipt": generation.receipt, "hops": [generation.marks.to_dict()]}}
-    return Response(orjson.dumps(answer), 200, headers, "application/json")
+    return Response(await write_in_pieces(answer), 200, headers, "application/json")
 
 
 async def _left(request: Request) -> None:

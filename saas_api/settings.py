@@ -12,6 +12,9 @@ from serving.data import DataSettings
 from serving.settings import Port
 from storage.urls import DatabaseUrl, database_at
 
+MAX_BODY_BYTES = 4 * 1024 * 1024
+"""The most that may be set. Long bodies are read and written in slices, but also copied whole: of 10 MB that holds streams up for 20 ms."""
+
 
 class Settings(DataSettings):
     """What an operator may set. The defaults serve one machine without any key."""
@@ -39,7 +42,7 @@ class Settings(DataSettings):
     stream_memory_bytes: Annotated[int, Field(ge=1024 * 1024)] = 512 * 1024 * 1024
     stream_memory_bytes_per_key: Annotated[int, Field(ge=1024 * 1024)] = 256 * 1024 * 1024
     drain_timeout_s: Annotated[float, Field(ge=0)] = 3.0
-    max_body_bytes: Annotated[int, Field(ge=1024)] = 1024 * 1024
+    max_body_bytes: Annotated[int, Field(ge=1024, le=MAX_BODY_BYTES)] = 1024 * 1024
 
     @property
     def database_url(self) -> URL:

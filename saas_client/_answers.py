@@ -12,12 +12,11 @@ from wire.records import Receipt
 from wire.sse import Decoder, Event
 
 
-def read_answer(body: bytes) -> dict[str, Any]:
-    """The JSON object of an answer. Raises GatewayCut if it is not one: the gateway sends nothing else."""
-    answer = read_object(body)
-    if answer is None:
+def as_answer(value: Any) -> dict[str, Any]:
+    """Returns a parsed answer. Raises GatewayCut if it is not a JSON object: the gateway sends nothing else."""
+    if not isinstance(value, dict):
         raise GatewayCut("the answer is not a JSON object")
-    return answer
+    return value
 
 
 class EventReader:

@@ -10,9 +10,10 @@ from typing import Any, Self
 import httpx2
 
 from hop.door import Door
+from hop.json import read_whole
 from hop.response import ConnectFailed, ExchangeFailed, Response
 from saas_client import _requests as requests
-from saas_client._answers import read_answer
+from saas_client._answers import as_answer
 from saas_client._errors import GatewayCut, GatewayRefused, SaaSClientError, error_from_response
 from saas_client._requests import Job, Messages, Patience, Request
 from saas_client._stream import Stream
@@ -132,7 +133,11 @@ class SaaSLLMClient:
 
     async def _json(self, request: Request) -> dict[str, Any]:
         async with self._sent(request) as response:
-            return read_answer(await _whole(response))
+            body = await _whole(response)
+        try:
+            return as_answer(await read_whole(body))
+        except ValueError:
+            raise GatewayCut("the answer is not JSON") from None
 
     @asynccontextmanager
     async def _sent(self, request: Request) -> AsyncIterator[Response]:

@@ -17,6 +17,7 @@ Answer = Callable[[Request, WireError], Response]
 
 _BY_STATUS = {404: ErrorCode.NOT_FOUND, 405: ErrorCode.METHOD_NOT_ALLOWED, 413: ErrorCode.TOO_LARGE}
 _MESSAGES = {404: "There is nothing at this address.", 405: "This address does not take that method."}
+_PLACES = {"body", "query", "path", "header"}
 _NOT_AN_OBJECT = {"model_type", "model_attributes_type"}  # pydantic would name our classes
 
 
@@ -28,7 +29,7 @@ def malformed(message: str) -> WireError:
 def invalid(errors: Sequence[Any]) -> WireError:
     """Names the first field that is wrong. Takes what pydantic and FastAPI say about a validation."""
     first = errors[0]
-    place = ".".join(str(part) for part in first["loc"] if part != "body") or "body"
+    place = ".".join(str(part) for part in first["loc"] if part not in _PLACES) or "body"
     said = "it must be a JSON object" if first["type"] in _NOT_AN_OBJECT else first["msg"].removeprefix("Value error, ")
     return WireError(ErrorCode.INVALID_REQUEST, f"{place}: {said}", status=422)
 

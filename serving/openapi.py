@@ -33,7 +33,7 @@ MEANINGS: Mapping[ErrorCode, str] = {
     ErrorCode.JOB_FINISHED: "the job has ended",
     ErrorCode.JOB_STATE: "it is in a state that does not allow this",
     ErrorCode.STREAM_EXPIRED: "the stream can be resumed no longer; the message says where the stored answer is",
-    ErrorCode.TOO_LARGE: "the body is over the limit",
+    ErrorCode.TOO_LARGE: "the body, or what it adds up to with what is stored, is over a limit; the message says which",
     ErrorCode.RATE_LIMITED: "too many requests",
     ErrorCode.INTERNAL_ERROR: "the server made a mistake",
     ErrorCode.UPSTREAM_ERROR: "the model provider failed",
@@ -52,6 +52,7 @@ EVENT_STREAM: Mapping[str, Any] = {
     }
 }
 
+_FIELD = "`invalid_request`: a field is malformed; the message says which"
 _REQUEST_ID = {"X-Request-Id": {"description": "The request's id, the caller's own where it sent one.", "schema": {"type": "string"}}}
 _RETRY_AFTER = {"Retry-After": {"description": "Seconds, where it is known when to come back.", "schema": {"type": "integer"}}}
 _CHALLENGE = {"WWW-Authenticate": {"description": "What to authenticate with.", "schema": {"const": "Bearer"}}}
@@ -85,12 +86,14 @@ def _complete(operation: dict[str, Any]) -> None:
     responses = operation["responses"]
     if "HTTPValidationError" in str(responses.get("422")):
         del responses["422"]  # the framework's own, which is never sent
+    if any(parameter["in"] == "query" for parameter in operation.get("parameters", ())):
+        responses["422"] = _error([ErrorCode.INVALID_REQUEST], _FIELD)
     codes = [ErrorCode.INVALID_REQUEST, ErrorCode.INTERNAL_ERROR]
     codes += [ErrorCode.INVALID_KEY] if "security" in operation else []
     if "requestBody" in operation:
         codes.append(ErrorCode.TOO_LARGE)
         responses["408"] = _error([ErrorCode.INVALID_REQUEST], "`invalid_request`: the body did not come in time")
-        responses["422"] = _error([ErrorCode.INVALID_REQUEST], "`invalid_request`: a field is malformed; the message says which")
+        responses["422"] = _error([ErrorCode.INVALID_REQUEST], _FIELD)
     for number, group in _by_status(codes).items():
         responses.setdefault(str(number), _error(group))
     for number, response in responses.items():

@@ -218,18 +218,16 @@ class Reader:
 
     def notify(self) -> None:
         """Ends the current `wait` only. The next `wait` checks for itself whether there are frames to take."""
+        self._deliver = None  # frames that arrive from here on are the task's
         waiter = self._waiter
         if waiter is not None and not waiter.done():
             waiter.set_result(None)
 
     def arrived(self) -> None:
         """Called when there are new frames: delivers them if the wait has a `deliver`, otherwise ends the wait."""
-        waiter = self._waiter
-        if waiter is None or waiter.done():
-            return
         deliver = self._deliver
         if deliver is None or not deliver() or self.index < len(self._log._frames):
-            waiter.set_result(None)
+            self.notify()
 
     def close(self) -> None:
         """Leaves the log. Closing twice is allowed."""

@@ -81,7 +81,9 @@ class HopMarks:
         its wait must contain ours.
         """
         arrivals, dwell = self._arrivals, self._dwell
-        done, upto = len(dwell), min(upto, len(arrivals))
+        done, there = len(dwell), len(arrivals)
+        if upto > there:
+            upto = there
         if upto <= done:
             return
         now = now_ns() if at is None else at

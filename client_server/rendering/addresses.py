@@ -20,7 +20,7 @@ _BODY = re.compile(
 )
 """No white space, no controls, and nothing that Markdown or a sentence in any script puts around an address."""
 _UNFIT_BEFORE = re.compile(r"""(?:[^\W_]|=["']?)\Z""")
-"""Before these, a word goes on, or markup is shown as text."""
+"""An address after one of these is no link: it continues a word, or belongs to markup that is shown as text."""
 _ENTITY = re.compile(r"&[a-z0-9#]{1,10};\Z", re.IGNORECASE)
 _ENTITY_LENGTH = 12
 _PUNCTUATION = "?!.,:;_~'"

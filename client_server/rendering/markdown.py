@@ -1,6 +1,6 @@
 """Renders an answer's Markdown as HTML that is safe in our page, whatever the model wrote.
 
-Strategy. There are two fences. The parser accepts no raw HTML and only links with allowed schemes, and makes a link of every image, so
+Strategy. There are two safeguards. The parser accepts no raw HTML and only links with allowed schemes, and makes a link of every image, so
 that reading an answer fetches nothing. Its output then goes through nh3, which knows nothing about Markdown and passes only a short list
 of elements and attributes. A text that takes too much work (`effort.py`) is shown as plain text.
 """
@@ -51,7 +51,7 @@ _ATTRIBUTES = {
 
 
 class Markdown:
-    """The parser and the fences. Use one per thread."""
+    """The parser with both safeguards. Use one per thread."""
 
     def __init__(self) -> None:
         self._parser = _parser()

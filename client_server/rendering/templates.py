@@ -42,7 +42,7 @@ class Templates:
 
 
 def _version_of(folder: Path) -> str:
-    """A version that changes with any static file, so that browsers cache a file exactly until it changes."""
+    """A version that changes with any static file, so that browsers never show an outdated file from their cache."""
     digest = hashlib.sha256()
     for path in sorted(folder.rglob("*")):
         if path.is_file():

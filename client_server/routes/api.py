@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from fastapi import APIRouter, Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
 from client_server.answers import ChatAnswer
 from client_server.conversation import ask_alone
@@ -16,6 +16,7 @@ from client_server.requests import ChatBody
 from client_server.services import ChangeDep, services
 from client_server.turn import Turn
 from hop.event_stream import EventStream
+from hop.pieces import write_in_pieces
 from serving.app import Route
 from serving.bodies import Json
 from serving.openapi import EVENT_STREAM, answers
@@ -37,7 +38,7 @@ async def chat(request: Request, session: ChangeDep, body: Json[ChatBody]) -> Re
     if turn.failure is not None:
         raise turn.failure
     headers = app.sessions.headers(request, session) | {"X-Turn-Id": turn.id, "Server-Timing": turn.marks.server_timing()}
-    return JSONResponse(_answer(turn), headers=headers)
+    return Response(await write_in_pieces(_answer(turn)), 200, headers, "application/json")
 
 
 @router.post(

@@ -21,22 +21,31 @@ from client_server.routes.turns import back
 from client_server.services import services
 from client_server.sessions import Session
 from client_server.store import ConversationRow, TurnRow
+from serving.errors import malformed
+
+TURNS_SHOWN = 50
+"""The turns of one page; a link leads to those before them."""
+MAX_POSITION_DIGITS = 9
 
 
 async def chat(request: Request) -> Response:
     """Returns the page with an empty conversation, or with the one in the address."""
     app = services(request)
     session = app.sessions.of(request)
-    conversation, turns = None, []
+    conversation, turns, more = None, [], False
+    before = _before(request)
     conversation_id = request.path_params.get("conversation_id")
     if conversation_id is not None:
         conversation = await app.conversation(conversation_id, session)
-        turns = await app.store.turns(conversation.id)
+        turns = await app.store.turns(conversation.id, TURNS_SHOWN + 1, before)
+        turns, more = turns[-TURNS_SHOWN:], len(turns) > TURNS_SHOWN
     conversations = [] if session.fresh else await app.store.conversations(session.id)
     context = {
         "conversation": conversation,
         "conversations": _side_bar(conversations, conversation),
         "turns": [await turn_view(turn, app.renderer, app.turns.get(turn.id, session.id)) for turn in turns],
+        "earlier_url": f"/c/{turns[0].conversation_id}?before={turns[0].position}" if more else None,
+        "latest_url": f"/c/{conversation.id}" if conversation and before is not None else None,
         "model_groups": await app.model_groups.names(),
         "csrf_token": app.sessions.csrf_token(session),
         "chain": CHAIN,
@@ -84,6 +93,16 @@ async def _fragment(request: Request, session: Session, template: str, row: Turn
     app = services(request)
     context = {"turn": await turn_view(row, app.renderer), "csrf_token": app.sessions.csrf_token(session)}
     return app.templates.page(template, context)
+
+
+def _before(request: Request) -> int | None:
+    """The position whose earlier turns the address asks for. Raises WireError INVALID_REQUEST."""
+    text = request.query_params.get("before")
+    if text is None:
+        return None
+    if not (text.isascii() and text.isdecimal() and len(text) <= MAX_POSITION_DIGITS):
+        raise malformed("before: it must be a turn's position, a number from 0.")
+    return int(text)
 
 
 def _from_htmx(request: Request) -> bool:

@@ -80,10 +80,12 @@ class Store:
         query = select(*_TIMES).where(turns.c.id == turn_id, turns.c.session_id == session_id)
         return next(iter(await self._rows(query, TurnTimes)), None)
 
-    async def turns(self, conversation_id: str) -> list[TurnRow]:
-        """Returns a conversation's turns in order, without replaced ones."""
+    async def turns(self, conversation_id: str, limit: int = 50, before: int | None = None) -> list[TurnRow]:
+        """Returns a conversation's last turns in order, without replaced ones; with `before`, the last ones ahead of that position."""
         query = select(*_SHOWN).where(turns.c.conversation_id == conversation_id, turns.c.replaced.is_(False))
-        return await self._rows(query.order_by(turns.c.position), TurnRow)
+        if before is not None:
+            query = query.where(turns.c.position < before)
+        return (await self._rows(query.order_by(turns.c.position.desc()).limit(limit), TurnRow))[::-1]
 
     async def streaming_turns(self) -> list[RunningTurn]:
         """Returns the turns without an end. At start, those are the turns that a former process left."""

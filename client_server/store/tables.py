@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import JSON, Boolean, Column, Double, ForeignKey, Index, Integer, MetaData, String, Table, text
+from sqlalchemy import JSON, Boolean, Column, Double, ForeignKey, Index, Integer, MetaData, Table, text
 
 from storage.columns import Line, Words
 
@@ -19,8 +19,8 @@ _json = JSON(none_as_null=True)
 conversations = Table(
     "conversations",
     metadata,
-    Column("id", String(64), primary_key=True),
-    Column("session_id", String(64), nullable=False),
+    Column("id", Line(64), primary_key=True),
+    Column("session_id", Line(64), nullable=False),
     Column("title", Line(200), nullable=False),
     Column("created_at", Double, nullable=False),
     Column("updated_at", Double, nullable=False),
@@ -30,14 +30,14 @@ conversations = Table(
 turns = Table(
     "turns",
     metadata,
-    Column("id", String(64), primary_key=True),
-    Column("session_id", String(64), nullable=False),
+    Column("id", Line(64), primary_key=True),
+    Column("session_id", Line(64), nullable=False),
     Column("conversation_id", ForeignKey(conversations.c.id)),  # null: a turn of the API, in no conversation
     Column("position", Integer, nullable=False),  # its place in the conversation
     Column("replaced", Boolean, nullable=False),  # another turn has taken its place
-    Column("state", String(16), nullable=False),
+    Column("state", Line(16), nullable=False),
     Column("streaming", Boolean, nullable=False),
-    Column("model_group", String(200), nullable=False),
+    Column("model_group", Line(200), nullable=False),
     Column("temperature", Double),
     Column("user_message", Words, nullable=False),
     Column("request", _json),  # the gateway's request, kept until the turn has ended: a restart may have to send it again
@@ -50,11 +50,11 @@ turns = Table(
     Column("total_ms", Double),
     Column("tokens", Integer),
     Column("tokens_per_second", Double),
-    Column("cost_usd", String(40)),
-    Column("finish_reason", String(40)),
+    Column("cost_usd", Line(40)),
+    Column("finish_reason", Line(40)),
     Column("on_screen", Boolean),  # null: there are no figures
-    Column("job_id", String(64)),
-    Column("call_id", String(64)),
+    Column("job_id", Line(64)),
+    Column("call_id", Line(64)),
     Column("created_at", Double, nullable=False),
     Column("ended_at", Double),
     Index(None, "conversation_id", "position"),

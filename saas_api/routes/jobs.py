@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Header, Request
+from fastapi import APIRouter, Header, Query, Request
 from starlette.responses import Response
 
+from hop.pieces import write_in_pieces
 from saas_api.answers import CallStatus, Job, JobCompletion, JobCosts, JobCreated, JobMetadata
-from saas_api.jobs import JobStatus
+from saas_api.jobs import CALLS_AT_ONCE, JobStatus
 from saas_api.openapi import ANSWERING, CALL_HEADERS, IDEMPOTENCY_KEY, OPENING, REPEATING, TIMED_HEADERS
 from saas_api.running import attach, follow, start, whole_answer
 from saas_api.schemas import CallRequest, CompleteRequest, JobCallRequest, JobRequest, MetadataRequest
@@ -22,6 +23,8 @@ from wire.frames import index_after
 router = APIRouter(prefix="/api/jobs", tags=["jobs"], route_class=Route)
 
 LastEventId = Annotated[str | None, Header(alias="Last-Event-ID", description="The id of the last frame that has come, a number from 0.")]
+Limit = Annotated[int, Query(ge=1, le=CALLS_AT_ONCE, description="The most calls to list.")]
+After = Annotated[str | None, Query(max_length=64, description="The id of a call: those that began after it are listed.")]
 FRAMES = "Chunks with ids from 0, `receipt`, `hop`, then `[DONE]` or `failed`. The headers come before the first chunk."
 NOT_FOUND = ErrorCode.NOT_FOUND
 
@@ -116,9 +119,10 @@ async def complete(job_id: str, identity: IdentityDep, end: Json[CompleteRequest
 
 
 @router.get("/{job_id}", responses=answers(Job, "The job.", NOT_FOUND))
-async def get(job_id: str, services: ServicesDep, identity: IdentityDep) -> dict[str, Any]:
-    """Returns the job, its calls and their stored answers."""
-    return await services.jobs.get(identity, job_id)
+async def get(job_id: str, services: ServicesDep, identity: IdentityDep, limit: Limit = CALLS_AT_ONCE, after: After = None) -> Response:
+    """Returns the job, up to a hundred of its calls, and their stored answers."""
+    job = await services.jobs.get(identity, job_id, limit, after)
+    return Response(await write_in_pieces(job), media_type="application/json")
 
 
 @router.get("/{job_id}/costs", responses=answers(JobCosts, "The costs.", NOT_FOUND))

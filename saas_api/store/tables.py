@@ -12,7 +12,6 @@ from sqlalchemy import (
     Index,
     Integer,
     MetaData,
-    String,
     Table,
     UniqueConstraint,
 )
@@ -31,7 +30,7 @@ metadata = MetaData(
 teams = Table(
     "teams",
     metadata,
-    Column("team_id", String(64), primary_key=True),
+    Column("team_id", Line(64), primary_key=True),
     Column("name", Line(200), nullable=False),
     Column("model_groups", JSON),  # the names it may use; null: all
     Column("created_at", Double, nullable=False),
@@ -40,11 +39,11 @@ teams = Table(
 virtual_keys = Table(
     "virtual_keys",
     metadata,
-    Column("key_id", String(64), primary_key=True),
+    Column("key_id", Line(64), primary_key=True),
     Column("team_id", ForeignKey(teams.c.team_id), nullable=False, index=True),
     Column("name", Line(200)),
-    Column("key_hash", String(64), nullable=False, unique=True),  # HMAC-SHA256 of the key with the pepper, hexadecimal
-    Column("prefix", String(16), nullable=False),
+    Column("key_hash", Line(64), nullable=False, unique=True),  # HMAC-SHA256 of the key with the pepper, hexadecimal
+    Column("prefix", Line(16), nullable=False),
     Column("created_at", Double, nullable=False),
     Column("expires_at", Double),
     Column("revoked_at", Double),
@@ -53,14 +52,14 @@ virtual_keys = Table(
 jobs = Table(
     "jobs",
     metadata,
-    Column("job_id", String(64), primary_key=True),
+    Column("job_id", Line(64), primary_key=True),
     Column("team_id", ForeignKey(teams.c.team_id), nullable=False),
     Column("job_type", Line(200), nullable=False),
     Column("user_id", Line(200)),
     Column("metadata", JSON, nullable=False),
-    Column("status", String(16), nullable=False),
+    Column("status", Line(16), nullable=False),
     Column("error_message", Words),
-    Column("idempotency_key", String(200)),
+    Column("idempotency_key", Line(200)),
     Column("created_at", Double, nullable=False),
     Column("finished_at", Double),
     UniqueConstraint("team_id", "idempotency_key"),
@@ -70,16 +69,16 @@ jobs = Table(
 calls = Table(
     "calls",
     metadata,
-    Column("call_id", String(64), primary_key=True),
+    Column("call_id", Line(64), primary_key=True),
     Column("job_id", ForeignKey(jobs.c.job_id), nullable=False, index=True),
     Column("key_id", ForeignKey(virtual_keys.c.key_id), nullable=False),
-    Column("model_group", String(200), nullable=False),
-    Column("resolved_model", String(300), nullable=False),
+    Column("model_group", Line(200), nullable=False),
+    Column("resolved_model", Line(300), nullable=False),
     Column("purpose", Line(200)),
     Column("streamed", Boolean, nullable=False),
     Column("owns_job", Boolean, nullable=False),  # the job was made for this call and ends with it
-    Column("status", String(16), nullable=False),
-    Column("error_code", String(40)),
+    Column("status", Line(16), nullable=False),
+    Column("error_code", Line(40)),
     Column("finish_reason", Line(40)),
     Column("prompt_tokens", Integer, nullable=False),  # the estimate until the call is settled
     Column("completion_tokens", Integer, nullable=False),  # the last checkpoint until the call is settled

@@ -1,1 +1,1 @@
-"""The middle tier, over real sockets."""
+"""Tests of the middle tier over real sockets."""

@@ -1,4 +1,4 @@
-"""What the middle tier's tests may ask for: a gateway that does as it is told, and a middle tier in front of it."""
+"""Fixtures of the middle tier's tests: a gateway under the test's control, and a middle tier in front of it."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from tests.support.server import Server
 
 @pytest.fixture
 async def gateway() -> AsyncIterator[FakeGateway]:
-    """A gateway under the test's control, serving."""
+    """A running gateway under the test's control."""
     async with FakeGateway() as running:
         yield running
 
 
 @pytest.fixture
 def middle_env() -> dict[str, str]:
-    """The middle tier's settings in this test; to be overridden."""
+    """The middle tier's settings. A test may override them."""
     return {}
 
 
 @pytest.fixture
 async def middle(tmp_path: Path, gateway: FakeGateway, middle_env: dict[str, str]) -> AsyncIterator[Server]:
-    """A middle tier of this test's own in front of the fake gateway, started."""
+    """This test's own running middle tier, in front of the fake gateway."""
     env = {"DATA_DIR": str(tmp_path / "data"), "SAAS_API_URL": gateway.url} | middle_env
     server = client_server(tmp_path / "client_server", env)
     await asyncio.to_thread(server.start)
@@ -46,7 +46,7 @@ async def visitor(middle: Server) -> AsyncIterator[Visitor]:
 
 @pytest.fixture
 async def guest(chain: Chain) -> AsyncIterator[Visitor]:
-    """A visitor of the shared chain, in a session of the test's own."""
+    """A visitor of the shared chain, with the test's own session."""
     async with Visitor.at(chain.url) as someone:
         yield someone
 

@@ -1,4 +1,4 @@
-"""A gateway that does what a test tells it: it speaks the wire, and can be cut, silenced and stopped at any frame.
+"""A gateway that a test controls: it sends real frames, and can be cut, silenced and stopped at any of them.
 
 It runs in the test's own event loop on a real socket, so that a test decides when each frame leaves.
 """
@@ -25,7 +25,7 @@ _CALL = re.compile(r"/api/jobs/[^/]+/calls/([^/]+)/(stream|cancel)")
 
 @dataclass(eq=False)
 class Call:
-    """One call: its frames so far, who reads them, and what was asked."""
+    """One call: its request, its frames so far, and their readers."""
 
     job_id: str
     call_id: str
@@ -38,12 +38,12 @@ class Call:
     """The `Last-Event-ID` of every request for its stream, in order."""
     readers: set[Exchange] = field(default_factory=set)
     skip_for_current_readers: bool = False
-    """Whoever reads now misses the next frame; whoever comes after that gets all of them."""
+    """The current readers miss the next frame. Later readers get all frames."""
     changed: asyncio.Condition = field(default_factory=asyncio.Condition)
 
     @property
     def text(self) -> str:
-        """What it has said so far."""
+        """Its text so far."""
         chunks = [json.loads(frame.split(b"data: ")[1]) for frame in self.frames if b"\nevent: " not in frame]
         return "".join(chunk["choices"][0]["delta"]["content"] for chunk in chunks)
 
@@ -68,7 +68,7 @@ class Call:
         await self.tell()
 
     async def cut(self) -> None:
-        """Drops every connection in the middle."""
+        """Drops every connection in mid-stream."""
         for exchange in self.readers:
             exchange.drop()
         await self.until(lambda: not self.readers)
@@ -87,21 +87,21 @@ class Call:
 
 
 class FakeGateway:
-    """The gateway's routes that the middle tier uses. As an async context manager it serves; `stop` and `start` move it in and out."""
+    """The gateway's routes that the middle tier uses. It serves inside `async with`; `stop` and `start` take it away and bring it back."""
 
     def __init__(self) -> None:
         self.port = free_port()
         self.calls: list[Call] = []
         self.by_key: dict[str, Call] = {}
         self.asked = 0
-        """How many requests for a new call there were, repeated ones included."""
+        """How many requests for a new call have come, including repeated ones."""
         self.refuse_calls_with: WireError | None = None
         self.refuse_after_swallowing: WireError | None = None
-        """Once it has swallowed a request it turns the others away with this."""
+        """After it has swallowed a request, it refuses the following ones with this error."""
         self.refused = 0
-        """How many requests for a call it has turned away."""
+        """How many requests for a call it has refused."""
         self.swallow_next = False
-        """The next request for a stream begins its call, and its connection is dropped instead of being answered."""
+        """The next request for a stream starts its call, but its connection is dropped without an answer."""
         self._changed = asyncio.Condition()
         self._listener = Listener(self.port, self._answer)
 
@@ -120,11 +120,11 @@ class FakeGateway:
         await self._listener.start()
 
     async def stop(self) -> None:
-        """Stops listening and drops every connection; what it knows of calls stays."""
+        """Stops listening and drops every connection. It still knows its calls."""
         await self._listener.stop()
 
     async def call(self, number: int = 0) -> Call:
-        """The call of this number, as soon as somebody reads it. Raises TimeoutError."""
+        """Returns the call with this number, once it has a reader or has ended. Raises TimeoutError."""
         async with asyncio.timeout(TIMEOUT_S):
             async with self._changed:
                 await self._changed.wait_for(lambda: len(self.calls) > number)
@@ -193,7 +193,7 @@ class FakeGateway:
         await exchange.respond(200, json.dumps(whole).encode())
 
     async def _record(self, exchange: Exchange, job_id: str) -> None:
-        """The job with its one call, once that has ended."""
+        """Answers with the job and its only call, if that has ended."""
         call = next((call for call in self.calls if call.job_id == job_id and call.terminal is not None), None)
         if call is None:
             await _refuse(exchange, WireError(ErrorCode.NOT_FOUND, "There is no such job."))

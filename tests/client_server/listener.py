@@ -1,6 +1,6 @@
-"""A small HTTP/1.1 server in the test's own event loop, whose connections a test may drop at any byte.
+"""A small HTTP/1.1 server in the test's own event loop. A test may drop its connections at any byte.
 
-A handler whose client leaves is cancelled at once, so what it does in `finally` tells when the client left.
+A handler is cancelled as soon as its client leaves, so its `finally` block shows when that was.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 
 @dataclass(eq=False)
 class Exchange:
-    """A request, and the way of its response."""
+    """A request, and the connection for its response."""
 
     method: str
     path: str
@@ -36,15 +36,15 @@ class Exchange:
         await self._write(_head(200, {**headers, "Transfer-Encoding": "chunked"}))
 
     async def write(self, data: bytes) -> None:
-        """The next piece of it."""
+        """Writes the next piece of the answer."""
         await self._write(b"%x\r\n%b\r\n" % (len(data), data))
 
     async def end(self) -> None:
-        """Ends it in order."""
+        """Ends the answer in order."""
         await self._write(b"0\r\n\r\n")
 
     def drop(self) -> None:
-        """Drops the connection as it is."""
+        """Aborts the connection."""
         self.writer.transport.abort()
 
     async def _write(self, data: bytes) -> None:
@@ -56,7 +56,7 @@ Handler = Callable[[Exchange], Awaitable[None]]
 
 
 class Listener:
-    """Serves every request with the handler, from `start` to `stop`, on a port that stays the same."""
+    """Serves every request with the handler, from `start` to `stop`, always on the same port."""
 
     def __init__(self, port: int, handler: Handler) -> None:
         self.port = port
@@ -90,7 +90,7 @@ class Listener:
             writer.transport.abort()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """One exchange after the other, until the client leaves."""
+        """Serves one exchange after another until the client leaves."""
         begun = b""
         while True:
             exchange = await _read(begun, reader, writer)
@@ -109,11 +109,11 @@ async def _answered(answer: Awaitable[None]) -> None:
     try:
         await answer
     except ConnectionError:
-        pass  # the client left while it was being written to
+        pass  # the client left while the answer was being written
 
 
 async def _first_byte(reader: asyncio.StreamReader) -> bytes:
-    """The first byte of the next request; none where there will not be one."""
+    """Returns the first byte of the next request, or nothing if there will be none."""
     try:
         return await reader.read(1)
     except ConnectionError:

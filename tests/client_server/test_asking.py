@@ -1,4 +1,4 @@
-"""What of a conversation the model is told."""
+"""Which parts of a conversation the model gets."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tests.client_server.test_store import ROW
 
 
 def test_a_long_conversation_forgets_its_beginning() -> None:
-    """The newest turns that fit are sent along, whole and in order, and the message always."""
+    """The newest turns that fit are sent, whole and in order. The new message is always sent."""
     turns = [replace(ROW, state="finished", user_message=f"q{index}", content="x" * (HISTORY_CHARACTERS // 3)) for index in range(6)]
     told = [message["content"] for message in gateway_request("now", turns, "chat-fast", None)["messages"]]
     assert [text for text in told if text.startswith("q")] == ["q4", "q5"]
@@ -17,6 +17,6 @@ def test_a_long_conversation_forgets_its_beginning() -> None:
 
 
 def test_what_failed_was_not_said() -> None:
-    """An answer that failed is no part of what was said."""
+    """A failed answer is not part of the history."""
     turns = [replace(ROW, state="failed", content="half"), replace(ROW, state="finished", content="whole")]
     assert [message["content"] for message in gateway_request("now", turns, "chat-fast", 0.5)["messages"]] == ["hello", "whole", "now"]

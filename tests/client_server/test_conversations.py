@@ -1,4 +1,4 @@
-"""A conversation: one answer at a time, each asked for with what was said before it."""
+"""A conversation: one answer at a time, and each request carries the history."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ async def test_one_answer_at_a_time(gateway: FakeGateway, visitor: Visitor) -> N
 
 
 async def test_the_model_is_shown_the_conversation_so_far(gateway: FakeGateway, visitor: Visitor) -> None:
-    """Earlier messages and answers go before the new message; an answer that failed is left out, with what asked for it."""
+    """Earlier messages and answers come before the new message. A failed answer is left out, and so is its question."""
     first = await visitor.say("one", temperature="0.2", model_group="chat-quality")
     call = await gateway.call(0)
     assert call.body["messages"] == [{"role": "user", "content": "one"}]
@@ -46,7 +46,7 @@ async def test_the_model_is_shown_the_conversation_so_far(gateway: FakeGateway, 
 
 
 async def test_regenerate_takes_the_old_answers_place(gateway: FakeGateway, visitor: Visitor) -> None:
-    """The new answer stands where the old one stood, asked for with the same message and the same history."""
+    """The new answer takes the old one's place. Its request has the same message and the same history."""
     old = await visitor.say("again")
     call = await gateway.call(0)
     await call.say("old answer")
@@ -66,6 +66,6 @@ async def test_regenerate_takes_the_old_answers_place(gateway: FakeGateway, visi
 
 
 async def _conversation(visitor: Visitor) -> str:
-    """The id of the latest conversation in the side bar."""
+    """The id of the latest conversation in the sidebar."""
     page = await visitor.open()
     return page.split('href="/c/')[1].split('"')[0]

@@ -1,4 +1,4 @@
-"""What goes wrong inside the server stays with the turn it concerns: no reader waits for ever, no conversation stays shut."""
+"""An error inside the server affects only its own turn: no reader waits forever, and no conversation stays blocked."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ REQUEST: dict[str, Any] = {"messages": [{"role": "user", "content": "hello"}], "
 
 @pytest.fixture(autouse=True)
 def _impatience(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Everything that is done again is done again soon."""
+    """Shortens all pauses and waits."""
     monkeypatch.setattr(ending, "SAVE_PAUSES_S", (0.01, 0.01))
     monkeypatch.setattr(watch, "EVERY_S", 0.05)
     monkeypatch.setattr(turns, "STOP_PATIENCE_S", 0.05)
@@ -49,14 +49,14 @@ def row(number: int, conversation: str | None = None) -> RunningTurn:
 
 
 async def until(condition: Callable[[], Any]) -> None:
-    """Raises TimeoutError."""
+    """Waits for the condition. Raises TimeoutError."""
     async with asyncio.timeout(10):
-        while not condition():  # noqa: ASYNC110  # what is waited for has no event
+        while not condition():  # noqa: ASYNC110  # the condition has no event
             await asyncio.sleep(0.01)
 
 
 class Broken:
-    """A database's write that fails for as long as it is told to."""
+    """A write to the database that fails as often as a test says."""
 
     def __init__(self, write: Any, error: Exception) -> None:
         self.write = write
@@ -74,7 +74,7 @@ class Broken:
 async def test_a_short_failure_of_the_database_is_not_noticed(
     gateway: FakeGateway, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An ending that could not be saved at first is saved at the next attempt, before the reader has it."""
+    """An ending that cannot be saved at first is saved at the next attempt, before the reader gets it."""
     async with serving(gateway, database_url) as (running, store):
         broken = Broken(store.end_turn, OSError("disk full"))
         broken.failures = 1
@@ -91,7 +91,7 @@ async def test_a_short_failure_of_the_database_is_not_noticed(
 async def test_an_ending_is_saved_once_the_database_is_back(
     gateway: FakeGateway, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Readers of a turn that cannot be saved are told; its answer is kept, saved later, and the conversation opens without a restart."""
+    """If a turn cannot be saved, readers are told. Its answer is kept and saved later, and the conversation opens without a restart."""
     async with serving(gateway, database_url) as (running, store):
         broken = Broken(store.end_turn, OSError("disk full"))
         monkeypatch.setattr(store, "end_turn", broken)
@@ -113,7 +113,7 @@ async def test_an_ending_is_saved_once_the_database_is_back(
 
 
 async def test_a_checkpoint_that_fails_ends_nothing(gateway: FakeGateway, database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever a checkpoint raises, the next one is tried, and holds what this one should have."""
+    """Whatever a checkpoint raises, the next one is tried, and saves what this one could not."""
     async with serving(gateway, database_url) as (running, store):
         broken = Broken(store.checkpoint, RuntimeError("not a database's error"))
         broken.failures = 2
@@ -129,7 +129,7 @@ async def test_a_checkpoint_that_fails_ends_nothing(gateway: FakeGateway, databa
 
 
 async def test_a_mistake_in_one_turn_ends_that_turn_alone(gateway: FakeGateway, database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A turn that cannot be read to its end fails, for its readers and in its row; another one goes on to its own end."""
+    """A turn that cannot be read to its end fails, for its readers and in its row. Another turn goes on to its own end."""
     take = Fold.take
 
     def choosy(fold: Fold, frames: Sequence[bytes]) -> None:
@@ -150,7 +150,7 @@ async def test_a_mistake_in_one_turn_ends_that_turn_alone(gateway: FakeGateway, 
 
 
 async def test_readers_get_an_end_whatever_goes_wrong(gateway: FakeGateway, database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Even where ending a turn is what fails, its log ends."""
+    """A turn's log ends even if the code that ends the turn fails."""
 
     async def fail(*_: object) -> None:
         raise RuntimeError("unexpected")
@@ -164,7 +164,7 @@ async def test_readers_get_an_end_whatever_goes_wrong(gateway: FakeGateway, data
 
 
 async def test_stop_ends_a_turn_that_waits_for_its_start(gateway: FakeGateway, database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A turn of a former process that has not come to its turn yet can be stopped: its readers get the end."""
+    """A turn of a former process can be stopped while it waits to start, and its readers get the end."""
     monkeypatch.setattr(turns, "STARTING_AT_ONCE", 0)
     async with serving(gateway, database_url) as (running, store):
         await store.add_turn(row(1))

@@ -22,14 +22,14 @@ RECEIPT = {"usage": {"completion_tokens": 100}, "cost_usd": "0.000100", "finish_
 
 
 def test_the_figures_are_this_servers() -> None:
-    """Time to first token and total as the middle tier saw them."""
+    """Time to first token and total are as the middle tier saw them."""
     found = figures(replace(ROW, state="finished", hops=[GATEWAY, OWN], receipt=RECEIPT))
     assert found is not None
     assert (found.first_token_ms, found.total_ms) == (310.0, 5010.0)
 
 
 def test_the_total_runs_to_the_end_and_not_to_the_last_chunk() -> None:
-    """A model that fell silent for three seconds, and then failed, took three seconds more; the tokens came as fast as they came."""
+    """A model that fell silent for three seconds and then failed took three seconds more. That does not change its token rate."""
     row = replace(ROW, state="failed", hops=[GATEWAY, OWN], receipt=RECEIPT, created_at=999.6, ended_at=1007.51)
     found = figures(row)
     assert found is not None
@@ -41,7 +41,7 @@ def test_the_total_runs_to_the_end_and_not_to_the_last_chunk() -> None:
 
 
 def test_where_the_browser_saw_it_the_figures_are_its_own() -> None:
-    """From Send to the first paint; and to the end, which came as long after the first chunk as it did here."""
+    """The times run from Send to the first paint, and to the end, which is as long after the first chunk as it was here."""
     left = OWN | {"first_out_us": 310_100, "last_out_us": 5_010_100, "dwell_us": {"max": 100}}
     row = replace(ROW, state="failed", hops=[GATEWAY, left], browser_hop=BROWSER, receipt=RECEIPT, ended_at=1007.51)
     found = figures(row)
@@ -53,7 +53,7 @@ def test_where_the_browser_saw_it_the_figures_are_its_own() -> None:
 
 
 def test_a_chunk_that_waited_for_its_reader_was_there_before() -> None:
-    """The wait for the first token ends as the waterfall has it: what a late reader adds is not the answer's."""
+    """The wait for the first token ends where it does in the waterfall. The delay of a late reader does not count."""
     late = OWN | {"first_out_us": 4_000_000, "dwell_us": {"max": 400}}
     found = figures(replace(ROW, state="finished", hops=[GATEWAY, late], receipt=RECEIPT))
     assert found is not None
@@ -61,7 +61,7 @@ def test_a_chunk_that_waited_for_its_reader_was_there_before() -> None:
 
 
 def test_after_a_restart_the_figures_are_the_gateways() -> None:
-    """A process that took over in mid-answer saw a part of it; what it saw is not what the answer took."""
+    """A process that took over in mid-answer saw only a part of it, so its times are not the answer's."""
     resumed = OWN | {"first_in_us": 8_000, "last_in_us": 700_000, "resumed": True}
     row = replace(ROW, state="finished", hops=[GATEWAY, resumed], receipt=RECEIPT)
     found = figures(row)
@@ -73,7 +73,7 @@ def test_after_a_restart_the_figures_are_the_gateways() -> None:
 
 
 def test_an_answer_that_brought_nothing_says_how_long_it_was_waited_for() -> None:
-    """Stopped or failed before its first token, it has no time to that, and all of its time was waiting in vain."""
+    """If an answer stops or fails before its first token, it has no time to first token, and all of its time was waiting."""
     silent = OWN | {"first_in_us": None, "last_in_us": None}
     row = replace(ROW, state="cancelled", hops=[silent], receipt=RECEIPT, created_at=999.6, ended_at=1002.0)
     found = figures(row)

@@ -1,4 +1,4 @@
-"""The figures of an answer stand in columns: also of answers from before there were any, and without what they were computed from."""
+"""An answer's figures have their own columns. An upgrade fills them for older answers, and a page reads only them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ RECEIPT = {"usage": {"completion_tokens": 100}, "cost_usd": "0.000100", "finish_
 
 @pytest.mark.sqlite
 async def test_answers_from_before_get_their_figures(tmp_path: Path) -> None:
-    """An upgrade computes them from what was measured; a turn that has none stays without."""
+    """An upgrade computes them from the measurements. A turn without measurements gets none."""
     path = tmp_path / "old.db"
     await _make_old(path)
     async with open_store(f"sqlite:///{path}") as store:
@@ -41,7 +41,7 @@ async def test_answers_from_before_get_their_figures(tmp_path: Path) -> None:
 
 
 async def test_a_page_does_not_read_what_it_does_not_show(database_url: str) -> None:
-    """Neither the conversation nor its history asks for hop records, receipts or requests."""
+    """Reading a conversation's turns, or one turn, does not load hop records, receipts or requests."""
     asked: list[str] = []
 
     def note(_connection: Any, _cursor: Any, sql: str, *_: Any) -> None:
@@ -61,7 +61,7 @@ async def test_a_page_does_not_read_what_it_does_not_show(database_url: str) -> 
 
 
 async def _make_old(path: Path) -> None:
-    """A database as the first version left it, with one answer that was measured and one that was not."""
+    """Makes a database of the first version, with one answer that was measured and one that was not."""
     first = ScriptDirectory(str(MIGRATIONS)).get_revision("0001")
     engine = create_engine(f"sqlite:///{path}")
     with engine.begin() as connection, Operations.context(MigrationContext.configure(connection)):

@@ -1,4 +1,4 @@
-"""No turn leaves a cycle behind, however it ends: a middle tier that never collects holds no more after a thousand than before."""
+"""No turn leaves a cycle behind, however it ends. After a thousand turns, a server without garbage collection holds no more than before."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ WAYS: dict[str, tuple[str, str, str, Ending]] = {
 
 
 class Bench:
-    """A middle tier that never collects, in front of a gateway and its provider."""
+    """A middle tier without garbage collection, in front of a gateway and its provider."""
 
     def __init__(self, folder: Path) -> None:
         self.provider = Provider(folder / "provider")
@@ -47,7 +47,7 @@ class Bench:
         )
 
     async def ask(self, way: str, count: int) -> None:
-        """That many turns that end in this way."""
+        """Asks for this many turns, all of which end in this way."""
         path, group, script, ending = WAYS[way]
         body = {"model_group": group, "message": script}
         await swarm(count, lambda _number: post(self.server.port, path, body, {}, ending))

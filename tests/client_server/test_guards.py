@@ -1,4 +1,4 @@
-"""What a stranger, another site, or a broken client gets: the answer the specification has for it, and nothing else."""
+"""Strangers, other sites and broken clients get the answer that the specification says, and nothing else."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.support.server import Server
 
 
 def code_of(response: httpx.Response) -> tuple[int, str]:
-    """The status and the code; the envelope must be whole."""
+    """Returns the status and the code. The envelope must be complete."""
     error = response.json()["error"]
     assert error.keys() == {"type", "code", "message", "retryable", "request_id"}
     assert error["request_id"] == response.headers["x-request-id"]
@@ -23,7 +23,7 @@ def code_of(response: httpx.Response) -> tuple[int, str]:
 
 
 async def test_another_sessions_objects_are_not_found(chain: Chain, guest: Visitor) -> None:
-    """Every route of a turn and a conversation answers a stranger as if there were nothing."""
+    """Every route of a turn or a conversation answers a stranger as if it did not exist."""
     turn = await guest.say("5 1 1")
     conversation = (await guest.open()).split('href="/c/')[1].split('"')[0]
     async with Visitor.at(chain.url) as stranger:
@@ -40,7 +40,7 @@ async def test_another_sessions_objects_are_not_found(chain: Chain, guest: Visit
 
 
 async def test_a_change_must_come_from_our_own_page(guest: Visitor) -> None:
-    """A form needs our origin and the session's token; JSON needs no token, and no foreign origin."""
+    """A form needs our origin and the session's token. JSON needs no token, but must not have a foreign origin."""
     form = {"message": "5 1 1"}
     ours, token = {"Origin": guest.url}, {"X-CSRF-Token": guest.token}
     for headers in (
@@ -64,14 +64,14 @@ async def test_a_change_must_come_from_our_own_page(guest: Visitor) -> None:
 
 
 async def test_a_token_belongs_to_its_session(chain: Chain, guest: Visitor) -> None:
-    """The token of one session is worth nothing in another."""
+    """The token of one session is refused in another."""
     async with Visitor.at(chain.url) as other:
         other.token = guest.token
         assert code_of(await other.post("/chat/messages", data={"message": "x"})) == (403, "csrf")
 
 
 async def test_a_forged_cookie_is_no_session(chain: Chain, guest: Visitor) -> None:
-    """A cookie that was not signed here is replaced by a new session; ours cannot be read by scripts."""
+    """A cookie that was not signed here is replaced by a new session's. Scripts cannot read our cookie."""
     name = guest.http.cookies["session"].split(".")[0]
     async with httpx.AsyncClient(base_url=chain.url) as http:
         response = await http.get("/", headers={"Cookie": f"session={name}.forged"})
@@ -123,7 +123,7 @@ async def test_a_wrong_body_is_named(chain: Chain, path: str, body: bytes, statu
 
 
 async def test_a_wrong_form_is_named(guest: Visitor) -> None:
-    """The same for the page's form."""
+    """A wrong field of the page's form is 422, and the message says which one."""
     for form, word in (({"message": ""}, "message"), ({}, "message"), ({"message": "x" * 100_001}, "message")):
         response = await guest.post("/chat/messages", data=form)
         assert code_of(response) == (422, "invalid_request")
@@ -133,14 +133,14 @@ async def test_a_wrong_form_is_named(guest: Visitor) -> None:
 
 
 async def test_ten_megabytes_are_too_large(guest: Visitor) -> None:
-    """A body over the limit is 413, and the connection goes on."""
+    """A body over the limit is 413, and the connection can still be used."""
     response = await guest.http.post("/api/chat", content=b" " * 10_000_000, headers={"Content-Type": "application/json"})
     assert code_of(response) == (413, "too_large")
     assert (await guest.http.get("/health")).status_code == 200
 
 
 async def test_unknown_addresses_and_methods_have_the_envelope(guest: Visitor) -> None:
-    """404 and 405 look like every other error."""
+    """404 and 405 have the same envelope as every other error."""
     assert code_of(await guest.http.get("/nowhere")) == (404, "not_found")
     assert code_of(await guest.http.get("/static/../settings.py")) == (404, "not_found")
     assert code_of(await guest.http.put("/api/chat")) == (405, "method_not_allowed")
@@ -157,7 +157,7 @@ async def test_a_last_event_id_must_be_a_number(guest: Visitor) -> None:
 
 
 async def test_the_browsers_record_is_checked_and_kept(guest: Visitor) -> None:
-    """What the page measured stands as the last hop; a record of another form is refused."""
+    """What the page measured becomes the last hop. A malformed record is refused."""
     turn = await guest.say("5 1 1")
     await guest.until(turn, "finished")
     hop: dict[str, Any] = {"hop": "browser", "received_at": 1.5, "first_in_us": 900, "arrivals_us": [900, 1000], "frames": 2}
@@ -170,14 +170,14 @@ async def test_the_browsers_record_is_checked_and_kept(guest: Visitor) -> None:
 
 
 class TestLimits:
-    """What one session may take."""
+    """The limits of one session."""
 
     @pytest.fixture
     def middle_env(self) -> dict[str, str]:
         return {"SESSION_TURNS_PER_MINUTE": "3", "SESSION_OPEN_STREAMS": "2"}
 
     async def test_turns_per_minute(self, gateway: FakeGateway, middle: Server, visitor: Visitor) -> None:
-        """Over the limit a session gets 429 with `Retry-After`, and another session does not notice."""
+        """Over the limit, a session gets 429 with `Retry-After`. Another session is not affected."""
         answers = await asyncio.gather(*(visitor.post("/chat/messages", data={"message": "x", "stream": "on"}) for _ in range(4)))
         refused = [answer for answer in answers if answer.status_code == 429]
         assert len(refused) == 1
@@ -187,7 +187,7 @@ class TestLimits:
             assert (await other.post("/chat/messages", data={"message": "x", "stream": "on"})).status_code == 200
 
     async def test_open_streams(self, gateway: FakeGateway, visitor: Visitor) -> None:
-        """A stream over the cap is refused, and taken as soon as another one has ended."""
+        """A stream over the limit is refused. Once other streams have ended, it is accepted."""
         turn = await visitor.say("hello")
         call = await gateway.call()
         async with visitor.events(turn) as first, visitor.events(turn) as second, visitor.events(turn) as third:

@@ -14,12 +14,12 @@ from tests.support.streams import open_stream
 
 @pytest.fixture
 def middle_env() -> dict[str, str]:
-    """Short lives."""
+    """Settings with a short grace period and a short retention."""
     return {"RESUME_GRACE_S": "0.5", "STREAM_RETENTION_S": "0.5"}
 
 
 async def test_a_stream_of_the_api_is_cancelled_when_nobody_comes_back(gateway: FakeGateway, middle: Server) -> None:
-    """A generation that is part of no conversation is cancelled upstream when its grace without a reader is over."""
+    """A generation without a conversation is cancelled upstream when it has had no reader for the grace period."""
     async with open_stream(f"{middle.url}/api/chat/stream", body={"message": "hello"}) as stream:
         assert stream.headers["x-turn-id"].startswith("turn_")
         call = await gateway.call()
@@ -31,7 +31,7 @@ async def test_a_stream_of_the_api_is_cancelled_when_nobody_comes_back(gateway: 
 
 
 async def test_a_stream_of_the_api_can_be_resumed(gateway: FakeGateway, middle: Server) -> None:
-    """With the cookie that came with it, the reader of an API stream finds it again on the events route."""
+    """The reader of an API stream can resume it on the events route, with the cookie from its response."""
     async with open_stream(f"{middle.url}/api/chat/stream", body={"message": "hello"}) as stream:
         call = await gateway.call()
         await call.say("a")
@@ -46,13 +46,13 @@ async def test_a_stream_of_the_api_can_be_resumed(gateway: FakeGateway, middle: 
 
 
 async def test_an_answer_of_a_conversation_needs_no_reader(gateway: FakeGateway, visitor: Visitor) -> None:
-    """An answer goes on without anybody reading, for longer than the grace of others."""
+    """A conversation's answer goes on without a reader, for longer than the grace period of other answers."""
     turn = await visitor.say("hello")
     call = await gateway.call()
     async with open_stream(f"{visitor.url}/api/chat/stream", body={"message": "unread"}) as stream:
         other = await gateway.call(1)
         stream.cut()
-    await other.until(lambda: other.cancelled)  # both have been without a reader for the grace by now
+    await other.until(lambda: other.cancelled)  # by now both have had no reader for the grace period
     assert not call.cancelled
     await call.say("still here")
     await call.finish()
@@ -60,7 +60,7 @@ async def test_an_answer_of_a_conversation_needs_no_reader(gateway: FakeGateway,
 
 
 async def test_an_ended_stream_is_gone_after_its_retention(gateway: FakeGateway, visitor: Visitor) -> None:
-    """After the retention the events route answers 410, and the stored answer is where it says it is."""
+    """After the retention the events route answers 410, and the stored answer can still be read."""
     turn = await visitor.say("hello")
     call = await gateway.call()
     await call.say("stored")

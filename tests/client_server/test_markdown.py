@@ -1,4 +1,4 @@
-"""What a model wrote, as HTML: readable, and unable to do anything."""
+"""A model's text as HTML is readable and harmless."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def markdown() -> Markdown:
 
 @pytest.mark.parametrize("text", HOSTILE)
 def test_nothing_a_model_writes_can_run(markdown: Markdown, text: str) -> None:
-    """Of the tags in the output, all are on the list, none has a handler or a style, and every link goes to an allowed scheme."""
+    """All tags in the output are on the list, none has a handler or a style, and every link has an allowed scheme."""
     rendered = str(markdown.to_html(text))
     tags = re.findall(r"<(/?[a-zA-Z][^>]*)>", rendered)
     for tag in tags:
@@ -61,7 +61,7 @@ def test_images_become_links(markdown: Markdown) -> None:
 
 
 def test_links_open_elsewhere_and_tell_nothing(markdown: Markdown) -> None:
-    """A link opens in a tab of its own that knows nothing of this one."""
+    """A link opens in a new tab, which learns nothing about this one."""
     rendered = str(markdown.to_html("[x](https://a.example/?q=1&r=2)"))
     assert 'target="_blank"' in rendered
     assert "noopener" in rendered
@@ -84,26 +84,26 @@ def test_tables_align_by_class(markdown: Markdown) -> None:
 
 
 def test_enormous_answers_are_shown_as_they_are(markdown: Markdown) -> None:
-    """Beyond the limit text is not parsed at all, and still escaped."""
+    """A text over the limit is not parsed at all, but it is still escaped."""
     rendered = str(markdown.to_html("<b>" * MAX_RENDERED))
     assert rendered.startswith("<pre>&lt;b&gt;")
 
 
 def test_what_nests_too_deep_is_shown_as_it_is(markdown: Markdown) -> None:
-    """The parser follows twenty levels. Below them nothing is lost."""
+    """The parser follows twenty levels. A text that nests deeper is shown as plain text, and nothing is lost."""
     rendered = str(markdown.to_html("> " * 25 + "deep\n\nand more"))
     assert rendered.startswith("<pre>&gt; &gt;")
     assert rendered.endswith("deep\n\nand more</pre>")
 
 
 def test_a_text_that_takes_too_much_work_is_shown_as_it_is(markdown: Markdown) -> None:
-    """Nothing of it is lost, and nothing of it is markup."""
+    """None of it is lost, and none of it becomes markup."""
     text = "[<b>" * 50_000
     assert f"<pre>{html.escape(text)}</pre>" == str(markdown.to_html(text))
 
 
 def test_code_past_what_an_answer_may_take_stays_plain(markdown: Markdown) -> None:
-    """Only the colours stop: the text around is Markdown to its end."""
+    """Only the colours stop: the text around the code is rendered as Markdown to its end."""
     block = "```python\n" + "x = 1\n" * 2000 + "```\n\n"
     rendered = str(markdown.to_html(block * 10 + "**end**"))
     assert 10 == rendered.count("<pre><code>")
@@ -112,6 +112,6 @@ def test_code_past_what_an_answer_may_take_stays_plain(markdown: Markdown) -> No
 
 
 def test_one_definition_cannot_be_used_for_a_flood(markdown: Markdown) -> None:
-    """What is written grows with the text, and not with its square."""
+    """The output grows with the text, and not with its square."""
     text = f"[a]: https://a.example/{'b' * 4000}\n\n" + "[a]" * 50_000
     assert len(markdown.to_html(text)) < 10 * len(text)

@@ -1,4 +1,4 @@
-"""The middle tier's OpenAPI document is complete and true: it is held against the routes, and against what they really answer."""
+"""The middle tier's OpenAPI document is complete and true: it is compared with the routes and with their real answers."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ async def client(chain: Chain) -> AsyncIterator[httpx.AsyncClient]:
 
 @pytest.fixture
 async def described(client: httpx.AsyncClient) -> Described:
-    """The middle tier of the shared chain, with its document at hand."""
+    """The middle tier of the shared chain, with its document."""
     return await Described.of(client)
 
 
 async def test_the_document(described: Described) -> None:
-    """Every JSON route stands in it, and none of the page's."""
+    """It has every JSON route, and none of the page's."""
     routers: list[APIRouter] = [api.router, turns.router, health.router]
     routes = [route for router in routers for route in router.routes]
     assert {(method, getattr(route, "path", "")) for route in routes for method in getattr(route, "methods", ())} == set(
@@ -48,7 +48,7 @@ async def test_the_document(described: Described) -> None:
 
 
 async def test_every_answer_is_as_documented(described: Described) -> None:
-    """A program without a page can use each route, by its cookie alone."""
+    """A program without a page can use each route with its cookie alone."""
     await described.ask("GET", "/health")
     await described.ask("POST", CHAT, SAY)
     stream = await described.ask("POST", STREAM, {"model": "chat-fast", "messages": [{"role": "user", "content": "20 1 1"}], "top_p": 0.5})
@@ -75,7 +75,7 @@ async def test_the_timing_of_a_turn_that_runs(gateway: FakeGateway, visitor: Vis
 
 
 async def test_frames_are_as_documented(described: Described) -> None:
-    """The data of `receipt`, `hop` and `failed` are schemas of the document too."""
+    """The data of `receipt`, `hop` and `failed` frames match schemas of the document."""
     for group, expected in (("text", {"receipt", "hop"}), ("drop", {"receipt", "hop", "failed"})):
         text = (await described.ask("POST", STREAM, SAY | {"model_group": group})).text
         named = [frame.split("\n")[-2:] for frame in text.split("\n\n") if "event: " in frame]
@@ -86,7 +86,7 @@ async def test_frames_are_as_documented(described: Described) -> None:
 
 
 async def test_errors_are_as_documented(described: Described) -> None:
-    """Each failure that can be provoked has a status that its route lists, and a code that stands beside it."""
+    """Each failure that can be provoked has a status that its route lists, and a code listed for that status."""
     nobody = {"turn_id": "turn_x"}
     for path, body in ((CHAT, {"message": 5}), (STREAM, {"message": 5}), (TIMING, {"hop": "other"})):
         await described.ask("POST", path, b"{", status=400, headers=JSON, **nobody)
@@ -103,11 +103,11 @@ async def test_errors_are_as_documented(described: Described) -> None:
     await described.ask("GET", EVENTS, status=400, headers={"Last-Event-ID": "x"}, **nobody)
     for group, status in (("status-401", 502), ("status-429", 429), ("status-503", 503), ("hang", 504), ("nope", 404)):
         await described.ask("POST", CHAT, SAY | {"model_group": group}, status=status)
-    await described.ask("POST", CHAT, SAY | {"top_p": 5}, status=422)  # which the gateway says
+    await described.ask("POST", CHAT, SAY | {"top_p": 5}, status=422)  # the gateway refuses it
 
 
 async def test_limits_are_as_documented(gateway: FakeGateway, tmp_path: Path) -> None:
-    """A message too many, a stream too many, and a stream that is over."""
+    """One message too many, one stream too many, and a stream that is over answer as documented."""
     env = {"DATA_DIR": str(tmp_path / "data"), "SAAS_API_URL": gateway.url, "STREAM_RETENTION_S": "0"}
     limits = {"SESSION_TURNS_PER_MINUTE": "1", "SESSION_OPEN_STREAMS": "1"}
     with client_server(tmp_path / "client_server", env | limits) as middle:
@@ -126,7 +126,7 @@ async def test_limits_are_as_documented(gateway: FakeGateway, tmp_path: Path) ->
 
 
 async def test_a_form_without_script_is_sent_back_to_its_page(visitor: Visitor, gateway: FakeGateway) -> None:
-    """Stopping has an answer for it, and the document says so."""
+    """Stopping redirects such a form, and the document says so."""
     turn = await visitor.say("hello")
     await gateway.call()
     described = await Described.of(visitor.http)
@@ -137,7 +137,7 @@ async def test_a_form_without_script_is_sent_back_to_its_page(visitor: Visitor, 
 
 @pytest.mark.parametrize(("proto", "secure"), [("https", True), ("https, http", True), ("http", False), (None, False)])
 async def test_the_cookie_is_secure_behind_tls(chain: Chain, proto: str | None, secure: bool) -> None:
-    """A proxy that ends TLS says so, wherever it stands."""
+    """A proxy that ends TLS says so in a header, and is always believed."""
     headers = {} if proto is None else {"X-Forwarded-Proto": proto}
     async with httpx.AsyncClient(base_url=chain.url) as client:
         cookie = (await client.get("/", headers=headers)).headers["set-cookie"]

@@ -1,4 +1,4 @@
-"""Without streaming: the same wire for the page, one JSON object for the API."""
+"""Without streaming, the page gets the same frames, and the API gets one JSON object."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.support.streams import open_stream
 
 
 async def test_a_whole_answer_stands_on_the_same_wire(gateway: FakeGateway, visitor: Visitor) -> None:
-    """With streaming off a reader gets one chunk with all of the text, the receipt, both hops and the end, numbered as ever."""
+    """With streaming off, a reader gets one chunk with the whole text, the receipt, both hops and the end, numbered as usual."""
     turn = await visitor.say("hello", stream=False)
     call = await gateway.call()
     async with visitor.events(turn) as stream:
@@ -39,7 +39,7 @@ async def test_a_whole_answer_stands_on_the_same_wire(gateway: FakeGateway, visi
 
 
 async def test_stop_ends_a_whole_answer_upstream_too(gateway: FakeGateway, visitor: Visitor) -> None:
-    """Stop closes the request to the gateway, which cancels the call; the turn is cancelled."""
+    """Stop closes the request to the gateway, which cancels the call. The turn ends as cancelled."""
     turn = await visitor.say("hello", stream=False)
     call = await gateway.call()
     await visitor.post(f"/chat/turns/{turn}/stop")
@@ -51,7 +51,7 @@ async def test_stop_ends_a_whole_answer_upstream_too(gateway: FakeGateway, visit
 
 
 async def test_a_client_that_leaves_cancels_its_whole_answer(gateway: FakeGateway, middle: Server) -> None:
-    """Nobody can come back for the answer of `POST /api/chat`, so leaving it cancels the call at once."""
+    """Nobody can come back for the answer of `POST /api/chat`, so the call is cancelled as soon as the client leaves."""
 
     async def ask() -> None:
         async with open_stream(f"{middle.url}/api/chat", body={"message": "hello"}):
@@ -64,7 +64,7 @@ async def test_a_client_that_leaves_cancels_its_whole_answer(gateway: FakeGatewa
 
 
 async def test_the_api_answers_with_everything(chain: Chain) -> None:
-    """`POST /api/chat` brings text, usage, ids and the hops' times, and the times again as `Server-Timing`."""
+    """`POST /api/chat` returns text, usage, ids and the hops' times, and the times again as `Server-Timing`."""
     async with open_stream(f"{chain.url}/api/chat", body={"message": "12 1 1"}) as response:
         await response.read_all()
         answer = json.loads(bytes(response.raw))
@@ -77,7 +77,7 @@ async def test_the_api_answers_with_everything(chain: Chain) -> None:
 
 
 async def test_the_api_passes_parameters_on(gateway: FakeGateway, middle: Server) -> None:
-    """OpenAI's parameters, known or not, reach the gateway; what this server decides itself does not come from a caller."""
+    """OpenAI's parameters, known or not, reach the gateway. A caller cannot set the fields that this server sets itself."""
     body = {
         "messages": [{"role": "system", "content": "be brief"}, {"role": "user", "content": [{"type": "text", "text": "hi"}]}],
         "model_group": "chat-quality",
@@ -102,7 +102,7 @@ async def test_the_api_passes_parameters_on(gateway: FakeGateway, middle: Server
 
 @pytest.mark.parametrize("path", ["/api/chat", "/api/chat/stream"])
 async def test_a_parameter_may_have_any_name(gateway: FakeGateway, middle: Server, path: str) -> None:
-    """A field that is named as something of our own code is passed on like any other, or left out; it breaks nothing."""
+    """A field with the same name as something in our own code is passed on like any other, or left out. It breaks nothing."""
     ours = {"idempotency_key": "theirs", "metadata": {"turn_id": "theirs"}, "user_id": "theirs"}
     theirs = {"self": 1, "turn": 2, "client": 3, "func": 4, "args": [5], "kwds": {"six": 6}, "params": 7}
     async with asyncio.TaskGroup() as group:
@@ -117,14 +117,14 @@ async def test_a_parameter_may_have_any_name(gateway: FakeGateway, middle: Serve
 
 
 async def _status(url: str, body: dict[str, Any]) -> int:
-    """The status of the answer, once all of it is there."""
+    """Returns the status of the answer, once the whole answer has come."""
     async with open_stream(url, body=body) as response:
         await response.read_all()
         return response.status
 
 
 async def test_the_api_fails_with_a_status(gateway: FakeGateway, middle: Server) -> None:
-    """What goes wrong before a whole answer is an HTTP status with the envelope."""
+    """An error before a whole answer is an HTTP status with the envelope."""
     await gateway.stop()
     async with open_stream(f"{middle.url}/api/chat", body={"message": "hello"}) as response:
         await response.read_all()

@@ -1,4 +1,4 @@
-"""The page as the server renders it: conversations, answers, and text that would like to be more than text."""
+"""The page as the server renders it: conversations, answers, and hostile text."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ HOSTILE = "</template><script>alert(1)</script>\"'<img src=x onerror=alert(1)> {
 
 
 async def test_a_new_conversation_has_an_address_and_a_title(guest: Visitor) -> None:
-    """The first message opens a conversation: its address is pushed, its title is the message's beginning, it is in the side bar."""
+    """The first message opens a conversation. Its address is pushed, its title is the message's beginning, and it is in the sidebar."""
     response = await guest.post("/chat/messages", data={"message": "5 1 1\n" + "long " * 50, "stream": "on"})
     path = response.headers["hx-push-url"]
     announced = json.loads(response.headers["hx-trigger"])["conversation"]
@@ -55,7 +55,7 @@ async def test_every_plane_of_unicode_comes_back(guest: Visitor) -> None:
 
 
 async def test_hostile_text_stays_text(guest: Visitor) -> None:
-    """Markup in a message and in an answer is shown, never run, and the page around it stays whole."""
+    """Markup in a message or an answer is shown and never run, and the page around it stays intact."""
     response = await guest.post("/chat/messages", data={"message": HOSTILE, "stream": "on", "model_group": "echo"})
     turn = turn_id(response.text)
     await guest.until(turn, "finished")
@@ -68,7 +68,7 @@ async def test_hostile_text_stays_text(guest: Visitor) -> None:
 
 
 async def test_a_finished_answer_has_its_figures(guest: Visitor) -> None:
-    """Beside a finished answer stand time to first token, total and cost, from the hop and the receipt."""
+    """A finished answer has its time to first token, total and cost beside it, from the hop and the receipt."""
     turn = await guest.say("20 5 50")
     async with guest.events(turn) as stream:
         await stream.read_all()
@@ -81,7 +81,7 @@ async def test_a_finished_answer_has_its_figures(guest: Visitor) -> None:
 
 
 async def test_the_page_offers_the_gateways_model_groups(chain: Chain) -> None:
-    """The choice of models is what the gateway says this team may use."""
+    """The page offers the model groups that the gateway lets this team use."""
     async with Visitor.at(chain.url) as guest:
         page = await guest.open()
     assert ">chat-fast<" in page.replace("\n", "").replace(" ", "")
@@ -89,7 +89,7 @@ async def test_the_page_offers_the_gateways_model_groups(chain: Chain) -> None:
 
 
 async def test_static_files_are_kept_under_their_version(guest: Visitor) -> None:
-    """A versioned address may be kept for ever, a bare one is asked for again; the page uses versioned ones."""
+    """A browser may keep a versioned address forever, and must ask again for a bare one. The page uses versioned ones."""
     page = await guest.open()
     address = page.split('<link rel="stylesheet" href="')[1].split('"')[0]
     assert "?v=" in address
@@ -111,7 +111,7 @@ BROWSER = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;
     ],
 )
 async def test_an_address_that_fails_is_a_page_in_a_browser(guest: Visitor, method: str, path: str, status: int) -> None:
-    """Whoever asks for HTML gets the error's status with a page in the house's look, its policy, and a way on."""
+    """A browser gets the error's status with a page in the usual design, with the usual policy and a link to go on."""
     response = await guest.http.request(method, path, headers=BROWSER)
     assert response.status_code == status
     assert response.headers["content-type"] == "text/html; charset=utf-8"
@@ -128,7 +128,7 @@ async def test_an_address_that_fails_is_a_page_in_a_browser(guest: Visitor, meth
 
 
 async def test_a_strangers_conversation_is_a_page_too(chain: Chain, guest: Visitor) -> None:
-    """It says no more than one that does not exist."""
+    """It is the same page as for a conversation that does not exist."""
     await guest.say("5 1 1")
     conversation = (await guest.open()).split('href="/c/')[1].split('"')[0]
     async with Visitor.at(chain.url) as stranger:
@@ -152,14 +152,14 @@ async def test_a_strangers_conversation_is_a_page_too(chain: Chain, guest: Visit
     ],
 )
 async def test_whoever_does_not_prefer_a_page_gets_json(guest: Visitor, path: str, headers: dict[str, str]) -> None:
-    """Programs, the page's own scripts, and the API's routes whatever they are asked for."""
+    """Programs and the page's own scripts get errors as JSON. The API's routes always send them as JSON."""
     response = await guest.http.get(path, headers=headers)
     assert response.headers["content-type"] == "application/json"
     assert response.json()["error"]["message"]
 
 
 async def test_a_stopped_answer_can_be_asked_for_again(guest: Visitor) -> None:
-    """Its article says that it was stopped, and holds the form that asks once more; a finished one does not."""
+    """Its article says that it was stopped, and has the form that asks again. A finished answer has no such form."""
     for message, group, said in (
         ("500 20 0", "chat-fast", "What had arrived is kept."),
         ("20 5 5", "hang", "Stopped before anything had come."),
@@ -180,7 +180,7 @@ async def test_a_stopped_answer_can_be_asked_for_again(guest: Visitor) -> None:
 
 
 async def test_a_page_says_how_old_its_running_answer_is(guest: Visitor) -> None:
-    """The age as it is rendered, and the wait for the first token once that is over; the page's clock goes on from there."""
+    """It has the answer's age at rendering, and the time to its first token once that has come. The page's clock goes on from there."""
 
     def marks(page: str) -> dict[str, float]:
         return {name: float(value) for name, value in re.findall(r'data-(age|first-token)-ms="([\d.]+)"', page)}

@@ -1,4 +1,4 @@
-"""The middle tier's own death: its next process finds the turns and goes on with them."""
+"""After the middle tier has died, its next process finds the turns and goes on with them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from wire.errors import ErrorCode, WireError
 
 
 async def test_a_killed_middle_tier_goes_on_to_the_same_bytes(gateway: FakeGateway, middle: Server, visitor: Visitor) -> None:
-    """After kill -9 in mid-answer, a reader that comes back gets every frame it has missed, and one that starts anew gets them all."""
+    """After kill -9 in mid-answer, a reader that comes back gets every frame it has missed, and a new reader gets all frames."""
     turn = await visitor.say("hello")
     call = await gateway.call()
     async with visitor.events(turn) as stream:
@@ -39,7 +39,7 @@ async def test_a_killed_middle_tier_goes_on_to_the_same_bytes(gateway: FakeGatew
 
 
 async def test_a_turn_killed_before_its_first_checkpoint_is_not_asked_twice(gateway: FakeGateway, middle: Server, visitor: Visitor) -> None:
-    """Where the call's ids were never saved, the same request under the same key leads back to the call that runs."""
+    """If the call's ids were never saved, the same request with the same key leads back to the running call."""
     turn = await visitor.say("hello")
     call = await gateway.call()
     await asyncio.to_thread(middle.kill)
@@ -52,7 +52,7 @@ async def test_a_turn_killed_before_its_first_checkpoint_is_not_asked_twice(gate
 
 
 async def test_a_restart_by_hand_goes_on_too(gateway: FakeGateway, middle: Server, visitor: Visitor) -> None:
-    """SIGTERM cuts readers within two seconds without an end, and the next process has the rest for them."""
+    """SIGTERM cuts readers within two seconds, without an end. The next process sends them the rest."""
     turn = await visitor.say("hello")
     call = await gateway.call()
     async with visitor.events(turn) as stream:
@@ -87,7 +87,7 @@ async def test_the_gateway_may_come_back_later(gateway: FakeGateway, middle: Ser
 
 
 async def test_a_checkpoint_survives_when_the_stream_does_not(gateway: FakeGateway, middle: Server, visitor: Visitor) -> None:
-    """Where the gateway has neither the stream nor a record, the turn is interrupted and keeps the text of its last checkpoint."""
+    """If the gateway has neither the stream nor a record, the turn is interrupted and keeps the text of its last checkpoint."""
     turn, call = await _leave_behind(gateway, middle, visitor, "kept")
     call.expired = True
     await asyncio.to_thread(middle.start)
@@ -96,7 +96,7 @@ async def test_a_checkpoint_survives_when_the_stream_does_not(gateway: FakeGatew
 
 
 async def test_an_answer_whose_stream_has_expired_comes_from_the_record(gateway: FakeGateway, middle: Server, visitor: Visitor) -> None:
-    """An answer that was finished while the middle tier was away, for longer than its stream was kept, is there in full all the same."""
+    """An answer is complete even if it finished, and its stream expired, while the middle tier was away."""
     turn, call = await _leave_behind(gateway, middle, visitor, "kept ")
     await call.say("and finished")
     await call.finish()
@@ -113,7 +113,7 @@ async def test_an_answer_whose_stream_has_expired_comes_from_the_record(gateway:
 
 
 async def test_an_expired_failure_is_told_as_the_record_says(gateway: FakeGateway, middle: Server, visitor: Visitor) -> None:
-    """A call that failed meanwhile is a failed turn, with the gateway's error and what had come."""
+    """If the call failed meanwhile, the turn has failed too, with the gateway's error and the text so far."""
     turn, call = await _leave_behind(gateway, middle, visitor, "half")
     await call.fail(WireError(ErrorCode.UPSTREAM_TRUNCATED, "The provider broke off."))
     call.expired = True
@@ -125,7 +125,7 @@ async def test_an_expired_failure_is_told_as_the_record_says(gateway: FakeGatewa
 
 
 async def test_an_answer_without_streaming_is_interrupted(gateway: FakeGateway, middle: Server, visitor: Visitor) -> None:
-    """A turn that was not a stream cannot be had again: it says so, and can be asked again."""
+    """A turn without streaming cannot be resumed: it ends as interrupted, and can be asked again."""
     turn = await visitor.say("hello", stream=False)
     await gateway.call()
     await asyncio.to_thread(middle.kill)
@@ -135,7 +135,7 @@ async def test_an_answer_without_streaming_is_interrupted(gateway: FakeGateway, 
 
 
 async def test_random_kills_of_a_real_chain_lose_nothing(own_chain: Chain) -> None:
-    """With the real gateway behind it, a middle tier killed at random moments of an answer brings it to the provider's last byte."""
+    """With the real gateway, a middle tier that is killed at random moments still delivers the answer to the provider's last byte."""
     dice = random.Random(11)
     async with Visitor.at(own_chain.url) as guest:
         turn = await guest.say("600 30 20")
@@ -159,7 +159,7 @@ async def test_random_kills_of_a_real_chain_lose_nothing(own_chain: Chain) -> No
 
 
 async def _leave_behind(gateway: FakeGateway, middle: Server, visitor: Visitor, text: str) -> tuple[str, Call]:
-    """A turn that has said this, and whose middle tier was killed after it had checkpointed it."""
+    """Starts a turn with this text, and kills the middle tier after it has saved a checkpoint of the text."""
     turn = await visitor.say("hello")
     call = await gateway.call()
     await call.say(text)

@@ -1,4 +1,4 @@
-"""Rendering beside streams: whatever the text, and whatever becomes of the process that renders it, nobody else waits."""
+"""Rendering makes nobody else wait, whatever the text is, and whatever happens to the process that renders it."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ LONG = "a *word* or two\n" * 500
 
 
 def workers() -> list[psutil.Process]:
-    """The processes that render for this one."""
+    """The rendering processes of this process."""
     return [child for child in psutil.Process().children() if "rendering.worker" in " ".join(child.cmdline())]
 
 
 def worker() -> psutil.Process:
-    """The only one."""
+    """The only rendering process."""
     (found,) = workers()
     return found
 
@@ -43,7 +43,7 @@ async def test_a_rendering_is_kept(renderer: Renderer) -> None:
 
 
 async def test_short_texts_need_no_process(renderer: Renderer) -> None:
-    """Most answers are rendered at once; the process is started by the first that is not."""
+    """Most answers are rendered at once. The first one that is not starts the process."""
     assert "<p>a <em>word</em></p>\n" == await renderer.render("a *word*")
     assert [] == workers()
     await renderer.render(LONG)
@@ -52,13 +52,13 @@ async def test_short_texts_need_no_process(renderer: Renderer) -> None:
 
 @pytest.mark.parametrize("text", ["[" * 900, "```python\nx = 1\n```"], ids=["dear", "coloured"])
 async def test_a_short_text_that_takes_long_goes_to_the_process(renderer: Renderer, text: str) -> None:
-    """It is the work that decides, not the length."""
+    """The work decides, not the length."""
     assert await renderer.render(text)
     worker()
 
 
 async def test_both_ways_give_the_same(renderer: Renderer, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whether a text is rendered at once or in the process cannot be seen."""
+    """A text gives the same HTML, whether it is rendered at once or in the process."""
     text = "# A\n\n- *b* <https://a.example> 😀\n\n| c |\n|---|\n| `d` |\n"
     at_once = await renderer.render(text)
     monkeypatch.setattr(renderer_module, "MAX_IN_PLACE", 0)
@@ -68,7 +68,7 @@ async def test_both_ways_give_the_same(renderer: Renderer, monkeypatch: pytest.M
 
 
 async def test_the_process_has_no_socket_and_no_secret(renderer: Renderer, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What parses a stranger's text has nothing that is worth taking."""
+    """The process that parses a stranger's text has nothing worth stealing."""
     monkeypatch.setenv("SAAS_VIRTUAL_KEY", "sk-secret")
     server = await asyncio.start_server(lambda _reader, _writer: None, "127.0.0.1", 0)
     async with server:
@@ -78,7 +78,7 @@ async def test_the_process_has_no_socket_and_no_secret(renderer: Renderer, monke
 
 
 async def test_the_process_ends_with_its_owner() -> None:
-    """Nothing is left behind."""
+    """No process is left behind."""
     async with Renderer() as renderer:
         await renderer.render(LONG)
         pid = worker().pid
@@ -87,7 +87,7 @@ async def test_the_process_ends_with_its_owner() -> None:
 
 @pytest.mark.parametrize("pause_s", [0.0, 0.2], ids=["unnoticed", "noticed"])
 async def test_a_killed_process_is_replaced(renderer: Renderer, pause_s: float) -> None:
-    """The next text does not notice."""
+    """The next text is rendered as usual."""
     before = await renderer.render(LONG)
     worker().kill()
     await asyncio.sleep(pause_s)
@@ -95,7 +95,7 @@ async def test_a_killed_process_is_replaced(renderer: Renderer, pause_s: float) 
 
 
 async def test_a_process_that_dies_at_work_is_replaced(renderer: Renderer) -> None:
-    """The text that it had is rendered by the next one."""
+    """The next process renders the text that it had."""
     await renderer.render(LONG)
     stopped = worker()
     stopped.suspend()
@@ -107,7 +107,7 @@ async def test_a_process_that_dies_at_work_is_replaced(renderer: Renderer) -> No
 
 
 async def test_a_text_that_overruns_is_shown_as_it_is(renderer: Renderer) -> None:
-    """The process that it ran in ends by itself, and the next text gets another one."""
+    """Its process ends by itself, and the next text gets another one."""
     await renderer.render(LONG)
     overrunning = worker()
     overrunning.suspend()
@@ -121,7 +121,7 @@ async def test_a_text_that_overruns_is_shown_as_it_is(renderer: Renderer) -> Non
 
 
 async def test_nobody_waits_for_ever(renderer: Renderer, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A process that does not answer is given up, and so is waiting for one that is busy."""
+    """A text gives up on a process that does not answer, and on waiting for a busy one."""
     monkeypatch.setattr(process_module, "PATIENCE_S", 0.3)
     await renderer.render(LONG)
     stopped = worker()
@@ -132,7 +132,7 @@ async def test_nobody_waits_for_ever(renderer: Renderer, monkeypatch: pytest.Mon
 
 
 async def test_a_request_that_is_given_up_does_not_shift_the_answers(renderer: Renderer) -> None:
-    """The next text gets its own HTML, and not that of the one that was given up."""
+    """The next text gets its own HTML, and not that of the text that was given up."""
     await renderer.render(LONG)
     given_up = asyncio.create_task(renderer.render("first " * 1000))
     await asyncio.sleep(0)
@@ -141,7 +141,7 @@ async def test_a_request_that_is_given_up_does_not_shift_the_answers(renderer: R
 
 
 async def test_no_process_renders_for_ever(renderer: Renderer, monkeypatch: pytest.MonkeyPatch) -> None:
-    """After so many texts it is replaced, with what its libraries may have kept."""
+    """After a number of texts the process is replaced, and memory that its libraries kept goes with it."""
     monkeypatch.setattr(process_module, "MAX_TEXTS", 2)
     pids = []
     for number in range(4):
@@ -153,14 +153,14 @@ async def test_no_process_renders_for_ever(renderer: Renderer, monkeypatch: pyte
 async def test_where_no_process_can_be_started_text_is_shown_as_it_is(
     renderer: Renderer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """A machine that is out of processes still shows answers."""
+    """A machine that cannot start another process still shows answers."""
     monkeypatch.setattr("sys.executable", str(tmp_path / "none"))
     assert f"<pre>{LONG}</pre>" == await renderer.render(LONG)
 
 
 @pytest.mark.timing
 async def test_a_process_overrun_by_the_clock_ends_by_itself(renderer: Renderer, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Two seconds of work end it, in the middle of whatever it does."""
+    """Two seconds of work end it, whatever it is doing."""
     evil = "import signal; signal.setitimer(signal.ITIMER_PROF, 2.0)\nimport re; re.match(r'(a+)+$', 'a' * 64 + 'b')"
     monkeypatch.setattr(process_module, "_START", evil)
     began = time.monotonic()

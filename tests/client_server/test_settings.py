@@ -1,4 +1,4 @@
-"""Starting with settings that are wrong, and with settings that are none."""
+"""Starting with wrong settings, and with none."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def test_a_wrong_value_stops_the_start_with_one_sentence(tmp_path: Path, name: s
 
 
 def test_a_database_that_is_none_stops_the_start(tmp_path: Path) -> None:
-    """What the database says is told in one sentence too, behind the variable that names it."""
+    """The database's error is one sentence too, after the name of its variable."""
     (tmp_path / "notes.txt").write_text("not a database, whatever its length " * 100)
     env = {"DATA_DIR": str(tmp_path / "data"), "CLIENT_SERVER_DATABASE_URL": f"sqlite:///{tmp_path}/notes.txt", "LOG_LEVEL": "ERROR"}
     server = client_server(tmp_path, env)

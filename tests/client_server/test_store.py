@@ -1,4 +1,4 @@
-"""The middle tier's records, and what two writers at once may not do."""
+"""The middle tier's records, and what several writers at once cannot break."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ async def store(database_url: str) -> AsyncIterator[Store]:
 
 
 async def test_text_with_a_nul(store: Store) -> None:
-    """PostgreSQL cannot hold it in text: there it is replaced, and nothing fails."""
+    """PostgreSQL cannot store NUL in text: there it is replaced, and nothing fails."""
     await store.add_turn(replace(ROW, conversation_id="c", user_message="a\0b"), title="a\0b")
     await store.end_turn("turn_1", **END | {"content": "c\0d"})
     (turn,), (conversation,) = await store.turns("c"), await store.conversations("s")
@@ -50,7 +50,7 @@ async def test_text_with_a_nul(store: Store) -> None:
 
 
 async def test_a_turn_is_kept_as_it_was_and_ends_once(store: Store) -> None:
-    """What was added is read back by its session alone; the first end stays, and no checkpoint comes after it."""
+    """Only its own session reads a turn back, as it was added. Its first end stays, and later checkpoints change nothing."""
     await store.add_turn(ROW)
     assert [ROW] == await store.streaming_turns()
     assert await store.turn("turn_1", "stranger") is None
@@ -66,7 +66,7 @@ async def test_a_turn_is_kept_as_it_was_and_ends_once(store: Store) -> None:
 
 
 async def test_a_conversation_has_one_running_turn(store: Store) -> None:
-    """Of many turns that begin in one conversation at once, one does; the others hear that it is busy."""
+    """If many turns begin in one conversation at once, one succeeds. The others are told that it is busy."""
     await store.add_turn(replace(ROW, conversation_id="c"), title="Title")
     await store.end_turn("turn_1", **END)
     rows = [replace(ROW, id=f"turn_{number}", conversation_id="c", position=1) for number in range(2, 12)]
@@ -76,7 +76,7 @@ async def test_a_conversation_has_one_running_turn(store: Store) -> None:
 
 
 async def test_one_wrong_write_does_not_harm_the_others(store: Store) -> None:
-    """Writes that are gathered into one transaction fail alone."""
+    """A write that fails does not affect the others in its transaction."""
     rows = [replace(ROW, id=f"turn_{number}") for number in range(50)]
     outcomes = await asyncio.gather(*(store.add_turn(row) for row in [*rows, rows[7]]), return_exceptions=True)
     assert [index for index, outcome in enumerate(outcomes) if outcome is not None] == [50]
@@ -84,7 +84,7 @@ async def test_one_wrong_write_does_not_harm_the_others(store: Store) -> None:
 
 
 async def test_a_replaced_turn_leaves_its_conversation(store: Store) -> None:
-    """The new turn stands in the old one's place; the old one is still there for whoever asks for it by id."""
+    """The new turn takes the old one's place. The old one can still be found by its id."""
     await store.add_turn(replace(ROW, conversation_id="c"), title="Title")
     await store.end_turn("turn_1", **END)
     await store.add_turn(replace(ROW, id="turn_2", conversation_id="c"), replaces="turn_1")

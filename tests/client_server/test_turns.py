@@ -44,7 +44,7 @@ async def test_each_chunk_leaves_at_once(gateway: FakeGateway, visitor: Visitor)
 
 
 async def test_streams_say_that_nothing_may_buffer_them(gateway: FakeGateway, visitor: Visitor) -> None:
-    """An event stream carries the headers that keep proxies from holding it back."""
+    """An event stream has the headers that keep proxies from buffering it."""
     turn = await visitor.say("hello")
     await gateway.call()
     async with visitor.events(turn) as stream:
@@ -54,7 +54,7 @@ async def test_streams_say_that_nothing_may_buffer_them(gateway: FakeGateway, vi
 
 
 async def test_a_cut_gateway_connection_is_resumed_without_loss(gateway: FakeGateway, visitor: Visitor) -> None:
-    """After each of many cuts the turn goes on behind its last frame: nothing is lost and nothing comes twice."""
+    """After each of many cuts the turn goes on after its last frame: nothing is lost and nothing comes twice."""
     turn = await visitor.say("hello")
     call = await gateway.call()
     dice = random.Random(7)
@@ -73,7 +73,7 @@ async def test_a_cut_gateway_connection_is_resumed_without_loss(gateway: FakeGat
 
 
 async def test_a_restarted_gateway_is_found_again(gateway: FakeGateway, visitor: Visitor) -> None:
-    """A turn outlives the time in which its gateway is away."""
+    """A turn survives a restart of its gateway."""
     turn = await visitor.say("hello")
     call = await gateway.call()
     await call.say("before ")
@@ -86,7 +86,7 @@ async def test_a_restarted_gateway_is_found_again(gateway: FakeGateway, visitor:
 
 
 async def test_a_cut_before_the_call_is_known_repeats_the_same_request(gateway: FakeGateway, visitor: Visitor, middle: Server) -> None:
-    """A request whose answer was lost goes out again under the same key, so the gateway makes one call of it."""
+    """If the answer to a request is lost, the request is sent again with the same key, so the gateway makes only one call."""
     gateway.swallow_next = True
     turn = await visitor.say("hello")
     call = await gateway.call()
@@ -99,12 +99,12 @@ async def test_a_cut_before_the_call_is_known_repeats_the_same_request(gateway: 
 
 
 async def test_a_call_that_may_run_is_worth_another_try(gateway: FakeGateway, visitor: Visitor) -> None:
-    """A gateway that turns the repeated request away for a moment, because it is starting, does not end the turn."""
+    """A gateway that is starting may refuse the repeated request for a moment. That does not end the turn."""
     gateway.swallow_next = True
     gateway.refuse_after_swallowing = WireError(ErrorCode.UPSTREAM_UNAVAILABLE, "Starting.")
     turn = await visitor.say("hello")
     async with asyncio.timeout(20):
-        while not gateway.refused:  # noqa: ASYNC110  # the gateway has no event for what it turns away
+        while not gateway.refused:  # noqa: ASYNC110  # the gateway has no event for what it refuses
             await asyncio.sleep(0.02)
     gateway.refuse_calls_with = None
     call = await gateway.call()
@@ -116,7 +116,7 @@ async def test_a_call_that_may_run_is_worth_another_try(gateway: FakeGateway, vi
 
 
 async def test_a_closed_reader_does_not_stop_the_answer(gateway: FakeGateway, visitor: Visitor) -> None:
-    """An answer whose tab was closed is complete in its conversation."""
+    """If its tab is closed, an answer is still completed in its conversation."""
     turn = await visitor.say("hello")
     call = await gateway.call()
     async with visitor.events(turn) as stream:
@@ -131,7 +131,7 @@ async def test_a_closed_reader_does_not_stop_the_answer(gateway: FakeGateway, vi
 
 
 async def test_a_reader_resumes_at_any_frame(gateway: FakeGateway, visitor: Visitor) -> None:
-    """`Last-Event-ID`, as a header or in the address, brings what comes after it, and always the end."""
+    """`Last-Event-ID`, as a header or in the address, brings the frames after it, and always the end."""
     turn = await visitor.say("hello")
     call = await gateway.call()
     await call.say(*WORDS)
@@ -147,7 +147,7 @@ async def test_a_reader_resumes_at_any_frame(gateway: FakeGateway, visitor: Visi
 
 
 async def test_stop_reaches_the_gateway_and_keeps_what_came(gateway: FakeGateway, visitor: Visitor) -> None:
-    """Stop cancels the call; the turn is cancelled with the text so far, its stream ends in order, and stopping again is allowed."""
+    """Stop cancels the call. The turn is cancelled with the text so far, its stream ends in order, and it may be stopped again."""
     turn = await visitor.say("hello")
     call = await gateway.call()
     await call.say("so far")
@@ -162,7 +162,7 @@ async def test_stop_reaches_the_gateway_and_keeps_what_came(gateway: FakeGateway
 
 
 async def test_stop_works_before_the_first_token(gateway: FakeGateway, visitor: Visitor) -> None:
-    """A call that has not said anything yet can be stopped."""
+    """A call can be stopped before its first token."""
     turn = await visitor.say("hello")
     call = await gateway.call()
     await visitor.post(f"/chat/turns/{turn}/stop")
@@ -171,7 +171,7 @@ async def test_stop_works_before_the_first_token(gateway: FakeGateway, visitor: 
 
 
 async def test_stop_ends_the_turn_although_the_gateway_is_gone(gateway: FakeGateway, visitor: Visitor) -> None:
-    """Where nobody can be told to stop, the turn ends here, as cancelled, with what it has."""
+    """If the gateway cannot be told to stop, the turn ends here as cancelled, with the text so far."""
     turn = await visitor.say("hello")
     call = await gateway.call()
     await call.say("so far")
@@ -206,14 +206,14 @@ async def test_a_failure_keeps_what_came(gateway: FakeGateway, visitor: Visitor)
     ],
 )
 async def test_the_state_follows_the_failure(gateway: FakeGateway, visitor: Visitor, error: WireError, state: str) -> None:
-    """A call whose server died is interrupted; any other failure is a failure."""
+    """If the call's server died, the turn is interrupted. After any other failure it has failed."""
     turn = await visitor.say("hello")
     await (await gateway.call()).fail(error)
     await visitor.until(turn, state)
 
 
 async def test_a_call_that_cannot_be_resumed_any_more_is_interrupted(gateway: FakeGateway, visitor: Visitor) -> None:
-    """Where the gateway has dropped the stream, the reader gets what came and is told that the rest is not to be had."""
+    """If the gateway has dropped the stream, the reader gets what came and is told that the rest is not available."""
     turn = await visitor.say("hello")
     call = await gateway.call()
     async with visitor.events(turn) as stream:
@@ -227,7 +227,7 @@ async def test_a_call_that_cannot_be_resumed_any_more_is_interrupted(gateway: Fa
 
 
 async def test_without_a_gateway_the_reader_hears_of_it_at_once(gateway: FakeGateway, visitor: Visitor) -> None:
-    """A turn that could not begin ends with `upstream_unavailable`, and says that trying again makes sense."""
+    """A turn that could not begin ends with `upstream_unavailable`, and says that it may be tried again."""
     await gateway.stop()
     turn = await visitor.say("hello")
     async with visitor.events(turn) as stream:
@@ -241,7 +241,7 @@ async def test_without_a_gateway_the_reader_hears_of_it_at_once(gateway: FakeGat
 
 
 async def test_a_call_that_is_turned_away_fails_with_the_gateways_word(gateway: FakeGateway, visitor: Visitor) -> None:
-    """The gateway's refusal reaches the reader; what concerns our own key does not."""
+    """The gateway's refusal reaches the reader, unless it concerns our own key."""
     for code, shown in ((ErrorCode.INSUFFICIENT_CREDITS, "insufficient_credits"), (ErrorCode.INVALID_KEY, "upstream_error")):
         gateway.refuse_calls_with = WireError(code, "No.")
         turn = await visitor.say("hello")
@@ -251,7 +251,7 @@ async def test_a_call_that_is_turned_away_fails_with_the_gateways_word(gateway: 
 
 
 async def test_a_gap_in_the_ids_is_not_passed_on(gateway: FakeGateway, visitor: Visitor) -> None:
-    """A frame that skips an id is not taken: the turn asks again for what comes after its last frame."""
+    """A frame that skips an id is refused: the turn asks again for everything after its last frame."""
     turn = await visitor.say("hello")
     call = await gateway.call()
     async with visitor.events(turn) as stream:

@@ -16,7 +16,7 @@ TIMEOUT_S = 20.0
 
 
 class Visitor:
-    """One session. `open` it before anything else."""
+    """One session. Call `open` before anything else."""
 
     def __init__(self, url: str, http: httpx.AsyncClient) -> None:
         self.url = url
@@ -51,18 +51,18 @@ class Visitor:
         return {"Cookie": f"session={self.http.cookies['session']}"}
 
     async def post(self, path: str, **options: Any) -> httpx.Response:
-        """A change, as the page's script makes it."""
+        """Sends a change as the page's script does."""
         return await self.http.post(path, headers=self.headers | options.pop("headers", {}), **options)
 
     async def say(self, message: str, *, stream: bool = True, conversation: str = "", **fields: str) -> str:
-        """Sends a message from the form; the turn's id."""
+        """Sends a message from the form. Returns the turn's id."""
         form = {"message": message, "conversation_id": conversation, "model_group": "chat-fast", "temperature": "0.7"} | fields
         response = await self.post("/chat/messages", data=form | ({"stream": "on"} if stream else {}))
         assert response.status_code == 200, response.text
         return turn_id(response.text)
 
     def events(self, turn: str, last_event_id: int | None = None) -> Any:
-        """The turn's stream, to be entered."""
+        """The turn's stream, as an async context manager."""
         return open_stream(f"{self.url}/chat/turns/{turn}/events", headers=self.cookie, last_event_id=last_event_id)
 
     async def timing(self, turn: str) -> dict[str, Any]:
@@ -72,7 +72,7 @@ class Visitor:
         return dict(response.json())
 
     async def until(self, turn: str, state: str) -> dict[str, Any]:
-        """The same, as soon as the turn is in this state. Raises TimeoutError."""
+        """Waits until the turn is in this state, and returns the same record. Raises TimeoutError."""
         async with asyncio.timeout(TIMEOUT_S):
             while (record := await self.timing(turn))["state"] != state:  # noqa: ASYNC110  # the state is another process's: there is no event to wait for
                 await asyncio.sleep(0.02)

@@ -105,3 +105,27 @@ async def test_metadata_is_merged(client: httpx.AsyncClient, gateway: Gateway) -
     job_id = await create(client, gateway)
     response = await client.patch(f"/api/jobs/{job_id}/metadata", json={"metadata": {"a": None, "x": "y"}})
     assert response.json()["metadata"] == {"b": 2, "x": "y"}
+
+
+async def test_the_calls_of_a_job_come_in_pages(gateway: Gateway, client: httpx.AsyncClient) -> None:
+    """Each call once, in order, a hundred at most; what is no page is refused."""
+    job = (await client.post("/api/jobs/create", json={"team_id": gateway.team_id, "job_type": "chat"})).json()["job_id"]
+    call = gateway.call(script="1 1 1")
+    made = [(await client.post(f"/api/jobs/{job}/llm-call", json=call)).headers["x-call-id"] for _ in range(5)]
+    found: list[str] = []
+    after: str | None = None
+    while True:
+        page = (await client.get(f"/api/jobs/{job}", params={"limit": 2} | ({} if after is None else {"after": after}))).json()
+        assert len(page["calls"]) <= 2
+        found += [one["call_id"] for one in page["calls"]]
+        after = page["next_after"]
+        if after is None:
+            break
+    assert found == made
+    for query in ("limit=0", "limit=-1", "limit=101", "limit=NaN", "limit=1e400", "limit=99999999999999999999", "limit=", "limit=%00"):
+        refused = await client.get(f"/api/jobs/{job}?{query}")
+        assert refused.status_code == 422
+        assert refused.json()["error"]["message"].startswith("limit: ")
+    for after in ("call_none", "%00", "%ED%A0%80", "-1", ""):
+        refused = await client.get(f"/api/jobs/{job}?after={after}")
+        assert (refused.status_code, refused.json()["error"]["code"]) == (400, "invalid_request")

@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 from serving import errors
 from serving.app import App
-from serving.bodies import Json, parse
+from serving.bodies import MAX_VALUES, SHORT, Json, parse
 from serving.edge import Edge
 from serving.openapi import complete
 from tests.support.served import Connection, serving
@@ -30,9 +30,9 @@ async def nobody() -> None:
 
 
 @pytest.mark.parametrize("content_type", ["application/json", "Application/JSON; charset=utf-8", "application/vnd.api+json"])
-def test_json(content_type: str) -> None:
+async def test_json(content_type: str) -> None:
     """Whatever calls itself JSON is read as that."""
-    assert parse(Body, content_type, b'{"name": "x", "parts": [1, 2]}') == Body(name="x", parts=[1, 2])
+    assert await parse(Body, content_type, b'{"name": "x", "parts": [1, 2]}') == Body(name="x", parts=[1, 2])
 
 
 @pytest.mark.parametrize(
@@ -44,6 +44,9 @@ def test_json(content_type: str) -> None:
         ("text/x+json", b'{"name": "x"}', 422, "Content-Type"),
         ("application/json", b'{"name": ', 400, "not valid JSON"),
         ("application/json", b'{"name": "\xff"}', 400, "not valid JSON"),
+        ("application/json", b'{"name": "x", "more": NaN}', 400, "not valid JSON"),
+        ("application/json", b'{"name": "x", "more": -Infinity}', 400, "not valid JSON"),
+        ("application/json", '{"name": "x"}'.encode("utf-16"), 400, "not valid JSON"),
         ("application/json", b"[" * 100_000, 400, "levels"),
         ("application/json", b'{"name": "x", "more": ' + b"[" * 260 + b"]" * 260 + b"}", 400, "levels"),
         ("application/json", b'{"name": ' + b"1" * 5000 + b"}", 400, "64 bits"),
@@ -53,11 +56,46 @@ def test_json(content_type: str) -> None:
         ("application/json", b"[]", 422, "body: it must be a JSON object"),
     ],
 )
-def test_what_is_refused(content_type: str | None, body: bytes, status: int, said: str) -> None:
+async def test_what_is_refused(content_type: str | None, body: bytes, status: int, said: str) -> None:
     """What cannot be read is 400, a field that is wrong 422 and named."""
     with pytest.raises(WireError) as raised:
-        parse(Body, content_type, body)
+        await parse(Body, content_type, body)
     assert (raised.value.code, raised.value.status) == (ErrorCode.INVALID_REQUEST, status)
+    assert said in raised.value.message
+
+
+FILL = b'"' + b"x" * SHORT + b'", "more": '
+
+
+@pytest.mark.parametrize(
+    ("rest", "status", "said"),
+    [
+        (b'"\xff"}', 400, "not valid JSON"),
+        (b"NaN}", 400, "not valid JSON"),
+        (b"1", 400, "not valid JSON"),
+        (b"[" * 260 + b"]" * 260 + b"}", 400, "levels"),
+        (b"[" * 249 + b'"' + b"x" * SHORT + b'"' + b"]" * 249 + b', "most": 1}', 200, ""),
+        (b"[" * 250 + b'"' + b"x" * SHORT + b'"' + b"]" * 250 + b"}", 400, "levels"),
+        (b"[" * 100_000, 400, "levels"),
+        (b"1" * 5000 + b"}", 400, "64 bits"),
+        (b"99999999999999999999}", 400, "64 bits"),
+        (b'"\\ud800"}', 400, "surrogate"),
+        (b'"\\ud800' + b"x" * SHORT + b'"}', 400, "surrogate"),
+        (b'1, "parts": [1, "b"]}', 422, "parts.1: "),
+        (b"[" + b"1," * MAX_VALUES + b"1]}", 413, "50000 values"),
+        (b"[" + b"{}," * MAX_VALUES + b"1]}", 413, "50000 values"),
+        (b'"' + b"[{,," * MAX_VALUES + b'"}', 200, ""),
+    ],
+)
+async def test_a_long_body_is_refused_for_the_same(rest: bytes, status: int, said: str) -> None:
+    """It is read in slices, which shows in nothing; but it may hold no more than so many values, which commas in a text are not."""
+    body = b'{"name": ' + FILL + rest
+    if status == 200:
+        assert (await parse(Body, "application/json", body)).name == "x" * SHORT
+        return
+    with pytest.raises(WireError) as raised:
+        await parse(Body, "application/json", body)
+    assert raised.value.status == status
     assert said in raised.value.message
 
 
