@@ -116,8 +116,7 @@ class Shelf:
         self._kept_bytes += kept.held
         owner.kept_bytes += kept.held
         asyncio.get_running_loop().call_later(self._retention_s, self._retire, kept)
-        if owner.held > self.owner_bytes or self._held > self._total:
-            self._drop_kept(owner)
+        self._drop_kept(owner, spare=log if log.readers else None)
 
     def note(self, owner: _Owner) -> None:
         """Brings the total up to date with what this owner holds."""
@@ -133,11 +132,12 @@ class Shelf:
         if self._held > self._total and owner.held * len(self._owners) >= self._held:
             raise _refused("The answers that are being written would hold more memory than they may")
 
-    def _drop_kept(self, owner: _Owner) -> None:
-        while owner.held > self.owner_bytes and owner.kept:
-            self._drop(next(iter(owner.kept.values())))
-        while self._held > self._total and self._kept:
-            self._drop(next(iter(self._kept.values())))
+    def _drop_kept(self, owner: _Owner, spare: StreamLog | None = None) -> None:
+        """Drops ended logs until the bounds hold, but not `spare`: its readers are about to get its end."""
+        while owner.held > self.owner_bytes and (oldest := _oldest(owner.kept, spare)) is not None:
+            self._drop(oldest)
+        while self._held > self._total and (oldest := _oldest(self._kept, spare)) is not None:
+            self._drop(oldest)
 
     def _retire(self, kept: _Kept) -> None:
         """The retention is over. A reader that is not done yet may finish, unless the room is needed."""
@@ -164,6 +164,10 @@ class Shelf:
         owner.open -= 1
         if not owner.open:
             del self._owners[owner.name]
+
+
+def _oldest(kept: dict[StreamLog, _Kept], spare: StreamLog | None) -> _Kept | None:
+    return next((entry for log, entry in kept.items() if log is not spare), None)
 
 
 def _refused(what: str) -> WireError:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from sqlalchemy.exc import OperationalError
 
+from hop.shelf import Shelf
 from llm_providers import Price, Target, Transport
 from saas_api import jobs as job_records
 from saas_api.auth import Authenticator, Identity
@@ -89,7 +90,7 @@ async def test_a_database_that_fails_for_a_moment(records: Records) -> None:
             records.calls, records.groups, transport, Shelf(total_bytes=2**28, owner_bytes=2**26, retention_s=5), grace_s=5
         )
         records.failures = 2
-        generation = generations.start(call, received_ns=now_ns(), streamed=True)
+        generation = generations.start(call, records.identity.key_id, received_ns=now_ns(), streamed=True)
         await generation.ended.wait()
     assert generation.outcome is Outcome.FAILED
     assert generation.error is not None
