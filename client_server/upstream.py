@@ -77,8 +77,8 @@ async def read_into(turn: Turn, stream: Stream) -> Terminal | None:
 
     def take(frames: list[bytes], size: int) -> bool:
         nonlocal expected, start, terminal
-        if len(frames) == 1 and frames[0].startswith(start):  # by far the most common read
-            marks.arrived(frames[0].startswith(b"data", len(start)), size)
+        if len(frames) == 1 and (frame := frames[0]).startswith(start):  # by far the most common read
+            marks.arrived(frame.startswith(b"data", len(start)), size)
             expected += 1
             start = prefix(expected)
             log.append(frames)

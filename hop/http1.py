@@ -78,7 +78,9 @@ class ResponseParser:
         if not body:
             return b""
         self._beside = 0
-        piece = body[0] if len(body) == 1 else b"".join(body)
+        if len(body) == 1:
+            return body.pop()
+        piece = b"".join(body)
         body.clear()
         return piece
 

@@ -40,9 +40,9 @@ class Stream:
         or until the sink returns True. Raises GatewayCut if the connection breaks or the body is not a stream of ours, and whatever the
         sink raises.
         """
-        splitter = self._splitter
+        split = self._splitter.feed
         with _named_cuts():
-            await self._response.follow(lambda data: sink(splitter.feed(data), len(data)))
+            await self._response.follow(lambda data: sink(split(data), len(data)))
 
     async def read(self) -> list[bytes] | None:
         """The frames that the next read completes, untouched (often one, possibly none); None at the end of the body.
