@@ -157,6 +157,8 @@ class PageServer:
             temperature=0.7,
             streaming=True,
             chain=CHAIN,
+            earlier_url=None,
+            latest_url=None,
         )
 
     def add(self, message: str, *, streaming: bool = True, model_group: str = "chat-fast") -> Turn:
