@@ -27,5 +27,6 @@ class TurnTiming(BaseModel):
     state: CallState
     streaming: bool
     ended_us: int | None = Field(description="When it ended, in microseconds since client_server's own record begins.")
+    waiting_for: str | None = Field(description="The hop that is not there at the moment, if the turn waits for one: `saas_api`.")
     hops: list[Hop] = Field(description="One record per hop, upstream first; `browser` last, where a browser has sent its own.")
     receipt: Receipt | None

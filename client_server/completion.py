@@ -10,7 +10,8 @@ from typing import Any
 
 import orjson
 
-from client_server.errors import as_seen_from_here, out_of_reach, unavailable
+from client_server.errors import as_seen_from_here, is_leaving, out_of_reach, unavailable
+from client_server.patience import Patience
 from client_server.turn import Terminal, Turn
 from saas_client import GatewayRefused, GatewayUnreachable, SaaSError, SaaSLLMClient
 from wire.errors import ErrorCode, WireError
@@ -22,24 +23,36 @@ _ENDED = {outcome.value for outcome in Outcome} - {Outcome.INTERRUPTED.value}
 _OF_RECEIPT = ("call_id", "status", "finish_reason", "usage", "estimated", "cost_usd", "model_group", "resolved_model", "attempts")
 
 
-async def ask(turn: Turn, client: SaaSLLMClient) -> Terminal:
+async def ask(turn: Turn, client: SaaSLLMClient, *, wait_s: float) -> Terminal:
     """Asks the gateway for the whole answer and puts its frames into the turn's log. Raises WireError.
 
-    Cancelling it closes the connection, and the gateway then cancels the call.
+    Cancelling it closes the connection, and the gateway then cancels the call. `wait_s`: how long it waits for a gateway that is not there.
     """
     turn.release_start()  # this request lasts as long as the answer takes
     turn.marks.sent()
-    try:
-        answer = await client.chat(idempotency_key=turn.id, **turn.request)
-    except GatewayRefused:
-        raise unavailable() from None
-    except GatewayUnreachable:
-        raise WireError(ErrorCode.INTERRUPTED, "The connection to the gateway was lost before the answer was there.") from None
-    except SaaSError as error:
-        raise as_seen_from_here(turn, error) from None
+    patience = Patience(wait_s)
+    while (answer := await _asked(turn, client)) is None:
+        if not await patience.pause():
+            raise unavailable()
     receipt = (answer.get("saas") or {}).get("receipt") or {}
     turn.take_whole(as_frames(answer), receipt.get("job_id"), receipt.get("call_id"))
     return Terminal(DONE)
+
+
+async def _asked(turn: Turn, client: SaaSLLMClient) -> dict[str, Any] | None:
+    """Returns the gateway's answer; None if there is no gateway at the moment. Raises WireError."""
+    try:
+        return await client.chat(idempotency_key=turn.id, **turn.request)
+    except GatewayRefused:
+        turn.wait_for_gateway()
+        return None
+    except GatewayUnreachable:
+        raise WireError(ErrorCode.INTERRUPTED, "The connection to the gateway was lost before the answer was there.") from None
+    except SaaSError as error:
+        if is_leaving(error):
+            turn.wait_for_gateway()
+            return None
+        raise as_seen_from_here(turn, error) from None
 
 
 async def stored_answer(turn: Turn, client: SaaSLLMClient) -> Terminal:

@@ -40,3 +40,8 @@ def as_seen_from_here(turn: Turn, error: SaaSError) -> WireError:
 def stream_expired() -> WireError:
     """The error for a stream that has ended and whose log is gone."""
     return WireError(ErrorCode.STREAM_EXPIRED, "This stream is over; the answer is in its conversation.")
+
+
+def is_leaving(error: SaaSError) -> bool:
+    """Whether the gateway is shutting down. It has not begun the call, and the next process can."""
+    return error.code == ErrorCode.SHUTTING_DOWN.code

@@ -25,6 +25,7 @@ class Settings(DataSettings):
     saas_virtual_key: Annotated[SecretStr, Field(min_length=1)]
     session_secret: Annotated[SecretStr, Field(min_length=16)]
 
+    gateway_wait_s: Annotated[float, Field(ge=0)] = 5.0
     resume_grace_s: Annotated[float, Field(ge=0)] = 30.0
     stream_retention_s: Annotated[float, Field(ge=0)] = 300.0
     stream_memory_bytes: Annotated[int, Field(ge=1024 * 1024)] = 512 * 1024 * 1024

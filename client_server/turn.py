@@ -7,6 +7,7 @@ of `log` and `marks`.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
@@ -20,6 +21,8 @@ from wire.frames import failed_frame
 from wire.log import CLOSING_BYTES, DEFAULT_MAX_LOG_BYTES, Account, Ending, StreamLog
 from wire.records import HopRecord
 from wire.timing import HopMarks
+
+logger = logging.getLogger(__name__)
 
 SILENCE_S = 45.0
 """The gateway pings every 15 s. If three pings are missing, the connection is dead, even if no error has come."""
@@ -83,6 +86,8 @@ class Turn:
     """Why it failed, if it has."""
     stopping: bool = False
     """Whether somebody has asked to stop it."""
+    waiting: bool = False
+    """Whether it waits for a gateway that is not there. The call has not begun then."""
     aborted: bool = False
     """Whether its task was cancelled to end the turn, not because the process ends."""
     checkpointed: tuple[int, str | None] = (0, None)
@@ -133,9 +138,17 @@ class Turn:
         """Lets the next turn start. Calling it again does nothing."""
         self._release_start()
 
+    def wait_for_gateway(self) -> None:
+        """Notes that there is no gateway at the moment. It is asked again soon."""
+        if not self.waiting:
+            logger.warning("turn %s waits for the gateway", self.id)
+        self.waiting = True
+        self.release_start()
+
     def accept(self, stream: Stream) -> None:
         """Notes that the gateway has accepted the call. `stream` is its first stream, or one that resumes it."""
         self._stream = stream
+        self.waiting = False
         self._known_as(stream.job_id, stream.call_id)
         if self.marks.headers_at is None:
             self.marks.headers()

@@ -17,9 +17,10 @@ from typing import Any, Self
 from client_server.completion import ask
 from client_server.ending import Endings
 from client_server.errors import mistake, stream_expired
+from client_server.patience import FIRST_PAUSE_S
 from client_server.store import RunningTurn, Store
-from client_server.turn import Terminal, Turn
-from client_server.upstream import FIRST_PAUSE_S, follow
+from client_server.turn import Phase, Terminal, Turn
+from client_server.upstream import follow
 from client_server.watch import Watch
 from hop.shelf import Shelf
 from saas_client import GatewayUnreachable, SaaSClientError, SaaSLLMClient
@@ -40,10 +41,11 @@ STOP_PATIENCE_S = 5.0
 class Turns:
     """All live turns of this process. Use it as an async context manager, inside that of the client and the store's writer."""
 
-    def __init__(self, client: SaaSLLMClient, store: Store, shelf: Shelf, *, grace_s: float) -> None:
+    def __init__(self, client: SaaSLLMClient, store: Store, shelf: Shelf, *, grace_s: float, wait_s: float) -> None:
         self._client = client
         self._store = store
         self._shelf = shelf
+        self._wait_s = wait_s
         self._live: dict[str, Turn] = {}
         self._starting = asyncio.Semaphore(STARTING_AT_ONCE)
         self._tasks = asyncio.TaskGroup()
@@ -153,7 +155,7 @@ class Turns:
             if turn.recovered:
                 turn.hold_start(await self._place())
             slot = asyncio.get_running_loop().call_later(START_SLOT_S, turn.release_start)
-            return await (follow if turn.streaming else ask)(turn, self._client)
+            return await (follow if turn.streaming else ask)(turn, self._client, wait_s=self._wait_s)
         except asyncio.CancelledError:
             if not turn.was_aborted():
                 raise
@@ -173,7 +175,7 @@ class Turns:
         turn.ask_to_stop()
         if turn.ended:
             return
-        if not turn.streaming:
+        if not turn.streaming or (turn.waiting and turn.phase is Phase.ASKING):
             turn.abort()
             return
         try:

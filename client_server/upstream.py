@@ -10,18 +10,16 @@ gateway has dropped the stream of a call that has ended, the answer comes from i
 from __future__ import annotations
 
 import asyncio
-import random
 from contextlib import AbstractAsyncContextManager
 
 from client_server.completion import stored_answer
-from client_server.errors import as_seen_from_here, unavailable
+from client_server.errors import as_seen_from_here, is_leaving, unavailable
+from client_server.patience import Patience
 from client_server.turn import Terminal, Turn
 from saas_client import GatewayCut, GatewayRefused, GatewayUnreachable, SaaSError, SaaSLLMClient, Stream, StreamExpired
 from wire.errors import ErrorCode
 from wire.frames import is_chunk, is_terminal, prefix
 
-FIRST_PAUSE_S = 0.1
-LONGEST_PAUSE_S = 2.0
 PATIENCE_S = 30.0
 """How long the gateway may be away in the middle of a turn."""
 PATIENCE_AT_START_S = 60.0
@@ -30,9 +28,12 @@ OPEN_TIMEOUT_S = 30.0
 """The gateway sends a stream's headers as soon as it has accepted the call. After this much silence the connection is dead."""
 
 
-async def follow(turn: Turn, client: SaaSLLMClient) -> Terminal:
-    """Fills the turn's log up to the stream's end. Raises WireError if the end cannot be reached."""
-    patience = _Patience(PATIENCE_AT_START_S if turn.recovered else PATIENCE_S)
+async def follow(turn: Turn, client: SaaSLLMClient, *, wait_s: float) -> Terminal:
+    """Fills the turn's log up to the stream's end. Raises WireError if the end cannot be reached.
+
+    `wait_s`: how long a call that has not begun waits for a gateway that is not there.
+    """
+    patience = Patience(PATIENCE_AT_START_S if turn.recovered else wait_s)
     reached = turn.recovered
     expired = False
     while True:
@@ -42,7 +43,7 @@ async def follow(turn: Turn, client: SaaSLLMClient) -> Terminal:
                 return await stored_answer(turn, client)
             async with asyncio.timeout(OPEN_TIMEOUT_S) as opening, _open(turn, client) as stream:
                 opening.reschedule(None)
-                reached = True
+                reached, patience = True, Patience(PATIENCE_S)
                 turn.accept(stream)
                 terminal = await read_into(turn, stream)
             if terminal is not None:
@@ -51,15 +52,17 @@ async def follow(turn: Turn, client: SaaSLLMClient) -> Terminal:
                     continue
                 return terminal
         except GatewayRefused:
-            if not reached:  # nothing has begun, so the reader is told now
-                raise unavailable() from None
+            turn.wait_for_gateway()
         except (GatewayUnreachable, TimeoutError):
-            reached = True
+            if not reached:  # the call may have begun
+                reached, patience = True, Patience(PATIENCE_S)
         except SaaSError as error:
             if isinstance(error, StreamExpired) and turn.call_id is not None and not expired:
                 expired = True
                 continue
-            if not _worth_another_try(error, reached=reached):
+            if is_leaving(error):
+                turn.wait_for_gateway()
+            elif not _worth_another_try(error, reached=reached):
                 raise as_seen_from_here(turn, error) from None
         if len(turn.log) > there:
             patience.begin_again()
@@ -131,27 +134,3 @@ def _open(turn: Turn, client: SaaSLLMClient) -> AbstractAsyncContextManager[Stre
 def _worth_another_try(error: SaaSError, *, reached: bool) -> bool:
     """Whether to try again. A call that runs, or may run, can be reached again soon. If a new call is refused, the reader may repeat it."""
     return reached and error.retryable and error.code != ErrorCode.INTERRUPTED.code
-
-
-class _Patience:
-    """Pauses that double, with jitter, until too much time has passed without progress."""
-
-    def __init__(self, total_s: float) -> None:
-        self._total = total_s
-        self._loop = asyncio.get_running_loop()
-        self.begin_again()
-
-    def begin_again(self) -> None:
-        self._pause = FIRST_PAUSE_S
-        self._until: float | None = None
-
-    async def pause(self) -> bool:
-        """Waits a moment. Returns False if patience has run out."""
-        now = self._loop.time()
-        if self._until is None:
-            self._until = now + self._total
-        if now >= self._until:
-            return False
-        await asyncio.sleep(self._pause * random.uniform(0.5, 1.0))  # noqa: S311  # jitter, not a secret
-        self._pause = min(self._pause * 2, LONGEST_PAUSE_S)
-        return True

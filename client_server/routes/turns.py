@@ -80,7 +80,9 @@ async def timing(turn_id: str, request: Request, session: SessionDep) -> Respons
         hops = [turn.marks.to_dict()]
     if times.browser_hop is not None:
         hops.append(times.browser_hop)
-    body = {"state": times.state, "streaming": times.streaming, "ended_us": ended_us(times), "hops": hops, "receipt": times.receipt}
+    waiting_for = "saas_api" if turn is not None and turn.waiting and not turn.ended else None
+    body = {"state": times.state, "streaming": times.streaming, "ended_us": ended_us(times), "waiting_for": waiting_for}
+    body |= {"hops": hops, "receipt": times.receipt}
     return JSONResponse(body, headers={"Cache-Control": "no-store"})
 
 

@@ -39,7 +39,7 @@ async def serving(gateway: FakeGateway, database_url: str) -> AsyncIterator[tupl
     async with (
         open_store(database_url) as store,
         SaaSLLMClient(gateway.url, "sk-x", "team") as client,
-        Turns(client, store, Shelf(total_bytes=2**28, owner_bytes=2**26, retention_s=60), grace_s=60) as running,
+        Turns(client, store, Shelf(total_bytes=2**28, owner_bytes=2**26, retention_s=60), grace_s=60, wait_s=0) as running,
     ):
         yield running, store
 

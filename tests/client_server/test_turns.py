@@ -226,8 +226,43 @@ async def test_a_call_that_cannot_be_resumed_any_more_is_interrupted(gateway: Fa
     await visitor.until(turn, "interrupted")
 
 
-async def test_without_a_gateway_the_reader_hears_of_it_at_once(gateway: FakeGateway, visitor: Visitor) -> None:
-    """A turn that could not begin ends with `upstream_unavailable`, and says that it may be tried again."""
+async def test_a_turn_waits_for_a_gateway_that_is_not_there(gateway: FakeGateway, visitor: Visitor) -> None:
+    """A message that comes while the gateway restarts is answered a moment later, and meanwhile the turn says what it waits for."""
+    await gateway.stop()
+    turn = await visitor.say("hello")
+    whole_answer = asyncio.create_task(visitor.post("/api/chat", json={"message": "hello"}))
+    async with asyncio.timeout(5):
+        while (await visitor.timing(turn))["waiting_for"] is None:  # noqa: ASYNC110  # the state is another process's
+            await asyncio.sleep(0.02)
+    assert (await visitor.timing(turn))["waiting_for"] == "saas_api"
+    await gateway.start()
+    async with visitor.events(turn) as stream:
+        for number in range(2):
+            call = await gateway.call(number)
+            await call.say("hi")
+            await call.finish()
+        await stream.read_all()
+    assert stream.frames[-1].data == "[DONE]"
+    assert (await whole_answer).status_code == 200
+    assert (await visitor.timing(turn))["waiting_for"] is None
+
+
+async def test_stopping_a_turn_that_waits_works_at_once(gateway: FakeGateway, visitor: Visitor) -> None:
+    """There is nothing to stop at the gateway: the turn ends as cancelled, and the gateway is not asked when it comes back."""
+    await gateway.stop()
+    turn = await visitor.say("hello")
+    await asyncio.sleep(0.3)
+    async with asyncio.timeout(1):
+        assert (await visitor.post(f"/chat/turns/{turn}/stop")).status_code == 204
+        await visitor.until(turn, "cancelled")
+    await gateway.start()
+    await asyncio.sleep(0.5)
+    assert gateway.asked == 0
+
+
+@pytest.mark.parametrize("middle_env", [{"GATEWAY_WAIT_S": "0.2"}])
+async def test_without_a_gateway_the_reader_hears_of_it(gateway: FakeGateway, visitor: Visitor) -> None:
+    """After the wait a turn that could not begin ends with `upstream_unavailable`, and says that it may be tried again."""
     await gateway.stop()
     turn = await visitor.say("hello")
     async with visitor.events(turn) as stream:
