@@ -17,12 +17,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import uvicorn
-from fastapi import FastAPI, Form, Request
+from fastapi import FastAPI, Request
 from fastapi.responses import HTMLResponse, JSONResponse, Response, StreamingResponse
 from fastapi.staticfiles import StaticFiles
 from markupsafe import Markup
 
 from client_server.figures import Figures
+from client_server.forms import form_fields
 from client_server.rendering.markdown import Markdown
 from client_server.rendering.templates import SECURITY_HEADERS, WEB, Templates
 
@@ -233,14 +234,16 @@ class PageServer:
             return self.page({"id": "one", "title": "The way of a chunk"})
 
         @app.post("/chat/messages")
-        async def messages(request: Request, message: str = Form(), stream: str = Form(""), model_group: str = Form()) -> Response:
+        async def messages(request: Request) -> Response:
             if request.headers.get("x-csrf-token") != TOKEN:
                 return JSONResponse({"error": {"code": "csrf", "message": "No token.", "retryable": False}}, 403)
             if self.refusals:
                 self.refusals -= 1
                 error = {"code": "rate_limited", "message": "Too many messages at once. Wait a moment.", "retryable": True}
                 return JSONResponse({"error": error}, 429)
-            response = self.render("turn.html", turn=self.add(message, streaming=stream == "on", model_group=model_group))
+            form = await form_fields(request)
+            turn = self.add(form["message"], streaming=form.get("stream") == "on", model_group=form["model_group"])
+            response = self.render("turn.html", turn=turn)
             response.headers["HX-Push-Url"] = "/c/one"
             response.headers["HX-Trigger"] = json.dumps({"conversation": {"id": "one", "title": "The way of a chunk"}})
             return response
