@@ -74,3 +74,22 @@ def test_a_text_that_is_followed_does_not_jump(chat: Page, server: PageServer) -
     for word in ("w10", "w20"):
         expect(content(chat)).to_contain_text(word)
         assert from_the_end(chat) < 48
+
+
+def test_a_reader_at_the_end_stays_there_if_text_comes_at_that_moment(chat: Page, server: PageServer) -> None:
+    """The scroll event comes a frame later. Text that has come meanwhile does not count as text that was left unread."""
+    chat.set_viewport_size({"width": 390, "height": 500})
+    send(chat, "go on")
+    assert answer(chat) == TEXT
+    chat.evaluate("document.getElementById('scroller').scrollTop = 0")
+    expect(chat.get_by_role("button", name="Jump to latest")).to_be_visible()
+    chat.evaluate(
+        """() => {
+          document.getElementById("scroller").scrollTop = 1e6;
+          const more = document.createElement("p");
+          more.style.height = "400px";
+          document.querySelector("article:last-of-type").append(more);
+        }"""
+    )
+    chat.evaluate(STILL)
+    assert from_the_end(chat) < 48

@@ -9,8 +9,10 @@ const MARGIN_PX = 24; // the height of the shade above the foot
 export function followText(scroller, content, button) {
   let following = true;
   let lastTop = scroller.scrollTop;
+  let seenHeight = scroller.scrollHeight; // without what has come since the last layout: a reader who scrolls does not know of it yet
 
-  const distance = () => scroller.scrollHeight - scroller.scrollTop - scroller.clientHeight;
+  const below = (height) => height - scroller.scrollTop - scroller.clientHeight;
+  const distance = () => below(scroller.scrollHeight);
 
   function follow() {
     if (!content.childElementCount) return; // there is no text to follow yet
@@ -25,7 +27,7 @@ export function followText(scroller, content, button) {
     () => {
       const movedUp = scroller.scrollTop < lastTop - 1;
       lastTop = scroller.scrollTop;
-      if (distance() < NEAR_PX) following = true;
+      if (below(Math.min(seenHeight, scroller.scrollHeight)) < NEAR_PX) following = true;
       else if (movedUp) following = false;
       button.hidden = following;
     },
@@ -34,6 +36,7 @@ export function followText(scroller, content, button) {
   button.addEventListener("click", follow);
 
   const observer = new ResizeObserver(() => {
+    seenHeight = scroller.scrollHeight;
     if (following) follow();
     else button.hidden = distance() < NEAR_PX;
   });
