@@ -37,7 +37,14 @@ def create_app(settings: Settings) -> ASGIApp:
         async with (
             open_store(settings.database_url, Turnstile(ENDS_PER_PASS).enter) as store,
             client,
-            Turns(client, store, _shelf(settings), grace_s=settings.resume_grace_s, wait_s=settings.gateway_wait_s) as running,
+            Turns(
+                client,
+                store,
+                _shelf(settings),
+                notes=settings.data_dir / "client_server.shown",
+                grace_s=settings.resume_grace_s,
+                wait_s=settings.gateway_wait_s,
+            ) as running,
             Renderer() as renderer,
         ):
             app.state.services = Services(

@@ -40,6 +40,11 @@ class Endings:
         """Returns the fields that the turn's row does not have yet; empty once they are saved."""
         return self._unsaved.get(turn_id, {})
 
+    @property
+    def all_saved(self) -> bool:
+        """Whether no ending waits to be saved."""
+        return not self._unsaved
+
     async def conclude(self, turn: Turn, terminal: Terminal) -> None:
         """Saves the turn with this end, and then gives its readers the end. They get it whatever goes wrong."""
         await asyncio.sleep(0)  # the last read's frames leave first, so that the marks have their departure

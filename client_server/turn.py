@@ -11,7 +11,7 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 from client_server.store import RunningTurn
 from hop.fold import Fold
@@ -49,8 +49,21 @@ class Terminal:
     before: bytes = b""
 
 
+class Checkpoint(NamedTuple):
+    """How much of a turn the database has."""
+
+    frames: int = 0
+    characters: int = 0
+    """The length of the text of these frames."""
+    call_id: str | None = None
+
+
 def _nothing() -> None:
     pass
+
+
+def no_notes(frames: Sequence[bytes]) -> None:
+    """Keeps nothing."""
 
 
 def _log(account: Account) -> StreamLog:
@@ -78,6 +91,8 @@ class Turn:
     job_id: str | None = None
     call_id: str | None = None
     log: StreamLog = field(default_factory=StreamLog)
+    note: Callable[[Sequence[bytes]], None] = no_notes
+    """Call it with frames before the log gets them: it keeps them in case the process is killed."""
     fold: Fold = field(default_factory=Fold)
     phase: Phase = Phase.ASKING
     hops: list[HopRecord] = field(default_factory=list)
@@ -90,8 +105,8 @@ class Turn:
     """Whether it waits for a gateway that is not there. The call has not begun then."""
     aborted: bool = False
     """Whether its task was cancelled to end the turn, not because the process ends."""
-    checkpointed: tuple[int, str | None] = (0, None)
-    """The number of frames in the last checkpoint, and its call id."""
+    checkpointed: Checkpoint = field(default_factory=Checkpoint)
+    """The last one."""
     _release_start: Callable[[], None] = _nothing
     _accepted: asyncio.Event = field(default_factory=asyncio.Event)
     _task: asyncio.Task[None] | None = None
@@ -159,6 +174,7 @@ class Turn:
         if self.marks.headers_at is None:
             self.marks.headers()
         self.marks.arrived(1, sum(map(len, frames)))
+        self.note(frames)
         self.log.append(frames)
         self._known_as(job_id, call_id)
 
@@ -238,16 +254,21 @@ class Turn:
     @property
     def has_moved(self) -> bool:
         """Whether a checkpoint would save something new."""
-        return self.phase < Phase.ENDING and self.checkpointed != (len(self.log), self.call_id)
+        saved = self.checkpointed
+        return self.phase < Phase.ENDING and (saved.frames, saved.call_id) != (len(self.log), self.call_id)
 
     def content(self) -> str:
         """Returns the text of the folded frames, or the text that a former process saved if that is longer."""
         text = self.fold.content
         return text if len(text) >= len(self.saved_content) else self.saved_content
 
-    def note_checkpoint(self, place: tuple[int, str | None]) -> None:
-        """Notes what is saved: the number of folded frames, and the call id."""
-        self.checkpointed = place
+    def note_checkpoint(self, saved: Checkpoint) -> None:
+        """Notes what is saved."""
+        self.checkpointed = saved
+
+    def reached(self) -> Checkpoint:
+        """Returns the checkpoint that saves what is folded now."""
+        return Checkpoint(self.fold.index, len(self.fold.content), self.call_id)
 
     def is_abandoned(self, now: float, grace_s: float) -> bool:
         """Whether it has had no reader for the grace period and belongs to no conversation. `now` is `time.monotonic()`."""

@@ -10,7 +10,9 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
@@ -18,6 +20,7 @@ from client_server.completion import ask
 from client_server.ending import Endings
 from client_server.errors import mistake, stream_expired
 from client_server.patience import FIRST_PAUSE_S
+from client_server.shown import Shown, shown_before
 from client_server.store import RunningTurn, Store
 from client_server.turn import Phase, Terminal, Turn
 from client_server.upstream import follow
@@ -39,9 +42,12 @@ STOP_PATIENCE_S = 5.0
 
 
 class Turns:
-    """All live turns of this process. Use it as an async context manager, inside that of the client and the store's writer."""
+    """All live turns of this process. Use it as an async context manager, inside that of the client and the store's writer.
 
-    def __init__(self, client: SaaSLLMClient, store: Store, shelf: Shelf, *, grace_s: float, wait_s: float) -> None:
+    `notes` is the folder of the journals of what has been shown (`client_server.shown`).
+    """
+
+    def __init__(self, client: SaaSLLMClient, store: Store, shelf: Shelf, *, notes: Path, grace_s: float, wait_s: float) -> None:
         self._client = client
         self._store = store
         self._shelf = shelf
@@ -50,7 +56,9 @@ class Turns:
         self._starting = asyncio.Semaphore(STARTING_AT_ONCE)
         self._tasks = asyncio.TaskGroup()
         self._endings = Endings(store)
-        self._watch = Watch(store, self._endings, grace_s=grace_s, abandon=self._abandon)
+        self._notes = notes
+        self._shown = Shown(notes)
+        self._watch = Watch(store, self._endings, self._shown, grace_s=grace_s, abandon=self._abandon)
 
     async def __aenter__(self) -> Self:
         await self._tasks.__aenter__()
@@ -66,8 +74,9 @@ class Turns:
         for turn in self._live.values():
             turn.cut_off()
         await self._tasks.__aexit__(kind, error, trace)
-        await self._watch.checkpoint(list(self._live.values()))
+        saved = await self._watch.checkpoint([turn for turn in self._live.values() if not turn.ended])
         await self._endings.save_rest()
+        self._shown.close(done=saved and self._endings.all_saved)
 
     def get(self, turn_id: str, session_id: str) -> Turn | None:
         """Returns the live turn if it is this session's."""
@@ -110,6 +119,10 @@ class Turns:
         A turn without streaming is marked interrupted, because the gateway cancelled it when its client died.
         """
         rows = await self._store.streaming_turns()
+        with shown_before(self._notes, {row.id: row.content for row in rows}) as texts:
+            rows = [replace(row, content=texts.get(row.id, row.content)) for row in rows]
+            if texts:
+                await self._store.checkpoint([(row.id, row.content, row.job_id, row.call_id) for row in rows if row.id in texts])
         for row in rows:
             if row.streaming:
                 self.adopt(row)
@@ -124,6 +137,7 @@ class Turns:
 
     def _begin(self, turn: Turn) -> None:
         self._live[turn.id] = turn
+        turn.note = self._shown.notes(turn.id)
         turn.begin(self._tasks.create_task(self._run(turn)))
 
     async def _place(self) -> Callable[[], None]:

@@ -72,7 +72,7 @@ async def follow(turn: Turn, client: SaaSLLMClient, *, wait_s: float) -> Termina
 
 async def read_into(turn: Turn, stream: Stream) -> Terminal | None:
     """Reads one connection to the terminal frame. Returns None if it was cut. Raises GatewayUnreachable."""
-    log, marks = turn.log, turn.marks
+    log, marks, note = turn.log, turn.marks, turn.note
     expected = len(log)
     start = prefix(expected)
     unnumbered: list[bytes] = []
@@ -84,6 +84,7 @@ async def read_into(turn: Turn, stream: Stream) -> Terminal | None:
             marks.arrived(frame.startswith(b"data", len(start)), size)
             expected += 1
             start = prefix(expected)
+            note(frames)
             log.append(frames)
             return False
         batch: list[bytes] = []
@@ -103,6 +104,7 @@ async def read_into(turn: Turn, stream: Stream) -> Terminal | None:
                 _refuse_gap(frame, expected)
         marks.arrived(chunks, size)
         if batch:
+            note(batch)
             log.append(batch)
         return terminal is not None
 

@@ -7,6 +7,8 @@ import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -36,12 +38,14 @@ def _impatience(monkeypatch: pytest.MonkeyPatch) -> None:
 @asynccontextmanager
 async def serving(gateway: FakeGateway, database_url: str) -> AsyncIterator[tuple[Turns, Store]]:
     """The middle tier's turns and their database, in front of the gateway."""
-    async with (
-        open_store(database_url) as store,
-        SaaSLLMClient(gateway.url, "sk-x", "team") as client,
-        Turns(client, store, Shelf(total_bytes=2**28, owner_bytes=2**26, retention_s=60), grace_s=60, wait_s=0) as running,
-    ):
-        yield running, store
+    shelf = Shelf(total_bytes=2**28, owner_bytes=2**26, retention_s=60)
+    with TemporaryDirectory() as folder:
+        async with (
+            open_store(database_url) as store,
+            SaaSLLMClient(gateway.url, "sk-x", "team") as client,
+            Turns(client, store, shelf, notes=Path(folder), grace_s=60, wait_s=0) as running,
+        ):
+            yield running, store
 
 
 def row(number: int, conversation: str | None = None) -> RunningTurn:
@@ -121,7 +125,7 @@ async def test_a_checkpoint_that_fails_ends_nothing(gateway: FakeGateway, databa
         turn = await running.start(row(1))
         call = await gateway.call()
         await call.say("so far")
-        await until(lambda: turn.checkpointed == (1, call.call_id))
+        await until(lambda: turn.checkpointed == (1, len("so far"), call.call_id))
         assert broken.failed == 2
         assert [saved.content for saved in await store.streaming_turns()] == ["so far"]
         await call.finish()

@@ -158,6 +158,30 @@ async def test_random_kills_of_a_real_chain_lose_nothing(own_chain: Chain) -> No
         assert content_of((await guest.http.get(f"/chat/turns/{turn}")).text) == expected_text(600)
 
 
+async def test_both_tiers_killed_take_back_no_text(own_chain: Chain) -> None:
+    """With gateway and middle tier killed within a third of a second, in either order, the stored text is all that the reader had."""
+    dice = random.Random(5)
+    for _ in range(4):
+        async with Visitor.at(own_chain.url) as guest:
+            turn = await guest.say("600 30 20")
+            async with guest.events(turn) as stream:
+                await stream.read_frames(dice.randrange(20, 120))
+                both = [own_chain.client_server, own_chain.saas_api]
+                dice.shuffle(both)
+                await asyncio.to_thread(both[0].kill)
+                await asyncio.sleep(dice.uniform(0, 0.3))
+                await asyncio.to_thread(both[1].kill)
+                await stream.read_all()
+                had = text_of([frame for frame in stream.frames if frame.id is not None])
+            for server in both:
+                await asyncio.to_thread(server.start)
+            await guest.until(turn, "interrupted")
+            stored = content_of((await guest.http.get(f"/chat/turns/{turn}")).text)
+            assert had
+            assert stored.startswith(had)
+            assert expected_text(600).startswith(stored)
+
+
 async def _leave_behind(gateway: FakeGateway, middle: Server, visitor: Visitor, text: str) -> tuple[str, Call]:
     """Starts a turn with this text, and kills the middle tier after it has saved a checkpoint of the text."""
     turn = await visitor.say("hello")

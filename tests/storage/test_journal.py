@@ -1,0 +1,139 @@
+"""`storage.journal`: what a killed process has recorded is there, whole and in order, and nothing else is."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from storage.journal import HEAD_BYTES, Journal, JournalFull, Record, left_behind
+
+WRITER = """
+import sys
+from pathlib import Path
+from storage.journal import Journal
+journal = Journal(Path(sys.argv[1]), segment_bytes=65536, max_bytes=2**28)
+for number in range(10**9):
+    journal.append(b"key", b"%d " % number * (number % 50))
+    if number % 100 == 0:
+        print(number, flush=True)
+"""
+
+
+def found(folder: Path) -> list[Record]:
+    """What the processes that are gone have left. It is removed."""
+    records: list[Record] = []
+    for left in left_behind(folder):
+        records += left.records()
+        left.release(done=True)
+    return records
+
+
+def abandon(journal: Journal) -> None:
+    journal.close(done=False)
+
+
+def test_records_come_back_in_order(tmp_path: Path) -> None:
+    """Over many segments, with any bytes, empty values and keys of every length."""
+    journal = Journal(tmp_path, segment_bytes=700)
+    added = [Record(bytes([number % 256]) * (number % 256), os.urandom(number % 300)) for number in range(500)]
+    for record in added:
+        journal.append(*record)
+    assert found(tmp_path) == []  # its process lives
+    abandon(journal)
+    assert found(tmp_path) == added
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_is_not_done_with_stays(tmp_path: Path) -> None:
+    """A reader that could not use the records leaves them for the next one; a journal that is done leaves nothing."""
+    journal = Journal(tmp_path)
+    journal.append(b"key", b"value")
+    abandon(journal)
+    for left in left_behind(tmp_path):
+        left.release(done=False)
+    assert found(tmp_path) == [(b"key", b"value")]
+    journal = Journal(tmp_path)
+    journal.append(b"key", b"value")
+    journal.close(done=True)
+    assert found(tmp_path) == []
+
+
+def test_a_file_that_is_used_again_shows_no_old_record(tmp_path: Path) -> None:
+    """Old bytes lie behind the new ones, at the very places where records begin. None of them counts."""
+    journal = Journal(tmp_path, segment_bytes=1000)
+    for number in range(1000):
+        journal.append(b"", b"%02d" % (number % 100))
+        journal.forget(journal.place)
+    assert len(list(next(tmp_path.iterdir()).iterdir())) <= 3  # the lock, the segment in use, and a spare one
+    first = journal.place
+    while journal.place == first:
+        journal.append(b"", b"the last one")
+    journal.forget(journal.place)
+    abandon(journal)
+    assert [record.value for record in found(tmp_path)] == [b"the last one"]
+
+
+def test_forgetting_keeps_what_came_later(tmp_path: Path) -> None:
+    """Everything from the given place on is kept, whatever was forgotten before."""
+    journal = Journal(tmp_path, segment_bytes=100)
+    for number in range(100):
+        if number == 60:
+            journal.forget(journal.place)
+        journal.append(b"", b"%d" % number)
+    abandon(journal)
+    values = [int(record.value) for record in found(tmp_path)]
+    assert values == list(range(values[0], 100))
+    assert 50 <= values[0] <= 60
+
+
+def test_a_full_journal_says_so_and_works_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A record is refused if it is larger than a segment, if all segments are in use, or if the disk is full. The next one may fit."""
+    journal = Journal(tmp_path, segment_bytes=100, max_bytes=200)
+    with pytest.raises(JournalFull, match="100 bytes"):
+        journal.append(b"", b"x" * 100)
+    journal.append(b"", b"x" * (100 - HEAD_BYTES - 1))
+    journal.append(b"", b"y" * (100 - HEAD_BYTES - 1))
+    with pytest.raises(JournalFull, match="200 bytes"):
+        journal.append(b"", b"z")
+    journal.forget(journal.place)
+    journal.append(b"", b"z")
+    abandon(journal)
+    assert [record.value[:1] for record in found(tmp_path)] == [b"y", b"z"]
+
+    def no_space(*_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("storage.journal.os.posix_fallocate", no_space)
+    journal = Journal(tmp_path)
+    with pytest.raises(JournalFull, match="No space left"):
+        journal.append(b"", b"z")
+    monkeypatch.undo()
+    journal.append(b"", b"z")
+    abandon(journal)
+    assert [record.value for record in found(tmp_path)] == [b"z"]
+
+
+@pytest.mark.parametrize("lines", [1, 40, 300])
+def test_a_killed_process_loses_nothing(tmp_path: Path, lines: int) -> None:
+    """After kill -9 every record is there up to some moment, whole, and no earlier than the last one that was reported."""
+    with subprocess.Popen([sys.executable, "-c", WRITER, str(tmp_path)], stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        reported = [int(process.stdout.readline()) for _ in range(lines)][-1]
+        process.send_signal(signal.SIGKILL)
+    values = [record.value for record in found(tmp_path)]
+    assert len(values) > reported
+    assert values == [b"%d " % number * (number % 50) for number in range(len(values))]
+
+
+def test_only_its_owner_can_read_it(tmp_path: Path) -> None:
+    """It holds people's conversations."""
+    folder = tmp_path / "notes"
+    journal = Journal(folder)
+    journal.append(b"", b"secret")
+    assert {path.stat().st_mode & 0o077 for path in folder.rglob("*")} | {folder.stat().st_mode & 0o077} == {0}
+    journal.close(done=True)
