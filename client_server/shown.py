@@ -10,11 +10,12 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from client_server.turn import Checkpoint, no_notes
 from hop.fold import Fold
-from storage.journal import Journal, JournalFull, LeftBehind, left_behind
+from storage.journal import Journal, LeftBehind, as_key, left_behind
 
 logger = logging.getLogger(__name__)
 
@@ -29,23 +30,13 @@ class Shown:
         self._complained = False
         self._journal: Journal | None = None
         try:
-            self._journal = Journal(folder)
+            self._journal = Journal(folder, self._complain)
         except OSError as error:
             self._complain(f"{error.filename or folder}: {error.strerror}")
 
     def notes(self, turn_id: str) -> Callable[[Sequence[bytes]], None]:
         """Returns the function that notes frames of this turn. Call it before a reader can have them."""
-        if self._journal is None:
-            return no_notes
-        append, key = self._journal.append, turn_id.encode()
-
-        def note(frames: Sequence[bytes]) -> None:
-            try:
-                append(key, frames[0] if len(frames) == 1 else b"".join(frames))
-            except JournalFull as error:
-                self._complain(str(error))
-
-        return note
+        return no_notes if self._journal is None else partial(self._journal.append, as_key(turn_id.encode()))
 
     @property
     def place(self) -> int:
@@ -54,13 +45,9 @@ class Shown:
 
     def saved(self, places: Mapping[str, Checkpoint]) -> None:
         """Notes how far the database has each running turn. Call it after every checkpoint, or `drop` would take the last such note."""
-        if self._journal is None:
-            return
-        try:
+        if self._journal is not None:
             for turn_id, (frames, characters, _) in places.items():
-                self._journal.append(turn_id.encode(), b"%b%d %d" % (_SAVED, frames, characters))
-        except JournalFull as error:
-            self._complain(str(error))
+                self._journal.append(as_key(turn_id.encode()), (b"%b%d %d" % (_SAVED, frames, characters),))
 
     def drop(self, place: int) -> None:
         """Drops the notes before this place."""

@@ -158,18 +158,17 @@ class _Connection(asyncio.Protocol):
         self._client._open.add(self)
 
     def data_received(self, data: bytes) -> None:
-        parser = self.parser
+        parser, response = self.parser, self._response
         try:
-            if self._head is None and self._response is None:
+            if response is None and self._head is None:
                 raise BadResponse("the peer speaks without being asked")
             body = parser.feed(data)
         except BadResponse as error:
-            if error.body and self._response is not None:
-                self._response.arrived(error.body)
+            if error.body and response is not None:
+                response.arrived(error.body)
             self._end(PeerUnintelligible(str(error)))
             self.close()
             return
-        response = self._response
         if response is None:
             if not parser.has_head:
                 return

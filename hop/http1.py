@@ -10,6 +10,7 @@ garbage is left.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Mapping
 
 from httptools import HttpParserError, HttpResponseParser
@@ -51,18 +52,20 @@ class ResponseParser:
         self._beside = 0
         """How many bytes have come since the last piece of the body."""
         self._until_close = False
-        self._body: list[bytes] = []
+        self._body: deque[bytes] = deque()  # a list would be allocated anew for each piece
         self.on_body = self._body.append
         self._machine: HttpResponseParser | None = None
         self._over = False
 
     def feed(self, data: bytes) -> bytes:
         """The body bytes in this data. Raises BadResponse, even for bytes after the response's end."""
-        if self._over:
-            if not data:
-                return b""
-            raise self._refused("there are bytes after the response")
-        machine, body = self._machine or self._start(), self._body
+        machine = self._machine
+        if machine is None:
+            if self._over:
+                if not data:
+                    return b""
+                raise self._refused("there are bytes after the response")
+            machine = self._start()
         if not self.has_head:
             self._begin(data)
         try:
@@ -71,15 +74,15 @@ class ResponseParser:
             raise self._refused(error) from None
         if self.complete:
             self._stop()
-        elif not body:
-            self._beside += len(data)
-            if self._beside > MAX_HEAD_BYTES + 4:  # a head's last line end does not count
-                raise self._refused(f"{MAX_HEAD_BYTES} bytes came without a piece of the body")
+        body = self._body
         if not body:
+            self._beside += len(data)
+            if self._beside > MAX_HEAD_BYTES + 4 and not self.complete:  # a head's last line end does not count
+                raise self._refused(f"{MAX_HEAD_BYTES} bytes came without a piece of the body")
             return b""
         self._beside = 0
         if len(body) == 1:
-            return body.pop()
+            return body.popleft()
         piece = b"".join(body)
         body.clear()
         return piece

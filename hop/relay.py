@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Generator, Iterable
+from collections.abc import Awaitable, Callable, Generator, Iterable, Sequence
 from functools import partial
 from types import CoroutineType
 from typing import Any, Protocol
@@ -69,9 +69,8 @@ async def relay(
     watch = _Watch(reader, ping_after_s, send_timeout_s)
     write = sink.write
 
-    def deliver() -> bool:
-        """Takes the frames that are there and writes them within the caller's turn. Returns whether all of it has gone."""
-        frames = reader.take()
+    def deliver(frames: Sequence[bytes]) -> bool:
+        """Writes frames that the reader has taken, within the caller's turn. Returns whether all of it has gone."""
         try:
             body = translate(frames) if translate else frames[0] if len(frames) == 1 else b"".join(frames)
         except Exception as error:
@@ -94,7 +93,7 @@ async def relay(
                 if marks is not None:
                     marks.departed(reader.index, since)
             elif reader.index < len(log):
-                if deliver() and reader.index < len(log):
+                if deliver(reader.take()) and reader.index < len(log):
                     await asyncio.sleep(0)  # more is left than one write may take: others have their turn
             elif log.ending is not None:
                 trailer = log.ending.trailer

@@ -6,8 +6,8 @@ owner (a virtual key, a session) and one for all logs. If a bound is reached, th
 running stream that grows beyond a bound ends with an error: beyond its owner's at once, beyond the total only if its owner holds more
 than the average. So a crowd of small answers is safe from a few large ones, and memory stays within twice the total.
 
-A log counts its own growth per append, with one addition and one comparison (`wire.log.Account`). The total is brought up to date
-whenever an owner has grown by `STEP`.
+A log tells its owner's account that it has grown every 4 KiB (`wire.log.COUNTED_EVERY`). The total is brought up to date whenever an owner
+has grown by `STEP`.
 """
 
 from __future__ import annotations
@@ -109,9 +109,9 @@ class Shelf:
         owner = log.account
         if not isinstance(owner, _Owner):
             raise TypeError("the log has no account here")
+        kept = _Kept(log, owner, log.settle() + beside, expired)
         owner.held += beside
         self.note(owner)
-        kept = _Kept(log, owner, log.held + beside, expired)
         self._kept[log] = owner.kept[log] = kept
         self._kept_bytes += kept.held
         owner.kept_bytes += kept.held

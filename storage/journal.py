@@ -3,7 +3,7 @@
 Strategy. A record is copied into a file that is mapped into memory, which costs half a microsecond: no system call, no thread. The
 mapped pages belong to the kernel, so they stay when the process dies at any instruction. A record's head is written after its bytes, so
 it is there as a whole or not at all. The file's blocks are reserved first, because a full disk would otherwise kill the process
-at a write. Files have a fixed size. `forget` gives back those that are no longer needed, and they are used again.
+at a write. `forget` gives back the files that are no longer needed, and they are used again.
 
 Each process has a folder of its own and holds a lock on it. `left_behind` yields the folders whose processes are gone.
 """
@@ -17,12 +17,15 @@ import secrets
 import shutil
 import struct
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-SEGMENT_BYTES = 8 * 1024 * 1024
+SEGMENT_BYTES = 1024 * 1024
+"""Small, so that the files in use stay in the processor's cache. A record that is larger gets a file of its own."""
 HEAD_BYTES = 12
+MAX_SPARE = 8
+"""How many files wait to be used again. Their pages are there already: a new file costs a page fault for every few records."""
 MAX_BYTES = 256 * 1024 * 1024
 """What the files of one journal may take together."""
 
@@ -31,11 +34,8 @@ _HEAD = struct.Struct("<IQ")
 
 The number is written last, byte by byte. It begins at random, so no text can pretend to be a record.
 """
+_write_head = _HEAD.pack_into
 _LOCK = "lock"
-
-
-class JournalFull(Exception):
-    """The record has no room: the journal has reached its size, or the disk is full."""
 
 
 class Record(NamedTuple):
@@ -45,13 +45,25 @@ class Record(NamedTuple):
     value: bytes
 
 
-class Journal:
-    """The journal of this process. Made with a folder that many processes share. Raises OSError if it cannot be used."""
+def as_key(name: bytes) -> bytes:
+    """Returns the form of a record's key that `append` takes. `name` has at most 255 bytes."""
+    return bytes([len(name)]) + name
 
-    def __init__(self, folder: Path, *, segment_bytes: int = SEGMENT_BYTES, max_bytes: int = MAX_BYTES) -> None:
+
+class Journal:
+    """The journal of this process. Made with a folder that many processes share. Raises OSError if it cannot be used.
+
+    If a record has no room, because the journal has reached `max_bytes` or the disk is full, it is left out, and `full` is called with
+    the reason: half a sentence for a log.
+    """
+
+    def __init__(
+        self, folder: Path, full: Callable[[str], None], *, segment_bytes: int = SEGMENT_BYTES, max_bytes: int = MAX_BYTES
+    ) -> None:
+        self._full = full
         self._folder = folder / f"{os.getpid()}-{secrets.token_hex(4)}"
         self._segment_bytes = segment_bytes
-        self._most = max(1, max_bytes // segment_bytes)
+        self._max_bytes = max_bytes
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._lock = _locked_folder(self._folder)
         self._used: deque[_Segment] = deque()
@@ -65,27 +77,29 @@ class Journal:
         """The number of the segment that takes the next record. `forget` can let go of those below it."""
         return self._number
 
-    def append(self, key: bytes, value: bytes) -> None:
-        """Adds a record. `key` has at most 255 bytes. Raises JournalFull, and then nothing has been added."""
-        record = b"%c%b%b" % (len(key), key, value)
-        length = len(record)
+    def append(self, key: bytes, pieces: Sequence[bytes]) -> None:
+        """Adds a record of these pieces. `key` comes from `as_key`."""
+        record = key + (pieces[0] if len(pieces) == 1 else b"".join(pieces))
         at = self._at
-        if at + HEAD_BYTES + length > self._end:
-            self._begin_segment(HEAD_BYTES + length)
-            at = 0
         start = at + HEAD_BYTES
-        self._at = start + length
-        self._map[start : self._at] = record
-        _HEAD.pack_into(self._map, at, length, self._number)
+        end = start + len(record)
+        if end > self._end:
+            if not self._begin_segment(HEAD_BYTES + len(record)):
+                return
+            at, start, end = 0, HEAD_BYTES, HEAD_BYTES + len(record)
+        self._map[start:end] = record
+        _write_head(self._map, at, len(record), self._number)
+        self._at = end
 
     def forget(self, place: int) -> None:
         """Lets go of the records in segments below `place`. Their files are used again."""
-        while self._used and self._used[0].number < place and len(self._used) > 1:
+        while len(self._used) > 1 and self._used[0].number < place:
             segment = self._used.popleft()
-            segment.map[:HEAD_BYTES] = bytes(HEAD_BYTES)
-            self._spare.append(segment)
-        while len(self._spare) > 1:
-            self._spare.pop().remove()
+            if segment.size == self._segment_bytes and len(self._spare) < MAX_SPARE:
+                segment.map[:HEAD_BYTES] = bytes(HEAD_BYTES)
+                self._spare.append(segment)
+            else:
+                segment.remove()
 
     def close(self, *, done: bool) -> None:
         """Ends it. `done`: nobody needs its records any more. Otherwise the next process finds them."""
@@ -98,22 +112,24 @@ class Journal:
             shutil.rmtree(self._folder, ignore_errors=True)
         os.close(self._lock)
 
-    def _begin_segment(self, needed: int) -> None:
-        if needed > self._segment_bytes:
-            raise JournalFull(f"a record may have {self._segment_bytes} bytes")
-        if not self._spare and len(self._used) >= self._most:
-            raise JournalFull(f"the journal may have {self._most * self._segment_bytes} bytes")
+    def _begin_segment(self, needed: int) -> bool:
         number = self._number + 1
-        if self._spare:
+        if self._spare and needed <= self._segment_bytes:
             segment = self._spare.pop()
             segment.renumber(number)
         else:
+            size = max(needed, self._segment_bytes)
+            if size + sum(segment.size for segment in (*self._used, *self._spare)) > self._max_bytes:
+                self._full(f"the journal may have {self._max_bytes} bytes")
+                return False
             try:
-                segment = _Segment(self._folder, number, self._segment_bytes)
+                segment = _Segment(self._folder, number, size)
             except OSError as error:
-                raise JournalFull(f"the journal cannot grow: {error.strerror}") from error
+                self._full(f"the journal cannot grow: {error.strerror}")
+                return False
         self._used.append(segment)
-        self._number, self._map, self._at, self._end = number, segment.map, 0, self._segment_bytes
+        self._number, self._map, self._at, self._end = number, segment.map, 0, segment.size
+        return True
 
 
 class _Segment:
@@ -121,6 +137,7 @@ class _Segment:
 
     def __init__(self, folder: Path, number: int, size: int) -> None:
         self.number = number
+        self.size = size
         self._path = folder / f"{number:020d}"
         file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
         try:

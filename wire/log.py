@@ -21,6 +21,8 @@ CLOSING_BYTES = 1024 * 1024
 MAX_TAKE_BYTES = 256 * 1024
 FRAME_OVERHEAD = 64
 """The bytes that a frame takes beside its own: 33 of the object, 8 in the list, and 16 of its marks, rounded up."""
+COUNTED_EVERY = 4096
+"""A log looks at its limits, and tells its account, whenever it has grown by so many bytes: for each chunk it would cost too much."""
 
 
 class Outcome(Enum):
@@ -41,7 +43,7 @@ class Ending:
 
 
 class LogFull(Exception):
-    """The log has reached its limit of bytes. None of the frames of this append were added."""
+    """The log has reached its limit of bytes, and none of the frames of this append were added."""
 
     def __init__(self, limit: int) -> None:
         super().__init__(f"a stream log may hold {limit} bytes")
@@ -79,6 +81,10 @@ class StreamLog:
         self.account = account
         self._frames: list[bytes] = []
         self._limit = max_bytes
+        self._mark = 0
+        """The size beyond which `_grow` looks at the limits."""
+        self._counted = 0
+        """The part of `held` that the account has."""
         self._readers: list[Reader] = []
 
     def append(self, frames: Sequence[bytes], *, closing: bool = False) -> None:
@@ -92,24 +98,42 @@ class StreamLog:
         size = self.size
         for frame in frames:
             size += len(frame)
+        small = size <= self._mark or self._grow(size, len(frames), closing)
+        self.size = size
+        first = len(self._frames)
+        self._frames.extend(frames)
+        for reader in self._readers:
+            if small:
+                reader.arrived(first, frames)
+            else:
+                reader.notify()
+
+    def _grow(self, size: int, added: int, closing: bool) -> bool:
+        """Checks the limits for an append of so many frames, and counts it. Returns whether a reader may be given it in one piece."""
         if size > self._limit and not closing:
             raise LogFull(self._limit)
+        self._count(size + FRAME_OVERHEAD * (len(self._frames) + added), closing)
+        self._mark = min(size + COUNTED_EVERY, max(size, self._limit))
+        return size - self.size <= MAX_TAKE_BYTES
+
+    def _count(self, held: int, closing: bool) -> None:
         account = self.account
-        if account is not None:
-            grown = size - self.size + FRAME_OVERHEAD * len(frames)
-            account.held += grown
-            if account.held > account.mark and not closing:
-                try:
-                    account.exceeded()
-                except BaseException:
-                    account.held -= grown
-                    raise
-        self.size = size
-        self._frames.extend(frames)
-        there = len(self._frames)
-        for reader in self._readers:
-            if reader.index < there:
-                reader.arrived()
+        if account is None:
+            return
+        grown = held - self._counted
+        account.held += grown
+        if account.held > account.mark and not closing:
+            try:
+                account.exceeded()
+            except BaseException:
+                account.held -= grown
+                raise
+        self._counted = held
+
+    def settle(self) -> int:
+        """Tells the account all that it holds. Returns that."""
+        self._count(self.held, True)
+        return self.held
 
     def end(self, ending: Ending) -> None:
         """Closes the log for writing and gives readers the ending. Raises LogEnded the second time."""
@@ -174,7 +198,7 @@ class Reader:
         self._log = log
         self._woken = False
         self._waiter: asyncio.Future[None] | None = None
-        self._deliver: Callable[[], bool] | None = None
+        self._deliver: Callable[[Sequence[bytes]], bool] | None = None
 
     def take(self) -> list[bytes]:
         """Takes the next frames and moves past them: at most about 256 KiB, but at least one frame if there is one."""
@@ -192,12 +216,12 @@ class Reader:
         self.index = stop
         return frames[start:stop]
 
-    async def wait(self, deliver: Callable[[], bool] | None = None) -> None:
+    async def wait(self, deliver: Callable[[Sequence[bytes]], bool] | None = None) -> None:
         """Returns as soon as there is something to take, the log has ended, or `wake` was called.
 
-        With `deliver`, frames that arrive meanwhile need not wait for this task to run: the append calls `deliver` at once. It should
-        `take` once and hand the frames on. As long as it returns True (they are sent) and no frame is left, the wait goes on. It must
-        not raise.
+        With `deliver`, frames that arrive meanwhile need not wait for this task to run: the append takes them for this reader and calls
+        `deliver` with them at once, unless they are more than `take` would return. As long as it returns True (they are sent), the wait
+        goes on. It must not raise.
         """
         log = self._log
         if self._woken or self.index < len(log._frames) or log.ending is not None:
@@ -223,10 +247,14 @@ class Reader:
         if waiter is not None and not waiter.done():
             waiter.set_result(None)
 
-    def arrived(self) -> None:
-        """Called when there are new frames: delivers them if the wait has a `deliver`, otherwise ends the wait."""
+    def arrived(self, first: int, frames: Sequence[bytes]) -> None:
+        """Called with new frames, the first of which has this index: delivers them if the wait has a `deliver`, or else ends the wait."""
         deliver = self._deliver
-        if deliver is None or not deliver() or self.index < len(self._log._frames):
+        if deliver is not None and self.index == first:
+            self.index = first + len(frames)
+            if not deliver(frames):
+                self.notify()
+        elif self.index < first + len(frames):
             self.notify()
 
     def close(self) -> None:

@@ -87,7 +87,7 @@ class HopMarks:
         if upto <= done:
             return
         now = now_ns() if at is None else at
-        if self.first_out is None:
+        if not done:
             self.first_out = now
         self.last_out = now
         if upto == done + 1:

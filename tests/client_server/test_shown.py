@@ -26,7 +26,7 @@ def texts(folder: Path, **saved: str) -> dict[str, str]:
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Makes every few notes a new segment, so that dropping is felt."""
-    monkeypatch.setattr(module, "Journal", lambda folder: Journal(folder, segment_bytes=250))
+    monkeypatch.setattr(module, "Journal", lambda folder, full: Journal(folder, full, segment_bytes=250))
 
 
 def test_what_was_noted_and_not_saved_comes_back(tmp_path: Path) -> None:
@@ -70,7 +70,7 @@ def test_notes_are_dropped_after_a_checkpoint(tmp_path: Path, late: int) -> None
     idle([frame(1, "second")])
     busy([frame(number, "end")])
     files = [path for path in tmp_path.rglob("*") if path.is_file()]
-    assert len(files) < 25  # 450 notes of 100 bytes each, in files of 250
+    assert len(files) < 40  # 400 notes of 100 bytes each, in files of 250: without dropping, 200
     shown.close(done=False)
     assert texts(tmp_path, busy=kept, idle="first ") == {"busy": whole + "end", "idle": "first second"}
 
@@ -123,7 +123,7 @@ def test_a_full_journal_is_told_once_until_it_works_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The chunk goes on in any case."""
-    monkeypatch.setattr(module, "Journal", lambda folder: Journal(folder, segment_bytes=200, max_bytes=200))
+    monkeypatch.setattr(module, "Journal", lambda folder, full: Journal(folder, full, segment_bytes=200, max_bytes=200))
     shown = Shown(tmp_path)
     note = shown.notes("one")
     for number in range(10):

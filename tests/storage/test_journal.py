@@ -10,15 +10,15 @@ from pathlib import Path
 
 import pytest
 
-from storage.journal import HEAD_BYTES, Journal, JournalFull, Record, left_behind
+from storage.journal import HEAD_BYTES, MAX_SPARE, Journal, Record, as_key, left_behind
 
 WRITER = """
 import sys
 from pathlib import Path
-from storage.journal import Journal
-journal = Journal(Path(sys.argv[1]), segment_bytes=65536, max_bytes=2**28)
+from storage.journal import Journal, as_key
+journal = Journal(Path(sys.argv[1]), print, segment_bytes=65536, max_bytes=2**28)
 for number in range(10**9):
-    journal.append(b"key", b"%d " % number * (number % 50))
+    journal.append(as_key(b"key"), [b"%d " % number * (number % 50)])
     if number % 100 == 0:
         print(number, flush=True)
 """
@@ -33,16 +33,21 @@ def found(folder: Path) -> list[Record]:
     return records
 
 
+def fail(reason: str) -> None:
+    """Takes no refusal."""
+    raise AssertionError(reason)
+
+
 def abandon(journal: Journal) -> None:
     journal.close(done=False)
 
 
 def test_records_come_back_in_order(tmp_path: Path) -> None:
     """Over many segments, with any bytes, empty values and keys of every length."""
-    journal = Journal(tmp_path, segment_bytes=700)
+    journal = Journal(tmp_path, fail, segment_bytes=700)
     added = [Record(bytes([number % 256]) * (number % 256), os.urandom(number % 300)) for number in range(500)]
     for record in added:
-        journal.append(*record)
+        journal.append(as_key(record.key), [record.value])
     assert found(tmp_path) == []  # its process lives
     abandon(journal)
     assert found(tmp_path) == added
@@ -51,28 +56,28 @@ def test_records_come_back_in_order(tmp_path: Path) -> None:
 
 def test_what_is_not_done_with_stays(tmp_path: Path) -> None:
     """A reader that could not use the records leaves them for the next one; a journal that is done leaves nothing."""
-    journal = Journal(tmp_path)
-    journal.append(b"key", b"value")
+    journal = Journal(tmp_path, fail)
+    journal.append(as_key(b"key"), [b"value"])
     abandon(journal)
     for left in left_behind(tmp_path):
         left.release(done=False)
     assert found(tmp_path) == [(b"key", b"value")]
-    journal = Journal(tmp_path)
-    journal.append(b"key", b"value")
+    journal = Journal(tmp_path, fail)
+    journal.append(as_key(b"key"), [b"value"])
     journal.close(done=True)
     assert found(tmp_path) == []
 
 
 def test_a_file_that_is_used_again_shows_no_old_record(tmp_path: Path) -> None:
     """Old bytes lie behind the new ones, at the very places where records begin. None of them counts."""
-    journal = Journal(tmp_path, segment_bytes=1000)
+    journal = Journal(tmp_path, fail, segment_bytes=1000)
     for number in range(1000):
-        journal.append(b"", b"%02d" % (number % 100))
+        journal.append(as_key(b""), [b"%02d" % (number % 100)])
         journal.forget(journal.place)
-    assert len(list(next(tmp_path.iterdir()).iterdir())) <= 3  # the lock, the segment in use, and a spare one
+    assert len(list(next(tmp_path.iterdir()).iterdir())) <= 3  # the lock, the segment in use, and the one before it
     first = journal.place
     while journal.place == first:
-        journal.append(b"", b"the last one")
+        journal.append(as_key(b""), [b"the last one"])
     journal.forget(journal.place)
     abandon(journal)
     assert [record.value for record in found(tmp_path)] == [b"the last one"]
@@ -80,28 +85,45 @@ def test_a_file_that_is_used_again_shows_no_old_record(tmp_path: Path) -> None:
 
 def test_forgetting_keeps_what_came_later(tmp_path: Path) -> None:
     """Everything from the given place on is kept, whatever was forgotten before."""
-    journal = Journal(tmp_path, segment_bytes=100)
+    journal = Journal(tmp_path, fail, segment_bytes=100)
     for number in range(100):
         if number == 60:
             journal.forget(journal.place)
-        journal.append(b"", b"%d" % number)
+        journal.append(as_key(b""), [b"%d" % number])
     abandon(journal)
     values = [int(record.value) for record in found(tmp_path)]
     assert values == list(range(values[0], 100))
     assert 50 <= values[0] <= 60
 
 
+def test_a_record_may_be_larger_than_a_segment(tmp_path: Path) -> None:
+    """It has a file of its own, which is not kept once it is forgotten."""
+    journal = Journal(tmp_path, fail, segment_bytes=100)
+    added = [Record(b"k", b"x" * size) for size in (10, 5000, 10, 300, 60)]
+    for record in added:
+        journal.append(as_key(record.key), [record.value])
+    journal.close(done=False)
+    assert found(tmp_path) == added
+    journal = Journal(tmp_path, fail, segment_bytes=100)
+    for size in (*range(1000), *[10] * 200):
+        journal.append(as_key(b""), [b"x" * size])
+        journal.forget(journal.place)
+    files = [path.stat().st_size for path in next(tmp_path.iterdir()).iterdir()]
+    assert sum(files) <= 100 * (MAX_SPARE + 2)
+    journal.close(done=True)
+
+
 def test_a_full_journal_says_so_and_works_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A record is refused if it is larger than a segment, if all segments are in use, or if the disk is full. The next one may fit."""
-    journal = Journal(tmp_path, segment_bytes=100, max_bytes=200)
-    with pytest.raises(JournalFull, match="100 bytes"):
-        journal.append(b"", b"x" * 100)
-    journal.append(b"", b"x" * (100 - HEAD_BYTES - 1))
-    journal.append(b"", b"y" * (100 - HEAD_BYTES - 1))
-    with pytest.raises(JournalFull, match="200 bytes"):
-        journal.append(b"", b"z")
+    """A record is left out if there is no room for one more file, or if the disk is full. The next one may fit."""
+    reasons: list[str] = []
+    journal = Journal(tmp_path, reasons.append, segment_bytes=100, max_bytes=250)
+    journal.append(as_key(b""), [b"w" * 250])
+    journal.append(as_key(b""), [b"x" * (100 - HEAD_BYTES - 1)])
+    journal.append(as_key(b""), [b"y" * (100 - HEAD_BYTES - 1)])
+    journal.append(as_key(b""), [b"z"])
+    assert reasons == ["the journal may have 250 bytes"] * 2
     journal.forget(journal.place)
-    journal.append(b"", b"z")
+    journal.append(as_key(b""), [b"z"])
     abandon(journal)
     assert [record.value[:1] for record in found(tmp_path)] == [b"y", b"z"]
 
@@ -109,13 +131,13 @@ def test_a_full_journal_says_so_and_works_again(tmp_path: Path, monkeypatch: pyt
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("storage.journal.os.posix_fallocate", no_space)
-    journal = Journal(tmp_path)
-    with pytest.raises(JournalFull, match="No space left"):
-        journal.append(b"", b"z")
+    journal = Journal(tmp_path, reasons.append)
+    journal.append(as_key(b""), [b"x"])
     monkeypatch.undo()
-    journal.append(b"", b"z")
+    assert reasons[2:] == ["the journal cannot grow: No space left on device"]
+    journal.append(as_key(b""), [b"y", b"z"])
     abandon(journal)
-    assert [record.value for record in found(tmp_path)] == [b"z"]
+    assert [record.value for record in found(tmp_path)] == [b"yz"]
 
 
 @pytest.mark.parametrize("lines", [1, 40, 300])
@@ -133,7 +155,7 @@ def test_a_killed_process_loses_nothing(tmp_path: Path, lines: int) -> None:
 def test_only_its_owner_can_read_it(tmp_path: Path) -> None:
     """It holds people's conversations."""
     folder = tmp_path / "notes"
-    journal = Journal(folder)
-    journal.append(b"", b"secret")
+    journal = Journal(folder, fail)
+    journal.append(as_key(b""), [b"secret"])
     assert {path.stat().st_mode & 0o077 for path in folder.rglob("*")} | {folder.stat().st_mode & 0o077} == {0}
     journal.close(done=True)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Sequence
 
 import pytest
 
 from tests.support.streamlogs import END, frame, frames, read, returns
-from wire.log import StreamLog
+from wire.log import MAX_TAKE_BYTES, StreamLog
 
 
 class TestWaiting:
@@ -107,8 +108,8 @@ class TestDelivering:
         """When `append` returns, its frames have been taken, and the wait goes on."""
         reader, got = log.reader(), list[bytes]()
 
-        def deliver() -> bool:
-            got.extend(reader.take())
+        def deliver(new: Sequence[bytes]) -> bool:
+            got.extend(new)
             return True
 
         wait = asyncio.create_task(reader.wait(deliver))
@@ -123,10 +124,10 @@ class TestDelivering:
 
     async def test_one_that_could_not_hand_on_all_ends_the_wait(self, log: StreamLog) -> None:
         """After a delivery that could not hand everything on, `deliver` is not called again; the task takes the rest, in order."""
-        reader, calls = log.reader(), list[list[bytes]]()
+        reader, calls = log.reader(), list[Sequence[bytes]]()
 
-        def deliver() -> bool:
-            calls.append(reader.take())
+        def deliver(new: Sequence[bytes]) -> bool:
+            calls.append(new)
             return False
 
         wait = asyncio.create_task(reader.wait(deliver))
@@ -143,8 +144,8 @@ class TestDelivering:
         """`deliver` is not called before its wait, after the wait was woken, cancelled or ended, or for the log's end."""
         reader, calls = log.reader(), list[int]()
 
-        def deliver() -> bool:
-            calls.append(len(reader.take()))
+        def deliver(new: Sequence[bytes]) -> bool:
+            calls.append(len(new))
             return True
 
         log.append(frames(0, 1))
@@ -173,8 +174,8 @@ class TestDelivering:
         """`deliver` is called only for frames from the reader's own index on."""
         reader, got = log.reader(2), list[bytes]()
 
-        def deliver() -> bool:
-            got.extend(reader.take())
+        def deliver(new: Sequence[bytes]) -> bool:
+            got.extend(new)
             return True
 
         wait = asyncio.create_task(reader.wait(deliver))
@@ -186,20 +187,42 @@ class TestDelivering:
         log.end(END)
         await wait
 
-    async def test_each_reader_waits_as_it_likes(self, log: StreamLog) -> None:
-        """A reader that delivers, one that cannot, and one that only waits all get the same frames."""
-        delivering, failing, waiting = log.reader(), log.reader(), log.reader()
-        got = list[bytes]()
+    async def test_a_large_batch_is_the_tasks(self, log: StreamLog) -> None:
+        """Frames that are more than one `take` end the wait: a reader that cannot keep up must not be written megabytes at once."""
+        reader, calls = log.reader(), list[int]()
 
-        def deliver() -> bool:
-            got.extend(delivering.take())
+        def deliver(new: Sequence[bytes]) -> bool:
+            calls.append(len(new))
             return True
 
-        waits = [asyncio.create_task(delivering.wait(deliver)), asyncio.create_task(failing.wait(lambda: False))]
-        waits.append(asyncio.create_task(waiting.wait()))
+        wait = asyncio.create_task(reader.wait(deliver))
+        await asyncio.sleep(0)
+        log.append([b"x" * (MAX_TAKE_BYTES // 2)] * 2)
+        assert calls == [2]
+        log.append([b"x" * (MAX_TAKE_BYTES // 2)] * 3)
+        async with asyncio.timeout(5):
+            await wait
+        assert calls == [2]
+        assert [len(reader.take()), len(reader.take())] == [2, 1]
+
+    async def test_each_reader_waits_as_it_likes(self, log: StreamLog) -> None:
+        """A reader that delivers, one that cannot, one that only waits, and one that came later all get the same frames."""
+        delivering, failing, waiting, late = log.reader(), log.reader(), log.reader(), log.reader(1)
+        got, kept, since = list[bytes](), list[bytes](), list[bytes]()
+
+        def taking(into: list[bytes], sent: bool) -> Callable[[Sequence[bytes]], bool]:
+            def deliver(new: Sequence[bytes]) -> bool:
+                into.extend(new)
+                return sent
+
+            return deliver
+
+        waits = [asyncio.create_task(delivering.wait(taking(got, True))), asyncio.create_task(failing.wait(taking(kept, False)))]
+        waits += [asyncio.create_task(waiting.wait()), asyncio.create_task(late.wait(taking(since, True)))]
         await asyncio.sleep(0)
         log.append(frames(0, 2))
         await asyncio.gather(*waits[1:])
-        assert [frames(0, 2)] * 3 == [got, failing.take(), waiting.take()]
+        assert [frames(0, 2)] * 3 == [got, kept, waiting.take()]
+        assert [frames(1, 2), []] == [since + late.take(), failing.take()]
         log.end(END)
         await waits[0]
