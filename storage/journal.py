@@ -65,6 +65,7 @@ class Journal:
         self._segment_bytes = segment_bytes
         self._max_bytes = max_bytes
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        folder.chmod(0o700)  # an older one may be open to others
         self._lock = _locked_folder(self._folder)
         self._used: deque[_Segment] = deque()
         self._spare: list[_Segment] = []

@@ -28,8 +28,9 @@ def modes(folder: Path) -> dict[str, int]:
 
 
 def files(*names: str) -> dict[str, int]:
-    """These files with private permissions, plus the files beside a database in use."""
-    return dict.fromkeys(("credentials.env", *(f"{name}.db{ending}" for name in names for ending in ("", "-wal", "-shm"))), 0o600)
+    """These files with private permissions, plus the files beside a database in use, and the folder of what has been shown."""
+    private = ("credentials.env", *(f"{name}.db{ending}" for name in names for ending in ("", "-wal", "-shm")))
+    return dict.fromkeys(private, 0o600) | {"client_server.shown": 0o700}
 
 
 @pytest.mark.usefixtures("open_umask")
