@@ -6,7 +6,7 @@ PY := .venv/bin/python
 RUNTIME := .venv/.runtime-$(shell cksum < requirements.lock | cut -d ' ' -f 1)
 ALL := .venv/.all-$(shell cksum < requirements-dev.lock | cut -d ' ' -f 1)
 
-.PHONY: help run test check format bench lock clean
+.PHONY: help run test check format bench soak lock clean
 .DEFAULT_GOAL := help
 
 help:
@@ -15,6 +15,7 @@ help:
 	@echo "make check    lint, format check, types, import rules"
 	@echo "make format   format the code"
 	@echo "make bench    measure the chain against nginx and against its limits"
+	@echo "make soak     ask without a pause, and show whether memory grows"
 	@echo "make lock     resolve the dependencies again"
 	@echo "make clean    remove .venv and caches; data/ stays"
 
@@ -45,6 +46,9 @@ format: $(ALL)
 bench: $(ALL)
 	@scripts/debian.sh nginx nginx-light "the comparison with nginx is skipped"
 	@$(PY) -m bench $(ARGS)
+
+soak: $(ALL)
+	@$(PY) -m bench.soak $(ARGS)
 
 LOCK = .venv/bin/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --no-header --no-annotate $(ARGS)

@@ -13,7 +13,6 @@ import html
 import json
 import random
 import re
-import sqlite3
 import sys
 import tempfile
 from collections import Counter
@@ -23,22 +22,12 @@ from pathlib import Path
 
 import httpx2
 
-from bench.processes import Process, free_port
+from bench.chain import Chain
 
 _SCRIPT = "300 10 20"
 """Three seconds of an answer."""
 _PATIENCE_S = 90.0
 _BETWEEN_S = 0.3
-_MODELS = """\
-[[model_group]]
-name = "text"
-
-[[model_group.deployment]]
-model = "openai/bench+text"
-api_base = "http://127.0.0.1:{port}/v1"
-input_usd_per_million = 1.0
-output_usd_per_million = 2.0
-"""
 
 
 @dataclass
@@ -121,35 +110,6 @@ class Readers:
                 seen.take(number, line)
             elif not line:
                 number = None
-
-
-class Chain:
-    """Provider, gateway and middle tier. Not pinned: this counts losses, not time."""
-
-    def __init__(self, folder: Path, stack: ExitStack) -> None:
-        provider, gateway, self.port = free_port(), free_port(), free_port()
-        self.folder = folder
-        models = folder / "models.toml"
-        models.write_text(_MODELS.format(port=provider))
-        env = {
-            "DATA_DIR": str(folder / "data"),
-            "SAAS_API_MODELS_FILE": str(models),
-            "SAAS_API_PORT": str(gateway),
-            "CLIENT_SERVER_PORT": str(self.port),
-            "SAAS_API_URL": f"http://127.0.0.1:{gateway}",
-        }
-        python = sys.executable
-        stack.enter_context(Process([python, "-m", "bench.provider", "--port", str(provider)], folder / "provider", provider))
-        self.gateway = stack.enter_context(Process([python, "-m", "saas_api"], folder / "saas_api", gateway, env=env))
-        self.middle = stack.enter_context(Process([python, "-m", "client_server"], folder / "client_server", self.port, env=env))
-
-    def rows(self, database: str, query: str) -> list[tuple[str, ...]]:
-        """What a database says, read beside the running server."""
-        connection = sqlite3.connect(f"file:{self.folder / 'data' / database}?mode=ro", uri=True)
-        try:
-            return connection.execute(query).fetchall()
-        finally:
-            connection.close()
 
 
 async def kill(chain: Chain, number: int, dice: random.Random) -> None:
