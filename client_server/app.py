@@ -18,8 +18,9 @@ from client_server.routes.errors import answer
 from client_server.services import Services
 from client_server.sessions import Sessions
 from client_server.settings import Settings
-from client_server.store import open_store
+from client_server.store import Store, open_store
 from client_server.turns import Turns
+from client_server.upkeep import Upkeep
 from hop.shelf import Shelf
 from saas_client import SaaSLLMClient
 from serving import docs
@@ -46,11 +47,13 @@ def create_app(settings: Settings) -> ASGIApp:
                 wait_s=settings.gateway_wait_s,
             ) as running,
             Renderer() as renderer,
+            _upkeep(settings, store) as upkeep,
         ):
             app.state.services = Services(
                 sessions=Sessions(settings.session_secret.get_secret_value()),
                 limits=SessionLimits(turns_per_minute=settings.session_turns_per_minute, open_streams=settings.session_open_streams),
                 store=store,
+                upkeep=upkeep,
                 turns=running,
                 model_groups=ModelGroups(client),
                 renderer=renderer,
@@ -72,6 +75,10 @@ def create_app(settings: Settings) -> ASGIApp:
     )
     openapi.complete(app)
     return Edge(app, hosts=settings.hosts, answer=answer)
+
+
+def _upkeep(settings: Settings, store: Store) -> Upkeep:
+    return Upkeep(store, most=settings.sessions_max, unused_s=settings.session_unused_s, retention_s=settings.session_retention_s)
 
 
 def _shelf(settings: Settings) -> Shelf:

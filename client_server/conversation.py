@@ -43,7 +43,7 @@ async def ask_in_conversation(request: Request, session: Session, form: MessageF
         temperature=form.temperature,
         request=gateway_request(form.message, earlier, form.model_group, form.temperature),
     )
-    await _start(request, row, title=conversation.title if title else None)
+    await _start(request, session, row, title=conversation.title if title else None)
     return row, conversation
 
 
@@ -62,7 +62,7 @@ async def ask_again(request: Request, session: Session, old: TurnRow) -> TurnRow
         temperature=old.temperature,
         request=gateway_request(old.user_message, earlier, old.model_group, old.temperature),
     )
-    await _start(request, row, replaces=old.id)
+    await _start(request, session, row, replaces=old.id)
     return row
 
 
@@ -78,7 +78,7 @@ async def ask_alone(request: Request, session: Session, body: ChatBody, *, strea
         temperature=body.temperature,
         request={"messages": body.conversation, "model_group": body.model_group} | body.parameters,
     )
-    return await _start(request, row)
+    return await _start(request, session, row)
 
 
 def title_of(message: str) -> str:
@@ -118,11 +118,17 @@ def _row(session: Session, conversation_id: str | None, *, request: dict[str, An
     )
 
 
-async def _start(request: Request, row: RunningTurn, *, title: str | None = None, replaces: str | None = None) -> Turn:
-    state = request.state
+async def _start(request: Request, session: Session, row: RunningTurn, *, title: str | None = None, replaces: str | None = None) -> Turn:
+    app, state = services(request), request.state
+    app.upkeep.admit(session)
     try:
-        return await services(request).turns.start(
-            row, received_ns=state.received_ns, request_id=state.request_id, title=title, replaces=replaces
+        return await app.turns.start(
+            row,
+            received_ns=state.received_ns,
+            request_id=state.request_id,
+            title=title,
+            replaces=replaces,
+            fresh_session=session.fresh,
         )
     except ConversationBusy:
         raise WireError(

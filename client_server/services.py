@@ -16,6 +16,7 @@ from client_server.rendering.templates import Templates
 from client_server.sessions import Session, Sessions
 from client_server.store import ConversationRow, Store, TurnRow, TurnTimes
 from client_server.turns import Turns
+from client_server.upkeep import Upkeep
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +26,7 @@ class Services:
     sessions: Sessions
     limits: SessionLimits
     store: Store
+    upkeep: Upkeep
     turns: Turns
     model_groups: ModelGroups
     renderer: Renderer

@@ -30,6 +30,9 @@ class Settings(DataSettings):
     stream_retention_s: Annotated[float, Field(ge=0)] = 300.0
     stream_memory_bytes: Annotated[int, Field(ge=1024 * 1024)] = 512 * 1024 * 1024
     stream_memory_bytes_per_session: Annotated[int, Field(ge=1024 * 1024)] = 64 * 1024 * 1024
+    sessions_max: Annotated[int, Field(ge=1)] = 100_000
+    session_unused_s: Annotated[float, Field(ge=60)] = 24 * 3600.0
+    session_retention_s: Annotated[float, Field(ge=60)] = 365 * 24 * 3600.0
     session_turns_per_minute: Annotated[int, Field(ge=1)] = 600
     session_open_streams: Annotated[int, Field(ge=1)] = 64
 

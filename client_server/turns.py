@@ -95,15 +95,16 @@ class Turns:
         request_id: str | None = None,
         title: str | None = None,
         replaces: str | None = None,
+        fresh_session: bool = False,
     ) -> Turn:
-        """Records a turn and asks the gateway. With `title` it starts a conversation.
+        """Records a turn and asks the gateway. With `title` it starts a conversation. `fresh_session`: the request brought no cookie.
 
         Raises ConversationBusy, SQLAlchemyError, and WireError RATE_LIMITED if the session's answers fill their memory.
         """
         self._shelf.check(row.session_id)
         release = await self._place()
         try:
-            await self._store.add_turn(row, title=title, replaces=replaces)
+            await self._store.add_turn(row, title=title, replaces=replaces, fresh_session=fresh_session)
         except BaseException:
             release()
             raise

@@ -8,14 +8,15 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any, TypeVar
 
-from sqlalchemy import URL, Connection, Select, bindparam, insert, select, update
+from sqlalchemy import URL, Connection, Select, bindparam, delete, func, insert, select, update
+from sqlalchemy.dialects import postgresql
 from sqlalchemy.exc import IntegrityError
 
 from client_server.figures import Figures
 from client_server.store.records import STREAMING, ConversationRow, RunningTurn, TurnRow, TurnTimes
-from client_server.store.tables import conversations, turns
+from client_server.store.tables import conversations, sessions, turns
 from storage.database import Database, open_database
-from storage.prepared import Prepared
+from storage.prepared import Prepared, is_direct
 
 Record = TypeVar("Record", TurnRow, RunningTurn, TurnTimes, ConversationRow)
 
@@ -23,6 +24,9 @@ MIGRATIONS = Path(__file__).parent / "migrations"
 _FIGURES = [field.name for field in fields(Figures)]
 _COLUMNS = {kind: [field.name for field in fields(kind)] for kind in (TurnRow, RunningTurn, TurnTimes, ConversationRow)}
 _SHOWN, _RUNNING, _TIMES = ([turns.c[name] for name in _COLUMNS[kind]] for kind in (TurnRow, RunningTurn, TurnTimes))
+_INSERT_SESSION = Prepared(insert(sessions))
+_INSERT_SESSION_ONCE = Prepared(postgresql.insert(sessions).on_conflict_do_nothing())  # another worker may insert it at this moment
+_USE_SESSION = Prepared(update(sessions).where(sessions.c.id == bindparam("session")).values(returned=True, used_at=bindparam("now")))
 _INSERT_CONVERSATION = Prepared(insert(conversations))
 _INSERT_TURN = Prepared(insert(turns))
 _TOUCH = Prepared(update(conversations).where(conversations.c.id == bindparam("conversation")).values(updated_at=bindparam("now")))
@@ -91,10 +95,13 @@ class Store:
         """Returns the turns without an end. At start, those are the turns that a former process left."""
         return await self._rows(select(*_RUNNING).where(turns.c.state == STREAMING).order_by(turns.c.created_at), RunningTurn)
 
-    async def add_turn(self, turn: RunningTurn, *, title: str | None = None, replaces: str | None = None) -> None:
-        """Records a new turn. With `title` it first makes the conversation. Raises ConversationBusy."""
+    async def add_turn(
+        self, turn: RunningTurn, *, title: str | None = None, replaces: str | None = None, fresh_session: bool = False
+    ) -> None:
+        """Records a new turn, and its session. With `title` it first makes the conversation. Raises ConversationBusy."""
 
         def add(connection: Connection) -> None:
+            _note_session(connection, turn.session_id, turn.created_at, fresh=fresh_session)
             if replaces is not None:
                 _REPLACE.execute(connection, {"turn": replaces})
             if turn.conversation_id is not None and title is not None:
@@ -125,8 +132,40 @@ class Store:
         row = {"turn": turn_id, "new_browser_hop": hop} | {f"new_{name}": getattr(figures, name, None) for name in _FIGURES}
         await self._database.write(lambda connection: _BROWSER_HOP.execute(connection, row))
 
+    async def count_sessions(self) -> int:
+        """Returns how many sessions there are."""
+        count = select(func.count()).select_from(sessions)
+        return await self._database.read(lambda connection: int(connection.execute(count).scalar_one()))
+
+    async def remove_sessions(self, *, returned: bool, before: float, limit: int) -> int:
+        """Removes sessions with their conversations and turns: those that were last used longest ago, before this time.
+
+        `returned`: those whose cookie has come back, or those whose has not. A session whose answer is still being written stays.
+        Returns how many were removed.
+        """
+        writing = select(turns.c.id).where(turns.c.session_id == sessions.c.id, turns.c.state == STREAMING).exists()
+        oldest = select(sessions.c.id).where(sessions.c.returned.is_(returned), sessions.c.used_at < before, ~writing)
+        oldest = oldest.order_by(sessions.c.used_at).limit(limit)
+
+        def remove(connection: Connection) -> int:
+            ids = connection.execute(oldest).scalars().all()
+            if ids:
+                connection.execute(delete(turns).where(turns.c.session_id.in_(ids)))
+                connection.execute(delete(conversations).where(conversations.c.session_id.in_(ids)))
+                connection.execute(delete(sessions).where(sessions.c.id.in_(ids)))
+            return len(ids)
+
+        return await self._database.write(remove)
+
     async def _rows(self, query: Select[Any], kind: type[Record]) -> list[Record]:
         return await self._database.read(lambda connection: [kind(**row) for row in connection.execute(query).mappings()])
+
+
+def _note_session(connection: Connection, session_id: str, now: float, *, fresh: bool) -> None:
+    """Notes that a session is used. One that is not fresh may be unknown all the same: it was removed, or its first page kept nothing."""
+    if fresh or not _USE_SESSION.execute(connection, {"session": session_id, "now": now}):
+        row = {"id": session_id, "returned": not fresh, "created_at": now, "used_at": now}
+        (_INSERT_SESSION if is_direct(connection) else _INSERT_SESSION_ONCE).execute(connection, row)
 
 
 def _values(row: RunningTurn | ConversationRow) -> dict[str, Any]:

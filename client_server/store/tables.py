@@ -16,6 +16,16 @@ metadata = MetaData(
 
 _json = JSON(none_as_null=True)
 
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("id", Line(64), primary_key=True),
+    Column("returned", Boolean, nullable=False),  # its cookie came back with a later message
+    Column("created_at", Double, nullable=False),
+    Column("used_at", Double, nullable=False),  # when its last message came
+    Index(None, "returned", "used_at"),
+)
+
 conversations = Table(
     "conversations",
     metadata,
@@ -57,6 +67,7 @@ turns = Table(
     Column("call_id", Line(64)),
     Column("created_at", Double, nullable=False),
     Column("ended_at", Double),
+    Index(None, "session_id"),
     Index(None, "conversation_id", "position"),
     # One answer at a time in a conversation, even if two servers are asked at once.
     Index(
