@@ -18,7 +18,7 @@ def upgrade() -> None:
         sa.Column("used_at", sa.Double(), nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_sessions"),
     )
-    op.create_index("ix_sessions_returned_used_at", "sessions", ["returned", "used_at"])
+    op.create_index("ix_sessions_returned_sessions_used_at", "sessions", ["returned", "used_at"])
     op.create_index("ix_turns_session_id", "turns", ["session_id"])
     # Nobody knows which of them came back, so all count as if they had.
     op.execute(
