@@ -1,10 +1,11 @@
-"""`serving.pauses`: the garbage collector works when nothing is streaming."""
+"""`serving.pauses`: the garbage collector works in small portions, and looks at everything only if much has been kept."""
 
 from __future__ import annotations
 
 import asyncio
 import gc
-from collections.abc import Iterator
+import weakref
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -13,100 +14,174 @@ from serving.pauses import keep_pauses_short
 from tests.support.served import until
 
 
+class Node:
+    """An object that can be part of a cycle and be watched."""
+
+    def __init__(self) -> None:
+        self.other: Node | None = None
+
+
+class Visits:
+    """What the collector has visited since the start of a test."""
+
+    def __init__(self) -> None:
+        self.sizes: list[int] = []
+        self.frozen: list[int] = []  # at the start of a visit of the oldest generation
+
+    def note(self, phase: str, info: dict[str, int]) -> None:
+        if phase == "start":
+            self.sizes.append(sum(len(gc.get_objects(generation)) for generation in range(info["generation"] + 1)))
+            if info["generation"] == 2:
+                self.frozen.append(gc.get_freeze_count())
+
+    @property
+    def of_everything(self) -> int:
+        """How often nothing was left out: nothing is frozen then."""
+        return self.frozen.count(0)
+
+
 @pytest.fixture(autouse=True)
-def collector(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
-    """The generations collected during the test. Looks come often, and the collector is restored afterwards."""
+def visits(monkeypatch: pytest.MonkeyPatch) -> Iterator[Visits]:
+    """Looks come often. The collector is restored afterwards."""
     monkeypatch.setattr(serving.pauses, "_LOOK_EVERY_S", 0.01)
-    monkeypatch.setattr(serving.pauses, "_COLLECT_EVERY_S", 0.0)
-    thresholds, collections = gc.get_threshold(), list[int]()
-
-    def note(phase: str, info: dict[str, int]) -> None:
-        if phase == "stop" and info["generation"] == 2:
-            collections.append(info["generation"])
-
-    gc.callbacks.append(note)
-    yield collections
-    gc.callbacks.remove(note)
+    thresholds, visits = gc.get_threshold(), Visits()
+    gc.callbacks.append(visits.note)
+    yield visits
+    gc.callbacks.remove(visits.note)
     gc.set_threshold(*thresholds)
     gc.unfreeze()
 
 
-async def test_sets_the_collector_up_at_its_start(collector: list[int]) -> None:
-    """Existing objects are collected once and then frozen; young ones are collected in small portions, all of them hardly ever."""
-    keeping = asyncio.create_task(keep_pauses_short(lambda: True))
+@pytest.fixture
+async def start() -> Callable[[bool], None]:
+    """Starts what is tested, in a process that is always or never busy. It ends with the test's loop."""
+
+    def start(busy: bool) -> None:
+        tasks.append(asyncio.create_task(keep_pauses_short(lambda: busy)))
+
+    tasks: list[asyncio.Task[None]] = []
+    return start
+
+
+def make(number: int) -> list[list[list[int]]]:
+    """So many containers, and a hundredth more to hold them."""
+    return [[[] for _ in range(100)] for _ in range(number // 100)]
+
+
+def break_off_a_cycle() -> weakref.ref[Node]:
+    node = Node()
+    node.other = Node()
+    node.other.other = node
+    return weakref.ref(node)
+
+
+async def test_what_exists_at_the_start_is_frozen(visits: Visits, start: Callable[[bool], None]) -> None:
+    """It is looked at once and never again, as long as little is added."""
+    start(False)
     await asyncio.sleep(0)
-    assert 1 == len(collector)
-    assert gc.get_freeze_count() > 1000
-    keeping.cancel()
-
-
-async def test_no_collection_in_between_visits_much() -> None:
-    """However much is kept, the survivors of a small portion are visited again soon, and not one day in one long step."""
-    keeping = asyncio.create_task(keep_pauses_short(lambda: True))
-    await asyncio.sleep(0)
-    visited: list[int] = []
-
-    def note(phase: str, info: dict[str, int]) -> None:
-        if phase == "start":
-            visited.append(sum(len(gc.get_objects(generation)) for generation in range(info["generation"] + 1)))
-
-    gc.callbacks.append(note)
-    kept: list[list[list[int]]] = [[[] for _ in range(100)] for _ in range(12_000)]
-    gc.callbacks.remove(note)
-    keeping.cancel()
-    assert len(visited) > 1_000
-    assert max(visited) < 6_000
-    del kept
-
-
-async def test_collects_at_most_once_in_a_while(collector: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
-    """Finished streams are kept, so a full collection is long even if nothing streams."""
-    monkeypatch.setattr(serving.pauses, "_COLLECT_EVERY_S", 60.0)
-    keeping = asyncio.create_task(keep_pauses_short(lambda: False))
-    await asyncio.sleep(0)
-    for _ in range(5):
-        made = make_objects()
-        await asyncio.sleep(0.03)
-        del made
-    assert len(collector) == 2, "the one at the start, and one"
-    keeping.cancel()
-
-
-async def test_collects_only_while_nothing_is_streaming(collector: list[int]) -> None:
-    """While the process is busy no full collection comes, whatever it makes; soon after, one does, time after time."""
-    busy = True
-    keeping = asyncio.create_task(keep_pauses_short(lambda: busy))
-    await asyncio.sleep(0)
-    for times in (1, 2):
-        busy, made = True, make_objects()
-        await asyncio.sleep(0.05)
-        assert times == len(collector)
-        busy = False
-        await until(lambda: len(collector) > times)  # noqa: B023  # it is called within this round alone
-        del made
-    keeping.cancel()
-
-
-async def test_an_idle_process_is_left_alone(collector: list[int]) -> None:
-    """If nothing was made since the last collection, there is nothing to look for, and no pause."""
-    made = make_objects()
-    keeping = asyncio.create_task(keep_pauses_short(lambda: False))
-    await asyncio.sleep(0.2)
-    assert len(collector) <= 2
-    keeping.cancel()
+    assert gc.get_freeze_count() > 1_000
+    at_first = visits.of_everything
+    made = make(50_000)
+    await asyncio.sleep(0.1)
+    assert visits.of_everything == at_first
     del made
 
 
-def make_objects() -> list[list[int]]:
-    """Enough containers for the young to be collected."""
-    return [[] for _ in range(5_000)]
+async def test_no_collection_in_between_visits_much(visits: Visits, start: Callable[[bool], None]) -> None:
+    """However much is kept, it is frozen in small portions, and not visited one day in one long step."""
+    start(True)
+    await asyncio.sleep(0)
+    visits.sizes.clear()
+    kept = make(1_200_000)
+    assert len(visits.sizes) > 1_000
+    assert max(visits.sizes) < 10_000
+    assert gc.get_freeze_count() > 1_000_000
+    del kept
+
+
+async def test_a_process_that_is_never_idle_collects_cycles(start: Callable[[bool], None]) -> None:
+    """A cycle that breaks off while it is young goes with one of the next portions."""
+    start(True)
+    await asyncio.sleep(0)
+    broken = [break_off_a_cycle() for _ in range(100)]
+    kept = make(20_000)
+    assert [reference for reference in broken if reference() is not None] == []
+    del kept
+
+
+async def test_a_frozen_object_goes_with_its_last_reference(start: Callable[[bool], None]) -> None:
+    """Freezing takes an object from the collector's sight; reference counting goes on."""
+    start(True)
+    await asyncio.sleep(0)
+    node = Node()
+    frozen, reference = gc.get_freeze_count(), weakref.ref(node)
+    kept = make(20_000)
+    assert gc.get_freeze_count() > frozen
+    del node
+    assert reference() is None
+    del kept
+
+
+@pytest.mark.parametrize("busy", [True, False])
+async def test_a_cycle_that_breaks_off_late(busy: bool, visits: Visits, start: Callable[[bool], None]) -> None:
+    """It is found when much has been kept since and nothing is streaming, and not while something is."""
+    start(busy)
+    await asyncio.sleep(0)
+    node = Node()
+    node.other = Node()
+    node.other.other = node
+    reference = weakref.ref(node)
+    kept = make(20_000)
+    at_first = visits.of_everything
+    del node
+    kept += make(200_000)
+    await asyncio.sleep(0.1)
+    assert (reference() is not None, visits.of_everything > at_first) == (busy, not busy)
+    del kept
+
+
+async def test_what_went_again_calls_for_nothing(visits: Visits, start: Callable[[bool], None]) -> None:
+    """Much has been frozen, and little of it is left: answers that were kept for their time."""
+    start(False)
+    await asyncio.sleep(0)
+    at_first = visits.of_everything
+    for _ in range(20):
+        kept = make(30_000)
+        del kept
+        await asyncio.sleep(0.02)
+    assert visits.of_everything == at_first
+
+
+async def test_before_memory_runs_out_everything_is_collected_in_a_busy_process(
+    visits: Visits, start: Callable[[bool], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One long pause when the process has come to hold twice as much is better than its end; then it may double again."""
+    monkeypatch.setattr(serving.pauses, "_TOO_MUCH", 200_000)
+    start(True)
+    await asyncio.sleep(0)
+    node = Node()
+    node.other = Node()
+    node.other.other = node
+    reference = weakref.ref(node)
+    kept = make(20_000)
+    del node
+    at_first = visits.of_everything
+    kept += make(gc.get_freeze_count() + 200_000)
+    await until(lambda: reference() is None)
+    assert visits.of_everything == at_first + 1
+    kept += make(200_000)
+    await asyncio.sleep(0.1)
+    assert visits.of_everything == at_first + 1, "it has not doubled again"
+    del kept
 
 
 async def test_ends_with_its_task() -> None:
-    """It runs until it is cancelled."""
+    """It runs until it is cancelled, and leaves the collector's visits to themselves."""
     keeping = asyncio.create_task(keep_pauses_short(lambda: False))
     await asyncio.sleep(0.03)
     assert not keeping.done()
+    at_work = len(gc.callbacks)
     keeping.cancel()
     with pytest.raises(asyncio.CancelledError):
         await keeping
+    assert len(gc.callbacks) == at_work - 1
