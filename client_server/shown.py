@@ -8,12 +8,11 @@ checkpoint the notes before it are dropped. The next process reads the notes of 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 
-from client_server.turn import Checkpoint, no_notes
+from client_server.turn import Checkpoint, Notes
 from hop.fold import Fold
 from storage.journal import Journal, LeftBehind, as_key, left_behind
 
@@ -34,9 +33,9 @@ class Shown:
         except OSError as error:
             self._complain(f"{error.filename or folder}: {error.strerror}")
 
-    def notes(self, turn_id: str) -> Callable[[Sequence[bytes]], None]:
-        """Returns the function that notes frames of this turn. Call it before a reader can have them."""
-        return no_notes if self._journal is None else partial(self._journal.append, as_key(turn_id.encode()))
+    def notes(self, turn_id: str) -> Notes:
+        """Returns what notes frames of this turn. Use it before a reader can have them."""
+        return Notes() if self._journal is None else Notes(self._journal.append, as_key(turn_id.encode()))
 
     @property
     def place(self) -> int:

@@ -62,8 +62,18 @@ def _nothing() -> None:
     pass
 
 
-def no_notes(frames: Sequence[bytes]) -> None:
-    """Keeps nothing."""
+def _no_note(key: bytes, frames: Sequence[bytes]) -> None:
+    pass
+
+
+class Notes(NamedTuple):
+    """Where a turn's frames are noted before its log gets them, in case the process is killed: `add(key, frames)`.
+
+    All turns share the function. One of its own for each turn would be several objects more that a chunk has to fetch from cold memory.
+    """
+
+    add: Callable[[bytes, Sequence[bytes]], None] = _no_note
+    key: bytes = b""
 
 
 def _log(account: Account) -> StreamLog:
@@ -91,8 +101,7 @@ class Turn:
     job_id: str | None = None
     call_id: str | None = None
     log: StreamLog = field(default_factory=StreamLog)
-    note: Callable[[Sequence[bytes]], None] = no_notes
-    """Call it with frames before the log gets them: it keeps them in case the process is killed."""
+    notes: Notes = Notes()  # noqa: RUF009  # it is immutable
     fold: Fold = field(default_factory=Fold)
     phase: Phase = Phase.ASKING
     hops: list[HopRecord] = field(default_factory=list)
@@ -174,7 +183,7 @@ class Turn:
         if self.marks.headers_at is None:
             self.marks.headers()
         self.marks.arrived(1, sum(map(len, frames)))
-        self.note(frames)
+        self.notes.add(self.notes.key, frames)
         self.log.append(frames)
         self._known_as(job_id, call_id)
 

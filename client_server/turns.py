@@ -138,7 +138,7 @@ class Turns:
 
     def _begin(self, turn: Turn) -> None:
         self._live[turn.id] = turn
-        turn.note = self._shown.notes(turn.id)
+        turn.notes = self._shown.notes(turn.id)
         turn.begin(self._tasks.create_task(self._run(turn)))
 
     async def _place(self) -> Callable[[], None]:

@@ -1,6 +1,6 @@
 """The way of a chunk into this tier: from the gateway's stream into the turn's log, frame by frame and unchanged.
 
-Strategy. In `read_into`, `take` is called with the frames of one read. It compares each with the expected id and appends them, which
+Strategy. `_Intake.take` is called with the frames of one read. It compares each with the expected id and appends them, which
 sends them on: no task, no timer and no JSON per chunk. `follow` repeats this over as many connections as it takes. A stream that ends
 without its terminal frame was cut; the next connection goes on after the last id in the log, so no frame is lost or doubled. If no call
 id is known yet, the same request is sent again with the same idempotency key, and the gateway answers with the call it has begun. If the
@@ -72,44 +72,55 @@ async def follow(turn: Turn, client: SaaSLLMClient, *, wait_s: float) -> Termina
 
 async def read_into(turn: Turn, stream: Stream) -> Terminal | None:
     """Reads one connection to the terminal frame. Returns None if it was cut. Raises GatewayUnreachable."""
-    log, marks, note = turn.log, turn.marks, turn.note
-    expected = len(log)
-    start = prefix(expected)
-    unnumbered: list[bytes] = []
-    terminal: bytes | None = None
+    intake = _Intake(turn)
+    await stream.follow(intake.take)
+    return None if intake.terminal is None else Terminal(intake.terminal, b"".join(intake.unnumbered))
 
-    def take(frames: list[bytes], size: int) -> bool:
-        nonlocal expected, start, terminal
+
+class _Intake:
+    """Takes one connection's frames into the turn's log. What each chunk needs stands in this one object, near together in memory."""
+
+    __slots__ = ("_arrived", "_expected", "_key", "_log", "_note", "_start", "terminal", "unnumbered")
+
+    def __init__(self, turn: Turn) -> None:
+        self._log = turn.log
+        self._arrived = turn.marks.arrived
+        self._note, self._key = turn.notes
+        self._expected = len(turn.log)
+        self._start = prefix(self._expected)
+        self.unnumbered: list[bytes] = []
+        self.terminal: bytes | None = None
+
+    def take(self, frames: list[bytes], size: int) -> bool:
+        """Takes the frames of one read. Returns whether the last one was the terminal frame."""
+        start = self._start
         if len(frames) == 1 and (frame := frames[0]).startswith(start):  # by far the most common read
-            marks.arrived(frame.startswith(b"data", len(start)), size)
-            note(frames)
-            expected += 1
-            start = b"id: %d\n" % expected  # `prefix`, without its call
-            log.append(frames)
+            self._arrived(frame.startswith(b"data", len(start)), size)
+            self._note(self._key, frames)
+            self._expected = expected = self._expected + 1
+            self._start = b"id: %d\n" % expected  # `prefix`, without its call
+            self._log.append(frames)
             return False
         batch: list[bytes] = []
         chunks = 0
         for frame in frames:
-            if frame.startswith(start):
+            if frame.startswith(self._start):
                 batch.append(frame)
-                expected += 1
-                start = prefix(expected)
+                self._expected += 1
+                self._start = prefix(self._expected)
                 chunks += is_chunk(frame)
             elif is_terminal(frame):
-                terminal = frame
+                self.terminal = frame
                 break
             elif not frame.startswith((b":", b"id:")):
-                unnumbered.append(frame)
+                self.unnumbered.append(frame)
             elif frame.startswith(b"id:"):
-                _refuse_gap(frame, expected)
-        marks.arrived(chunks, size)
+                _refuse_gap(frame, self._expected)
+        self._arrived(chunks, size)
         if batch:
-            note(batch)
-            log.append(batch)
-        return terminal is not None
-
-    await stream.follow(take)
-    return None if terminal is None else Terminal(terminal, b"".join(unnumbered))
+            self._note(self._key, batch)
+            self._log.append(batch)
+        return self.terminal is not None
 
 
 def _has_expired(terminal: bytes) -> bool:

@@ -109,6 +109,8 @@ class Client:
 class _Connection(asyncio.Protocol):
     """One connection, one exchange at a time."""
 
+    __slots__ = ("_client", "_closed", "_head", "_loop", "_response", "_sleep", "_transport", "origin", "parser")
+
     def __init__(self, client: Client, origin: Origin) -> None:
         self.origin = origin
         self.parser = ResponseParser()

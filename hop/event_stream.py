@@ -78,6 +78,8 @@ class EventStream(Response):
 class HttpSink:
     """A reader at the other end of an HTTP response (`hop.relay.Sink`), over ASGI."""
 
+    __slots__ = ("_headers", "_preface", "_receive", "_send")
+
     def __init__(self, receive: Receive, send: Send, headers: Headers, preface: bytes = b"") -> None:
         self._receive = receive
         self._send = send

@@ -41,6 +41,21 @@ def is_encoded(headers: Mapping[str, str]) -> bool:
 class ResponseParser:
     """Reads one response. `status` and `headers` (names in lower case) are there once `has_head` is true."""
 
+    __slots__ = (
+        "_beginning",
+        "_beside",
+        "_body",
+        "_machine",
+        "_over",
+        "_until_close",
+        "complete",
+        "has_head",
+        "headers",
+        "keep_alive",
+        "on_body",
+        "status",
+    )
+
     def __init__(self) -> None:
         self.status = 0
         self.headers: dict[str, str] = {}

@@ -66,43 +66,25 @@ async def relay(
     written.
     """
     reader = log.reader(index)
-    watch = _Watch(reader, ping_after_s, send_timeout_s)
-    write = sink.write
-
-    def deliver(frames: Sequence[bytes]) -> bool:
-        """Writes frames that the reader has taken, within the caller's turn. Returns whether all of it has gone."""
-        try:
-            body = translate(frames) if translate else frames[0] if len(frames) == 1 else b"".join(frames)
-        except Exception as error:
-            watch.fail(error)
-            return False
-        at = watch.last = now_ns()
-        if body and not watch.begin(write(body)):
-            return False
-        if marks is not None:
-            marks.departed(reader.index, since, at)
-        return True
-
+    watch = _Watch(reader, sink, marks, translate, ping_after_s, send_timeout_s)
     try:
-        watch.start(sink)
-        await watch.send(sink.begin())
-        since = now_ns()
+        await watch.start()
         while not watch.gone:
             if watch.unfinished is not None:
                 await watch.finish()
                 if marks is not None:
-                    marks.departed(reader.index, since)
+                    marks.departed(reader.index, watch.since)
             elif reader.index < len(log):
-                if deliver(reader.take()) and reader.index < len(log):
+                if watch.deliver(reader.take()) and reader.index < len(log):
                     await asyncio.sleep(0)  # more is left than one write may take: others have their turn
             elif log.ending is not None:
                 trailer = log.ending.trailer
                 await watch.send(sink.finish(translate([trailer]) if translate else trailer))
                 return
             elif watch.ping_due:
-                await watch.send(write(PING))
+                await watch.send(sink.write(PING))
             else:
-                await reader.wait(deliver)
+                await reader.wait(watch.deliver)
     except asyncio.CancelledError:
         if not watch.let_go():
             raise
@@ -113,42 +95,75 @@ async def relay(
 
 
 class _Watch:
-    """What may end or interrupt a relay's waiting: the reader left, a ping is due, a write is stuck."""
+    """One relay's writes, and what may end or interrupt its waiting: the reader left, a ping is due, a write is stuck.
+
+    What each chunk needs stands in this one object, near together in memory.
+    """
 
     __slots__ = (
         "_leaving",
         "_loop",
+        "_marks",
         "_ping_after",
         "_reader",
         "_send_timeout",
         "_sending",
+        "_sink",
         "_task",
         "_timer",
+        "_translate",
+        "_write",
         "gone",
         "last",
         "ping_due",
+        "since",
         "stuck",
         "unfinished",
     )
 
-    def __init__(self, reader: Reader, ping_after_s: float, send_timeout_s: float) -> None:
+    def __init__(
+        self, reader: Reader, sink: Sink, marks: HopMarks | None, translate: Translate | None, ping_after_s: float, send_timeout_s: float
+    ) -> None:
+        self._reader = reader
+        self._sink = sink
+        self._write = sink.write
+        self._marks = marks
+        self._translate = translate
         self._loop = asyncio.get_running_loop()
         self._task = asyncio.current_task()
-        self._reader = reader
         self._ping_after = ping_after_s
         self._send_timeout = send_timeout_s
         self._sending = False
-        self.last = now_ns()
-        """When the last write began."""
+        self.last = self.since = now_ns()
+        """When the last write began, and since when the reader has been there."""
         self._timer: asyncio.TimerHandle | None = None
         self._leaving: asyncio.Task[None] | None = None
         self.unfinished: Awaitable[None] | None = None
         """A write that was not completed at once: the transport waits for the reader to take what it has."""
         self.gone = self.ping_due = self.stuck = False
 
-    def start(self, sink: Sink) -> None:
-        self._leaving = self._loop.create_task(self._until_left(sink))
+    async def start(self) -> None:
+        """Tells the reader that the stream is there."""
+        self._leaving = self._loop.create_task(self._until_left(self._sink))
         self._timer = self._loop.call_later(min(self._ping_after, self._send_timeout), self._look)
+        await self.send(self._sink.begin())
+        self.since = now_ns()
+
+    def deliver(self, frames: Sequence[bytes]) -> bool:
+        """Writes frames that the reader has taken, within the caller's turn. Returns whether all of it has gone."""
+        translate = self._translate
+        try:
+            body = translate(frames) if translate else frames[0] if len(frames) == 1 else b"".join(frames)
+        except Exception as error:
+            self.fail(error)
+            return False
+        at = self.last = now_ns()
+        write = self._write
+        if body and not self.begin(write(body)):
+            return False
+        if (marks := self._marks) is not None:
+            marks.departed(self._reader.index, self.since, at)
+        return True
 
     def stop(self) -> None:
         """Stops and drops everything. The tasks too: each refers to this watch, and the cycle would wait for the garbage collector."""

@@ -52,6 +52,27 @@ class PeerUnintelligible(ExchangeFailed):
 class Response:
     """A response whose head is here. One consumer: `follow`, or `read` and `read_all`."""
 
+    __slots__ = (
+        "_begun",
+        "_close",
+        "_ended",
+        "_enough",
+        "_error",
+        "_first_s",
+        "_has_begun",
+        "_idle_s",
+        "_kept",
+        "_last",
+        "_loop",
+        "_pieces",
+        "_sink",
+        "_taken",
+        "_timer",
+        "_waiter",
+        "headers",
+        "status",
+    )
+
     def __init__(self, status: int, headers: Mapping[str, str], close: Callable[[], None]) -> None:
         self.status = status
         self.headers = headers

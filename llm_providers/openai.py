@@ -57,6 +57,8 @@ class OpenAI:
 class CleanFrames:
     """Reads a stream of this dialect (`llm_providers.dialect.FrameReader`). `[DONE]` ends it in order."""
 
+    __slots__ = ("_between", "_decoder", "_last", "_splitter", "done", "failure")
+
     def __init__(self) -> None:
         self.done = False
         self.failure: ProviderError | None = None

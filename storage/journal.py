@@ -23,13 +23,13 @@ from typing import NamedTuple
 
 SEGMENT_BYTES = 1024 * 1024
 """Small, so that the files in use stay in the processor's cache. A record that is larger gets a file of its own."""
-HEAD_BYTES = 12
+HEAD_BYTES = 16
 MAX_SPARE = 8
 """How many files wait to be used again. Their pages are there already: a new file costs a page fault for every few records."""
 MAX_BYTES = 256 * 1024 * 1024
 """What the files of one journal may take together."""
 
-_HEAD = struct.Struct("<IQ")
+_HEAD = struct.Struct("LL")
 """A record's length and its segment's number. The number tells it from an older record in a file that is used again.
 
 The number is written last, byte by byte. It begins at random, so no text can pretend to be a record.

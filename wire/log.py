@@ -71,6 +71,8 @@ class Account:
 class StreamLog:
     """The producer writes it and readers follow it. It lives in the memory of one process. `account` counts what it takes."""
 
+    __slots__ = ("_counted", "_frames", "_limit", "_mark", "_readers", "account", "ending", "size", "unread_since")
+
     def __init__(self, *, max_bytes: int = DEFAULT_MAX_LOG_BYTES, account: Account | None = None) -> None:
         self.size = 0
         """The total bytes of all frames."""

@@ -148,6 +148,8 @@ class FrameSplitter:
     The frames joined, followed by the unfinished tail (`pending`), are exactly the bytes that were fed.
     """
 
+    __slots__ = ("_limit", "_scanned", "_tail")
+
     def __init__(self, *, max_frame_bytes: int = DEFAULT_MAX_FRAME_BYTES) -> None:
         self._limit = max_frame_bytes
         self._tail = bytearray()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,12 @@ from client_server import shown as module
 from client_server.shown import Shown, shown_before
 from client_server.turn import Checkpoint
 from storage.journal import Journal
+
+
+def noting(shown: Shown, turn_id: str) -> Callable[[Sequence[bytes]], None]:
+    """The function that notes frames of this turn."""
+    notes = shown.notes(turn_id)
+    return partial(notes.add, notes.key)
 
 
 def frame(number: int, text: str) -> bytes:
@@ -32,7 +40,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_what_was_noted_and_not_saved_comes_back(tmp_path: Path) -> None:
     """Each turn has its own text. A turn that is not asked for, or that has nothing new, is not in the result."""
     shown = Shown(tmp_path)
-    one, two, three = map(shown.notes, ("one", "two", "three"))
+    one, two, three = (noting(shown, turn_id) for turn_id in ("one", "two", "three"))
     one([frame(0, "a"), frame(1, "b")])
     two([frame(0, "x")])
     three([frame(0, "ended")])
@@ -48,7 +56,7 @@ def test_notes_are_dropped_after_a_checkpoint(tmp_path: Path, late: int) -> None
     """What is saved and the notes that are left give the whole text, also of a turn that pauses, and of frames that come
     while a checkpoint is being written (`late`)."""
     shown = Shown(tmp_path)
-    busy, idle = shown.notes("busy"), shown.notes("idle")
+    busy, idle = noting(shown, "busy"), noting(shown, "idle")
     idle([frame(0, "first ")])
     saved = {"busy": Checkpoint(), "idle": Checkpoint(1, len("first "))}
     whole = kept = ""
@@ -78,7 +86,7 @@ def test_notes_are_dropped_after_a_checkpoint(tmp_path: Path, late: int) -> None
 def test_a_gap_ends_the_text(tmp_path: Path) -> None:
     """If a note could not be taken, the text ends before it: no text with a hole in it is shown."""
     shown = Shown(tmp_path)
-    note = shown.notes("one")
+    note = noting(shown, "one")
     for number in (0, 1, 3, 4):
         note([frame(number, str(number))])
     shown.close(done=False)
@@ -88,7 +96,7 @@ def test_a_gap_ends_the_text(tmp_path: Path) -> None:
 def test_saved_text_is_never_made_shorter(tmp_path: Path) -> None:
     """A checkpoint can be newer than the last note of it, and a database can be older than the notes."""
     shown = Shown(tmp_path)
-    note = shown.notes("one")
+    note = noting(shown, "one")
     note([frame(0, "abc")])
     shown.saved({"one": Checkpoint(7, 70)})
     shown.close(done=False)
@@ -98,7 +106,7 @@ def test_saved_text_is_never_made_shorter(tmp_path: Path) -> None:
 def test_notes_stay_until_their_text_is_saved(tmp_path: Path) -> None:
     """If the texts cannot be saved, the next start finds the notes again."""
     shown = Shown(tmp_path)
-    shown.notes("one")([frame(0, "abc")])
+    noting(shown, "one")([frame(0, "abc")])
     shown.close(done=False)
     with pytest.raises(OSError, match="disk"), shown_before(tmp_path, {"one": ""}):
         raise OSError("disk full")
@@ -110,7 +118,7 @@ def test_without_a_journal_answers_go_on(tmp_path: Path, caplog: pytest.LogCaptu
     (tmp_path / "file").write_text("")
     with caplog.at_level(logging.WARNING):
         shown = Shown(tmp_path / "file")
-        shown.notes("one")([frame(0, "abc")])
+        noting(shown, "one")([frame(0, "abc")])
         shown.saved({"one": Checkpoint(1, 3)})
         shown.drop(shown.place)
         shown.close(done=True)
@@ -125,7 +133,7 @@ def test_a_full_journal_is_told_once_until_it_works_again(
     """The chunk goes on in any case."""
     monkeypatch.setattr(module, "Journal", lambda folder, full: Journal(folder, full, segment_bytes=200, max_bytes=200))
     shown = Shown(tmp_path)
-    note = shown.notes("one")
+    note = noting(shown, "one")
     for number in range(10):
         note([frame(number, "text")])
     assert len(caplog.records) == 1
