@@ -11,9 +11,9 @@ from typing import Any
 import orjson
 
 from client_server.errors import as_seen_from_here, is_leaving, out_of_reach, unavailable
-from client_server.patience import Patience
 from client_server.turn import Terminal, Turn
 from saas_client import GatewayRefused, GatewayUnreachable, SaaSError, SaaSLLMClient
+from serving.patience import Patience
 from wire.errors import ErrorCode, WireError
 from wire.frames import DONE, failed_frame, hop_frame, numbered, receipt_frame
 from wire.log import Outcome

@@ -1,7 +1,7 @@
 """The end of a turn: it is saved first, and its readers get it after that.
 
-If the database cannot be written, readers must not wait for it, and the conversation must not stay blocked until a restart. After a few
-attempts the readers are told, and the ending stays here until it can be saved.
+If the database cannot be used, readers wait for a while. Then they are told, and the ending stays here until it can be saved. No reader
+waits for ever, and no conversation stays blocked until a restart.
 """
 
 from __future__ import annotations
@@ -17,15 +17,17 @@ from client_server.errors import mistake
 from client_server.figures import figures
 from client_server.store import Store, TurnTimes
 from client_server.turn import Terminal, Turn
+from serving.patience import Patience
 from serving.turnstile import ENDS_PER_PASS, Turnstile
+from storage.outages import DatabaseAway
 from wire.errors import ErrorCode, WireError
 from wire.frames import DONE, hop_frame, payload
 from wire.log import Ending, Outcome
 
 logger = logging.getLogger(__name__)
 
-SAVE_PAUSES_S = (0.1, 0.5, 2.0)
-"""Pauses between attempts. They are long enough for a database that is locked or restarting."""
+SAVE_PATIENCE_S = 15.0
+"""How long readers wait for the end of a turn if the database cannot be used."""
 
 
 class Endings:
@@ -35,6 +37,7 @@ class Endings:
         self._store = store
         self._unsaved: dict[str, dict[str, Any]] = {}
         self._turnstile = Turnstile(ENDS_PER_PASS)
+        self._closing = False
 
     def unsaved(self, turn_id: str) -> dict[str, Any]:
         """Returns the fields that the turn's row does not have yet; empty once they are saved."""
@@ -44,6 +47,10 @@ class Endings:
     def all_saved(self) -> bool:
         """Whether no ending waits to be saved."""
         return not self._unsaved
+
+    def close(self) -> None:
+        """The process ends: nobody waits for a database that is away any more."""
+        self._closing = True
 
     async def conclude(self, turn: Turn, terminal: Terminal) -> None:
         """Saves the turn with this end, and then gives its readers the end. They get it whatever goes wrong."""
@@ -96,16 +103,18 @@ class Endings:
             logger.info("turn %s is saved after all", turn_id)
 
     async def _save(self, turn_id: str, ending: dict[str, Any]) -> bool:
-        for pause in (*SAVE_PAUSES_S, None):
+        patience = Patience(SAVE_PATIENCE_S)
+        while True:
             try:
                 await self._store.end_turn(turn_id, **ending)
+            except DatabaseAway:
+                if self._closing or not await patience.pause():
+                    return False
             except Exception:
                 logger.exception("turn %s could not be saved", turn_id)
+                return False
             else:
                 return True
-            if pause is not None:
-                await asyncio.sleep(pause)
-        return False
 
 
 def _outcome(turn: Turn, terminal: Terminal) -> tuple[Outcome, dict[str, Any] | None]:

@@ -19,7 +19,6 @@ from typing import Any, Self
 from client_server.completion import ask
 from client_server.ending import Endings
 from client_server.errors import mistake, stream_expired
-from client_server.patience import FIRST_PAUSE_S
 from client_server.shown import Shown, shown_before
 from client_server.store import RunningTurn, Store
 from client_server.turn import Phase, Terminal, Turn
@@ -27,6 +26,7 @@ from client_server.upstream import follow
 from client_server.watch import Watch
 from hop.shelf import Shelf
 from saas_client import GatewayUnreachable, SaaSClientError, SaaSLLMClient
+from serving.patience import FIRST_PAUSE_S
 from serving.pauses import keep_pauses_short
 from wire.errors import ErrorCode, WireError
 from wire.frames import DONE
@@ -73,6 +73,7 @@ class Turns:
             task.cancel()
         for turn in self._live.values():
             turn.cut_off()
+        self._endings.close()
         await self._tasks.__aexit__(kind, error, trace)
         saved = await self._watch.checkpoint([turn for turn in self._live.values() if not turn.ended])
         await self._endings.save_rest()
@@ -99,7 +100,7 @@ class Turns:
     ) -> Turn:
         """Records a turn and asks the gateway. With `title` it starts a conversation. `fresh_session`: the request brought no cookie.
 
-        Raises ConversationBusy, SQLAlchemyError, and WireError RATE_LIMITED if the session's answers fill their memory.
+        Raises ConversationBusy, DatabaseAway, and WireError RATE_LIMITED if the session's answers fill their memory.
         """
         self._shelf.check(row.session_id)
         release = await self._place()

@@ -14,9 +14,9 @@ from contextlib import AbstractAsyncContextManager
 
 from client_server.completion import stored_answer
 from client_server.errors import as_seen_from_here, is_leaving, unavailable
-from client_server.patience import Patience
 from client_server.turn import Terminal, Turn
 from saas_client import GatewayCut, GatewayRefused, GatewayUnreachable, SaaSError, SaaSLLMClient, Stream, StreamExpired
+from serving.patience import Patience
 from wire.errors import ErrorCode
 from wire.frames import is_chunk, is_terminal, prefix
 

@@ -11,16 +11,16 @@ import asyncio
 import logging
 from functools import partial
 
-from sqlalchemy.exc import SQLAlchemyError
-
 from hop.fold import Fold
 from hop.shelf import Shelf
 from llm_providers import ProviderError, Target, Transport
-from saas_api.calls import LEASE_S, Call, Calls, Checkpoint, Settlement, stream_expired
+from saas_api.calls import LEASE_S, AlreadySettled, Call, Calls, Checkpoint, Settlement, stream_expired
 from saas_api.generation import Generation
 from saas_api.model_groups import ModelGroups
 from saas_api.usage import estimate_completion_tokens, trusted_text, trusted_usage
+from serving.patience import Patience
 from serving.turnstile import ENDS_PER_PASS, Turnstile
+from storage.outages import DatabaseAway
 from wire.context import request_id_var
 from wire.errors import ErrorCode, WireError
 from wire.frames import DONE, failed_frame, hop_frame, numbered, receipt_frame
@@ -31,7 +31,8 @@ from wire.timing import HopMarks
 logger = logging.getLogger(__name__)
 
 HOP = "saas_api"
-_SETTLE_AGAIN_AFTER_S = (0.1, 0.5, 2.0)
+SETTLE_PATIENCE_S = 15.0
+"""How long a reader waits for the end of its call if the database cannot be used. Then it is told, and the call is settled later."""
 _FIRST_FRAMES = 32
 """After this many frames a provider counts as having begun its answer, whatever they contain."""
 _FIRST_READER_S = 5.0
@@ -52,6 +53,7 @@ class Generations:
         self._shelf = shelf
         self._by_call: dict[str, Generation] = {}
         self._running: set[Generation] = set()
+        self._unsettled: dict[str, tuple[Call, Settlement]] = {}
         self._draining = False
         self._turnstile = Turnstile(ENDS_PER_PASS)
 
@@ -99,14 +101,30 @@ class Generations:
             await asyncio.wait(rest)
 
     async def keep_leases(self) -> None:
-        """Renews the leases of this server's calls and settles those that dead servers left, until it is cancelled."""
+        """Renews the leases of this server's calls and settles those that it could not settle before, or that dead servers left.
+
+        Runs until it is cancelled.
+        """
         while True:
             await asyncio.sleep(LEASE_S / 3)
             try:
                 await self._calls.renew([_checkpoint(generation) for generation in self._running])
+                await self.settle_rest()
                 await self._calls.reap({generation.call.call_id for generation in self._running})
+            except DatabaseAway:
+                logger.warning("the leases could not be renewed; %d calls wait to be settled", len(self._unsettled))
             except Exception:
                 logger.exception("the leases could not be renewed")
+
+    async def settle_rest(self) -> None:
+        """Settles the calls whose end could not be recorded. Raises DatabaseAway if it still cannot be."""
+        for call, end in list(self._unsettled.values()):
+            try:
+                await self._calls.settle(call, end)
+                logger.info("the call %s is settled after all", call.call_id)
+            except AlreadySettled:
+                logger.warning("the call %s was settled by another server, as interrupted", call.call_id)
+            del self._unsettled[call.call_id]
 
     # -- one generation's life ------------------------------------------------------------------------------------------
 
@@ -116,7 +134,7 @@ class Generations:
             trailer = await self._settled(generation)
         except Exception:
             logger.exception("the end of the call %s could not be recorded", generation.call.call_id)
-            generation.error = WireError(ErrorCode.INTERNAL_ERROR, "The end of this call could not be recorded.", hop=HOP)
+            generation.error = WireError(ErrorCode.INTERNAL_ERROR, "The end of this call could not be recorded yet.", hop=HOP)
             trailer = failed_frame(generation.error)
         try:
             generation.log.end(Ending(generation.outcome, trailer))
@@ -187,16 +205,15 @@ class Generations:
         return DONE if error is None else failed_frame(error)
 
     async def _recorded(self, generation: Generation, end: Settlement) -> Receipt:
-        """Settles the call. It tries again if the database is away for a moment."""
-        for pause in (*_SETTLE_AGAIN_AFTER_S, None):
+        """Settles the call. It tries again while the database is away; if that is too long, the call is settled once it is back."""
+        call, patience = generation.call, Patience(SETTLE_PATIENCE_S)
+        while True:
             try:
-                return await self._calls.settle(generation.call, end)
-            except (SQLAlchemyError, OSError):
-                if pause is None:
+                return await self._calls.settle(call, end)
+            except DatabaseAway:
+                if self._draining or not await patience.pause():
+                    self._unsettled[call.call_id] = (call, end)
                     raise
-                logger.warning("the call %s could not be settled yet", generation.call.call_id, exc_info=True)
-                await asyncio.sleep(pause)
-        raise AssertionError("unreachable")
 
     async def _settlement(self, generation: Generation) -> Settlement:
         """Sums the call up. It trusts nothing that the provider said: types and values are checked."""

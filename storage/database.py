@@ -10,6 +10,7 @@ that raises is rolled back alone (`storage.works`).
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
@@ -20,9 +21,12 @@ from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from storage.batching import Batcher
 from storage.engines import Engine
+from storage.outages import DatabaseAway, is_outage, reason
 from storage.postgresql import is_deadlock, open_postgresql
 from storage.sqlite import open_sqlite
 from storage.works import Work
+
+logger = logging.getLogger(__name__)
 
 Result = TypeVar("Result")
 
@@ -37,27 +41,52 @@ class Database:
         self.embedded = engine.embedded
         self._read = engine.read
         self._batcher: Batcher[Work] = Batcher(engine.transact, admit)
+        self._away = False
 
     async def write(self, work: Callable[[Connection], Result]) -> Result:
         """Runs the work in a transaction. Returns its result after the commit.
 
-        Raises what the work raises, and SQLAlchemyError or OSError if the transaction fails. Either way, nothing of the work has been
-        written. A work that got into a deadlock with another process's is run again. Cancelling the caller does not take the work back.
+        Raises what the work raises, and DatabaseAway if the database cannot be used. Either way, nothing of the work has been written.
+        A work that got into a deadlock with another process's is run again. Cancelling the caller does not take the work back.
         """
         tries = _DEADLOCK_TRIES
         while True:
             try:
                 result: Result = await self._batcher.add(work)
-                return result
-            except DBAPIError as error:
+            except Exception as error:
                 tries -= 1
-                if not tries or not is_deadlock(error):
+                if not (tries and isinstance(error, DBAPIError) and is_deadlock(error)):
+                    self._raise_outage(error)
                     raise
+            else:
+                if self._away:
+                    self._note_return()
+                return result
 
     async def read(self, work: Callable[[Connection], Result]) -> Result:
-        """Runs a work that only reads, and sees one moment of the database. Returns its result. Raises what it raises."""
-        result: Result = await self._read(work)
+        """Runs a work that only reads, and sees one moment of the database. Returns its result.
+
+        Raises what the work raises, and DatabaseAway if the database cannot be used.
+        """
+        try:
+            result: Result = await self._read(work)
+        except Exception as error:
+            self._raise_outage(error)
+            raise
         return result
+
+    def _raise_outage(self, error: Exception) -> None:
+        """Raises DatabaseAway if the database is in trouble. The log hears of it once."""
+        if not is_outage(error):
+            return
+        if not self._away:
+            logger.error("the database cannot be used: %s", reason(error))
+        self._away = True
+        raise DatabaseAway from error
+
+    def _note_return(self) -> None:
+        logger.warning("the database can be used again")
+        self._away = False
 
     async def finish(self) -> None:
         """Returns once everything that callers asked to write has been written."""

@@ -16,6 +16,8 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import URL, Connection
 
+from storage.outages import reason
+
 _OPTIONS: dict[str, Any] = {"transactional_ddl": True}
 
 
@@ -25,8 +27,7 @@ class StorageError(Exception):
     @classmethod
     def because(cls, url: URL, error: Exception) -> Self:
         """The error for what the driver said. The URL is shown without its password."""
-        reason = str(getattr(error, "orig", error)).partition("\n")[0].strip(" .")
-        return cls(f"The database {url.render_as_string()} cannot be used: {reason}.")
+        return cls(f"The database {url.render_as_string()} cannot be used: {reason(error).strip(' .')}.")
 
 
 def migrate(connection: Connection, migrations: Path, before_upgrade: Callable[[str], None] | None = None) -> bool:

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 from sqlalchemy import Connection
 
 from storage.batching import Refused
+from storage.outages import is_outage
 from storage.prepared import execute_directly, is_direct
 
 Result = TypeVar("Result")
@@ -34,7 +35,7 @@ def call(connection: Connection, work: Callable[[Connection], Result]) -> Result
 def call_each(connection: Connection, works: Sequence[Work]) -> list[Any]:
     """Runs the works in the connection's transaction. Returns the result of each, or `Refused`.
 
-    Raises if the transaction is lost, or if the only work raises. Either way, nothing may be committed.
+    Raises if the transaction is lost, the database is in trouble, or the only work raises. Either way, nothing may be committed.
     """
     if len(works) == 1:
         return [call(connection, works[0])]
@@ -45,6 +46,8 @@ def call_each(connection: Connection, works: Sequence[Work]) -> list[Any]:
         try:
             outcomes.append(call(connection, work))
         except Exception as error:
+            if is_outage(error):
+                raise  # it is everybody's, and a full disk has ended the transaction already
             outcomes.append(Refused(error))
             execute("ROLLBACK TO SAVEPOINT work")  # the next one begins there
         else:

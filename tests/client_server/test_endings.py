@@ -20,6 +20,7 @@ from client_server.turns import Turns
 from hop.fold import Fold
 from hop.shelf import Shelf
 from saas_client import SaaSLLMClient
+from storage.outages import DatabaseAway
 from tests.client_server.fake_gateway import FakeGateway
 from tests.client_server.test_store import ROW
 from wire.log import Outcome
@@ -30,7 +31,7 @@ REQUEST: dict[str, Any] = {"messages": [{"role": "user", "content": "hello"}], "
 @pytest.fixture(autouse=True)
 def _impatience(monkeypatch: pytest.MonkeyPatch) -> None:
     """Shortens all pauses and waits."""
-    monkeypatch.setattr(ending, "SAVE_PAUSES_S", (0.01, 0.01))
+    monkeypatch.setattr(ending, "SAVE_PATIENCE_S", 0.05)
     monkeypatch.setattr(watch, "EVERY_S", 0.05)
     monkeypatch.setattr(turns, "STOP_PATIENCE_S", 0.05)
 
@@ -80,7 +81,7 @@ async def test_a_short_failure_of_the_database_is_not_noticed(
 ) -> None:
     """An ending that cannot be saved at first is saved at the next attempt, before the reader gets it."""
     async with serving(gateway, database_url) as (running, store):
-        broken = Broken(store.end_turn, OSError("disk full"))
+        broken = Broken(store.end_turn, DatabaseAway())
         broken.failures = 1
         monkeypatch.setattr(store, "end_turn", broken)
         turn = await running.start(row(1))
@@ -97,7 +98,7 @@ async def test_an_ending_is_saved_once_the_database_is_back(
 ) -> None:
     """If a turn cannot be saved, readers are told. Its answer is kept and saved later, and the conversation opens without a restart."""
     async with serving(gateway, database_url) as (running, store):
-        broken = Broken(store.end_turn, OSError("disk full"))
+        broken = Broken(store.end_turn, DatabaseAway())
         monkeypatch.setattr(store, "end_turn", broken)
         turn = await running.start(row(1, "c"), title="Title")
         call = await gateway.call()

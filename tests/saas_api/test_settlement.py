@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -14,7 +15,8 @@ from hop.shelf import Shelf
 from llm_providers import Price, Target, Transport
 from saas_api import jobs as job_records
 from saas_api.auth import Authenticator, Identity
-from saas_api.calls import AlreadySettled, Calls, Settlement
+from saas_api.calls import AlreadySettled, Call, Calls, Settlement
+from saas_api.generation import Generation
 from saas_api.generations import Generations
 from saas_api.jobs import Jobs
 from saas_api.model_groups import Deployment, ModelGroup, ModelGroups
@@ -23,7 +25,9 @@ from saas_api.store import MIGRATIONS
 from saas_api.usage import trusted_text, trusted_usage
 from storage.database import Database, open_engine
 from storage.engines import Engine
+from storage.outages import DatabaseAway
 from tests.support.ports import free_port
+from tests.support.served import until
 from wire.errors import ErrorCode, WireError
 from wire.log import Outcome
 from wire.timing import now_ns
@@ -82,20 +86,58 @@ async def test_a_call_is_settled_once(records: Records) -> None:
     assert await status(records, call.job_id) == ("completed", "finished")
 
 
+@asynccontextmanager
+async def started(records: Records, call: Call) -> AsyncIterator[tuple[Generations, Generation]]:
+    """A call that ends at once, because its provider cannot be reached."""
+    async with Transport() as transport:
+        shelf = Shelf(total_bytes=2**28, owner_bytes=2**26, retention_s=5)
+        generations = Generations(records.calls, records.groups, transport, shelf, grace_s=5)
+        generation = generations.start(call, records.identity.key_id, received_ns=now_ns(), streamed=True)
+        yield generations, generation
+
+
 async def test_a_database_that_fails_for_a_moment(records: Records) -> None:
     """The settlement is tried again, and the call ends as it ended."""
     call = await records.calls.open(records.identity, REQUEST, JOB, streamed=True)
-    async with Transport() as transport:
-        generations = Generations(
-            records.calls, records.groups, transport, Shelf(total_bytes=2**28, owner_bytes=2**26, retention_s=5), grace_s=5
-        )
-        records.failures = 2
-        generation = generations.start(call, records.identity.key_id, received_ns=now_ns(), streamed=True)
+    records.failures = 2
+    async with started(records, call) as (_, generation):
         await generation.ended.wait()
-    assert generation.outcome is Outcome.FAILED
-    assert generation.error is not None
-    assert generation.error.code is ErrorCode.UPSTREAM_UNAVAILABLE
+        assert generation.outcome is Outcome.FAILED
+        assert generation.error is not None
+        assert generation.error.code is ErrorCode.UPSTREAM_UNAVAILABLE
     assert await status(records, call.job_id) == ("failed", "failed")
+
+
+@pytest.mark.parametrize("lease_s", [60.0, -1.0])
+async def test_a_database_that_fails_for_long(records: Records, monkeypatch: pytest.MonkeyPatch, lease_s: float) -> None:
+    """The reader is told, and the call is settled as it ended once the database is back, unless another server was first."""
+    monkeypatch.setattr("saas_api.generations.SETTLE_PATIENCE_S", 0.05)
+    monkeypatch.setattr("saas_api.calls.LEASE_S", lease_s)
+    call = await records.calls.open(records.identity, REQUEST, JOB, streamed=True)
+    records.failures = 10**9
+    async with started(records, call) as (generations, generation):
+        await generation.ended.wait()
+        assert generation.error is not None
+        assert generation.error.code is ErrorCode.INTERNAL_ERROR
+        assert await status(records, call.job_id) == ("in_progress", "streaming")
+        with pytest.raises(DatabaseAway):
+            await generations.settle_rest()
+        records.failures = 0
+        await records.calls.reap()
+        await generations.settle_rest()
+        await generations.settle_rest()
+    assert await status(records, call.job_id) == ("failed", "failed" if lease_s > 0 else "interrupted")
+
+
+async def test_a_server_that_stops_does_not_wait_for_its_database(records: Records) -> None:
+    """The call is left to the next start."""
+    call = await records.calls.open(records.identity, REQUEST, JOB, streamed=True)
+    records.failures = 10**9
+    async with started(records, call) as (generations, _):
+        await until(lambda: records.failures < 10**9)
+        async with asyncio.timeout(5):
+            await generations.drain(0)
+        assert await status(records, call.job_id) == ("in_progress", "streaming")
 
 
 async def test_a_call_that_could_not_be_settled_is_found_later(records: Records, monkeypatch: pytest.MonkeyPatch) -> None:
