@@ -13,7 +13,7 @@ from hop.door import Door
 from hop.json import read_whole
 from hop.pieces import write_in_pieces
 from hop.response import ConnectFailed, ConnectionLost, PeerSilent, PeerUnintelligible, Response
-from llm_providers.dialect import Request
+from llm_providers.dialect import FrameReader, Request
 from llm_providers.errors import InvalidRequest, ProtocolViolation, ProviderTimeout, ProviderUnavailable, Truncated, for_status, not_json
 from llm_providers.registry import Target
 from wire.context import outgoing_headers
@@ -65,20 +65,9 @@ class Transport:
         if accepted is not None:
             accepted()
         reader = dialect.reader()
-
-        def take(data: bytes) -> bool:
-            sink(reader.feed(data), len(data))
-            failure, reader.failure = reader.failure, None
-            if failure is not None:
-                try:
-                    raise failure
-                finally:
-                    del failure  # its traceback refers to this frame: the cycle would wait for the collector
-            return reader.done
-
         try:
             with _named_faults():
-                await response.follow(take)
+                await response.follow(_Frames(reader, sink).take)
         except BaseException:
             response.close()
             raise
@@ -123,6 +112,28 @@ class Transport:
             response.close()
             raise for_status(response.status, response.headers.get("retry-after"))
         return response
+
+
+class _Frames:
+    """Hands a provider's bytes to a sink as clean frames, and raises what the reader finds wrong."""
+
+    __slots__ = ("_reader", "_sink")
+
+    def __init__(self, reader: FrameReader, sink: FrameSink) -> None:
+        self._reader = reader
+        self._sink = sink
+
+    def take(self, data: bytes) -> bool:
+        reader = self._reader
+        self._sink(reader.feed(data), len(data))
+        failure = reader.failure
+        if failure is not None:
+            reader.failure = None
+            try:
+                raise failure
+            finally:
+                del failure  # its traceback refers to this frame: the cycle would wait for the collector
+        return reader.done
 
 
 @contextmanager

@@ -170,21 +170,11 @@ class Generations:
                 deployment = following
 
     async def _pump(self, generation: Generation, target: Target) -> None:
-        """Streams one answer. A chunk passes here: `take` gets what the socket had, and the append sends it on."""
+        """Streams one answer."""
         log, marks = generation.log, generation.marks
-        index = len(log)
-
-        def take(frames: list[bytes], size: int) -> None:
-            nonlocal index
-            marks.arrived(len(frames), size)
-            if len(frames) == 1:
-                log.append((numbered(index, frames[0]),))
-            elif frames:
-                log.append([numbered(number, frame) for number, frame in enumerate(frames, index)])
-            index += len(frames)
-
+        intake = _Intake(log, marks)
         marks.sent()
-        await self._transport.stream(target, generation.call.params, take, accepted=marks.headers, has_token=lambda: _has_token(log))
+        await self._transport.stream(target, generation.call.params, intake.take, accepted=marks.headers, has_token=lambda: _has_token(log))
 
     async def _ask(self, generation: Generation, target: Target) -> None:
         """The same for a non-streaming call."""
@@ -252,6 +242,26 @@ class Generations:
         if generation.grace is not None:
             generation.grace.cancel()
         generation.grace = asyncio.get_running_loop().call_later(grace_s, _look_for_readers, generation)
+
+
+class _Intake:
+    """Takes a provider's frames into a log. A chunk passes here: `take` gets what the socket had, and the append sends it on."""
+
+    __slots__ = ("_arrived", "_index", "_log")
+
+    def __init__(self, log: StreamLog, marks: HopMarks) -> None:
+        self._log = log
+        self._arrived = marks.arrived
+        self._index = len(log)
+
+    def take(self, frames: list[bytes], size: int) -> None:
+        self._arrived(len(frames), size)
+        index = self._index
+        self._index = index + len(frames)
+        if len(frames) == 1:
+            self._log.append((numbered(index, frames[0]),))
+        elif frames:
+            self._log.append([numbered(number, frame) for number, frame in enumerate(frames, index)])
 
 
 def _look_for_readers(generation: Generation) -> None:

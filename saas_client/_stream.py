@@ -40,9 +40,8 @@ class Stream:
         or until the sink returns True. Raises GatewayCut if the connection breaks or the body is not a stream of ours, and whatever the
         sink raises.
         """
-        split = self._splitter.feed
         with _named_cuts():
-            await self._response.follow(lambda data: sink(split(data), len(data)))
+            await self._response.follow(_Frames(self._splitter, sink).take)
 
     async def read(self) -> list[bytes] | None:
         """The frames that the next read completes, untouched (often one, possibly none); None at the end of the body.
@@ -83,6 +82,19 @@ class Stream:
         async for event in self.events():
             for text in texts(event):
                 yield text
+
+
+class _Frames:
+    """Hands a stream's bytes to a sink as frames."""
+
+    __slots__ = ("_sink", "_splitter")
+
+    def __init__(self, splitter: FrameSplitter, sink: Callable[[list[bytes], int], bool]) -> None:
+        self._splitter = splitter
+        self._sink = sink
+
+    def take(self, data: bytes) -> bool:
+        return self._sink(self._splitter.feed(data), len(data))
 
 
 @contextmanager
