@@ -15,8 +15,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Generator, Iterable, Sequence
-from functools import partial
-from types import CoroutineType
+from types import CoroutineType, coroutine
 from typing import Any, Protocol
 
 from wire.log import Reader, StreamLog
@@ -109,6 +108,7 @@ class _Watch:
         "_send_timeout",
         "_sending",
         "_sink",
+        "_steps",
         "_task",
         "_timer",
         "_translate",
@@ -133,6 +133,8 @@ class _Watch:
         self._task = asyncio.current_task()
         self._ping_after = ping_after_s
         self._send_timeout = send_timeout_s
+        self._steps = _steps()
+        self._steps.send(None)
         self._sending = False
         self.last = self.since = now_ns()
         """When the last write began, and since when the reader has been there."""
@@ -172,6 +174,7 @@ class _Watch:
         if self._leaving is not None:
             self._leaving.cancel()
         self._timer = self._leaving = self._task = self.unfinished = None
+        self._steps.close()
 
     async def send(self, write: Awaitable[None]) -> None:
         """Writes to the end, however long that takes."""
@@ -181,17 +184,16 @@ class _Watch:
 
     def begin(self, write: Awaitable[None]) -> bool:
         """Writes as much as it can without waiting. Returns whether that was all; if not, `finish` does the rest."""
-        steps = write if type(write) is CoroutineType else write.__await__()
         try:
-            awaited = steps.send(None)
-        except StopIteration:
-            self.ping_due = False
-            return True
+            awaited = self._steps.send(write if type(write) is CoroutineType else write.__await__())
         except Exception as error:
             self.fail(error)
-        else:
-            self.unfinished = _Rest(steps, awaited)
-            self._sending = True
+            return False
+        if awaited is _GONE:
+            self.ping_due = False
+            return True
+        self.unfinished = _Rest(self._steps, awaited)
+        self._sending = True
         return False
 
     def fail(self, error: Exception) -> None:
@@ -228,29 +230,42 @@ class _Watch:
         self._timer = self._loop.call_later(max(0.05, due), self._look)
 
 
-class _Rest:
-    """The rest of a coroutine that was started outside of any task, in a form that a task can await.
+_GONE = object()
+"""What `_steps` yields when a write is complete."""
 
-    It begins with what the coroutine was already waiting for.
+
+@coroutine
+def _steps() -> Generator[Any, Any, None]:
+    """Takes the steps of one write after the other, outside of any task: `send` it a write, or what the last step was waiting for.
+
+    It yields what the write is waiting for, or `_GONE`. If each write were stepped by itself, its end would be a StopIteration: for every
+    chunk an exception and a traceback.
+    """
+    awaited: Any = _GONE
+    while True:
+        write = yield awaited
+        yield from write
+
+
+class _Rest:
+    """The rest of a write that was begun outside of any task, in a form that a task can await.
+
+    It begins with what the write was already waiting for.
     """
 
-    def __init__(self, steps: Generator[Any, Any, None] | CoroutineType[Any, Any, None], awaited: Any) -> None:
+    def __init__(self, steps: Generator[Any, Any, None], awaited: Any) -> None:
         self._steps = steps
         self._awaited = awaited
 
     def __await__(self) -> Generator[Any, Any, None]:
         awaited = self._awaited
-        while True:
+        while awaited is not _GONE:
             try:
                 value = yield awaited
             except BaseException as error:
-                step = partial(self._steps.throw, error)
+                awaited = self._steps.throw(error)
             else:
-                step = partial(self._steps.send, value)
-            try:
-                awaited = step()
-            except StopIteration:
-                return
+                awaited = self._steps.send(value)
 
 
 async def _raising(error: Exception) -> None:
