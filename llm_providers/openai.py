@@ -108,6 +108,8 @@ class CleanFrames:
                 self.done = True
             elif _is_clean(frame):
                 clean.append(frame)
+            elif frame.startswith(b":") and frame.find(b"\n") == len(frame) - 2:
+                continue  # a comment: without it, a flood of them would cost a decoder each
             else:
                 clean += self._rewrite(Decoder(), frame)
         return clean

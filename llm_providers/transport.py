@@ -106,8 +106,8 @@ class Transport:
         except (ConnectFailed, ConnectionLost) as error:
             logger.warning("no answer from a model provider: %s", error)
             raise ProviderUnavailable("The model provider cannot be reached.", retry_after=1.0) from None
-        except PeerUnintelligible:
-            raise ProtocolViolation("The model provider's answer is not valid HTTP.") from None
+        except PeerUnintelligible as error:
+            raise ProtocolViolation(f"The model provider's answer cannot be read: {error}.") from None
         if response.status != 200:
             response.close()
             raise for_status(response.status, response.headers.get("retry-after"))
@@ -145,5 +145,5 @@ def _named_faults() -> Iterator[None]:
         raise ProviderTimeout(f"The model provider fell silent: {error}.") from None
     except ConnectionLost:
         raise Truncated("The connection to the model provider was cut in mid-answer.") from None
-    except PeerUnintelligible:
-        raise ProtocolViolation("The model provider's answer is not valid HTTP, or too long.") from None
+    except PeerUnintelligible as error:
+        raise ProtocolViolation(f"The model provider's answer cannot be read: {error}.") from None
