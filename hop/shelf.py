@@ -35,6 +35,8 @@ class _Kept:
     owner: _Owner
     held: int
     expired: Callable[[], WireError]
+    timer: asyncio.TimerHandle | None = None
+    """The end of its retention."""
 
 
 class _Owner(Account):
@@ -115,7 +117,7 @@ class Shelf:
         self._kept[log] = owner.kept[log] = kept
         self._kept_bytes += kept.held
         owner.kept_bytes += kept.held
-        asyncio.get_running_loop().call_later(self._retention_s, self._retire, kept)
+        kept.timer = asyncio.get_running_loop().call_later(self._retention_s, self._retire, kept)
         self._drop_kept(owner, spare=log if log.readers else None)
 
     def note(self, owner: _Owner) -> None:
@@ -145,7 +147,7 @@ class Shelf:
             return
         kept.expired()
         if kept.log.readers:
-            asyncio.get_running_loop().call_later(_LOOK_AGAIN_S, self._retire, kept)
+            kept.timer = asyncio.get_running_loop().call_later(_LOOK_AGAIN_S, self._retire, kept)
         else:
             self._remove(kept)
 
@@ -155,6 +157,9 @@ class Shelf:
 
     def _remove(self, kept: _Kept) -> None:
         owner = kept.owner
+        if kept.timer is not None:
+            kept.timer.cancel()  # it would hold all that belongs to the stream until its time
+        kept.timer = None
         del self._kept[kept.log], owner.kept[kept.log]
         self._kept_bytes -= kept.held
         owner.kept_bytes -= kept.held

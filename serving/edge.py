@@ -27,6 +27,10 @@ from wire.timing import now_ns
 DEFAULT_MAX_BODY_BYTES = 1024 * 1024
 _DISCARD_BYTES = 64 * 1024 * 1024
 _BODY_TIMEOUT_S = 30.0
+SMALL_BODY = 64 * 1024
+"""A body up to here always has room."""
+MAX_UNREAD_BYTES = 128 * 1024 * 1024
+"""What the longer bodies that are still arriving may hold together."""
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
 _TRACEPARENT = re.compile(rb"[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
 
@@ -50,6 +54,8 @@ class Edge:
         self.hosts = hosts
         self.max_body_bytes = max_body_bytes
         self._turnstile = Turnstile()
+        self._arriving = 0
+        """The bytes of the bodies over `SMALL_BODY` that are not complete."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -124,7 +130,7 @@ class Edge:
             raise WireError(ErrorCode.INVALID_REQUEST, "Host: this server does not go by that name; ALLOWED_HOSTS adds one to its names.")
 
     async def _body(self, headers: dict[bytes, bytes], receive: Receive) -> bytes | None:
-        """The whole body, or None if the client left while sending it. Raises WireError TOO_LARGE.
+        """The whole body, or None if the client left while sending it. Raises WireError TOO_LARGE, or RATE_LIMITED if too much is arriving.
 
         Too large a body is still read and dropped, up to a bound, so that the client gets as far as reading the answer.
         """
@@ -134,7 +140,7 @@ class Edge:
         if length == b"0":
             return b""
         parts: list[bytes] = []
-        size = 0
+        size = counted = 0
         try:
             async with asyncio.timeout(_BODY_TIMEOUT_S):
                 while True:
@@ -147,10 +153,17 @@ class Edge:
                         parts.append(part)
                     else:
                         parts.clear()
+                    if size > SMALL_BODY:
+                        self._arriving += (held := min(size, self.max_body_bytes)) - counted
+                        counted = held
+                        if self._arriving > MAX_UNREAD_BYTES:
+                            raise WireError(ErrorCode.RATE_LIMITED, "Too many long requests are arriving at once.", retry_after=1.0)
                     if not message.get("more_body") or size > _DISCARD_BYTES:
                         break
         except TimeoutError:
             raise WireError(ErrorCode.INVALID_REQUEST, "The request's body did not arrive in time.", status=408) from None
+        finally:
+            self._arriving -= counted
         if size > self.max_body_bytes:
             raise WireError(ErrorCode.TOO_LARGE, f"The request's body is over the limit of {self.max_body_bytes} bytes.")
         return b"".join(parts)

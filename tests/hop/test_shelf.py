@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import weakref
 
 import pytest
 
@@ -160,3 +161,26 @@ async def test_one_log_larger_than_the_bound_is_not_kept() -> None:
     place.end("a", beside=2 * STEP)
     assert place.gone == ["a"]
     assert place.shelf.held == 0
+
+
+@pytest.mark.parametrize("retention_s", [60.0, 0.01])
+async def test_nothing_of_a_stream_outlives_its_log(retention_s: float) -> None:
+    """What its owner keeps beside the log goes with it, whether its room was needed or its time was over."""
+
+    class Beside:
+        def forget(self) -> WireError:
+            return WireError(ErrorCode.STREAM_EXPIRED, "Gone.")
+
+    place = Place(total=100, owner=2, retention_s=retention_s)
+    beside = Beside()
+    gone = weakref.ref(beside)
+    log = place.run("a", 1)
+    log.end(DONE)
+    place.shelf.keep(log, beside.forget)
+    del beside
+    assert gone() is not None
+    if retention_s > 1:
+        place.run("b", 2)
+    else:
+        await asyncio.sleep(0.05)
+    assert gone() is None

@@ -120,6 +120,24 @@ class TestBody:
         assert (408, "invalid_request") == (status, json.loads(body)["error"]["code"])
         assert [] == echo.calls
 
+    async def test_long_bodies_that_arrive_together(self, port: int, echo: Echo, monkeypatch: pytest.MonkeyPatch) -> None:
+        """They share a limit. One too many is told to come back; short ones always have room, and so has everybody afterwards."""
+        monkeypatch.setattr(edge, "MAX_UNREAD_BYTES", 200_000)
+        announced = b"POST / HTTP/1.1\r\nHost: test\r\nContent-Length: 150001\r\n\r\n"
+        async with Connection(port) as slow, Connection(port) as late, Connection(port) as short:
+            await slow.send(announced + b"x" * 150_000)
+            await asyncio.sleep(0.05)
+            await late.send(announced + b"x" * 150_000)
+            status, headers, body = await late.response()
+            assert (429, "1", "rate_limited") == (status, headers["retry-after"], json.loads(body)["error"]["code"])
+            await short.request("POST", "/", body=b"x" * edge.SMALL_BODY)
+            assert 200 == (await short.response())[0]
+            await slow.send(b"x")
+            assert 200 == (await slow.response())[0]
+            await short.request("POST", "/", body=b"x" * 150_000)
+            assert 200 == (await short.response())[0]
+        assert [edge.SMALL_BODY, 150_001, 150_000] == [len(call["message"]["body"]) for call in echo.calls]
+
     async def test_a_stream_behind_it_notices_its_client_leaving(self) -> None:
         """After the body the server's own messages pass through: a relay learns that its client has left."""
         log = StreamLog()
