@@ -23,7 +23,7 @@ from wire.sse import DEFAULT_MAX_FRAME_BYTES, DONE, Decoder, FrameSplitter, Fram
 if TYPE_CHECKING:
     from llm_providers.registry import Target
 
-_TAIL_FRAMES = 8
+_TAIL_FRAMES = 4
 
 
 class OpenAI:

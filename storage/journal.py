@@ -23,7 +23,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-SEGMENT_BYTES = 1024 * 1024
+SEGMENT_BYTES = 256 * 1024
 """Small, so that the files in use stay in the processor's cache. A record that is larger gets a file of its own."""
 MAX_SPARE = 8
 """How many files wait to be used again. Their pages are there already: a new file costs a page fault for every few records."""
