@@ -4,7 +4,7 @@ Strategy. A log lives on after its stream's end, so that readers can resume it. 
 owner (a virtual key, a session) and one for all logs. If a bound is reached, the oldest ended logs go first. Their readers get
 `stream_expired` and find the answer in its record. If the logs of running streams alone reach a bound, new streams are refused. A
 running stream that grows beyond a bound ends with an error: beyond its owner's at once, beyond the total only if its owner holds more
-than the average. So a crowd of small answers is safe from a few large ones, and memory stays within twice the total.
+than the average. So a crowd of small answers is safe from a few large ones. Running streams alone can take twice the total at worst.
 
 A log tells its owner's account that it has grown every 4 KiB (`wire.log.COUNTED_EVERY`). The total is brought up to date whenever an owner
 has grown by `STEP`.
