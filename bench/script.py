@@ -23,6 +23,7 @@ The last message is "CHUNKS GAP_MS TTFT_MS"; any other text means 20 5 20. The t
     split           each byte of the body in its own TCP segment
     big-frame       one delta of 2 MiB
     null-usage      `usage: null` on each chunk and a chunk without choices in the middle
+    markdown        Markdown that is hard to render: the message is a length and a name of `bench.hostile_markdown`
 """
 
 from __future__ import annotations
@@ -32,7 +33,10 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
+from functools import lru_cache
 from typing import Any
+
+from bench.hostile_markdown import CONSTRUCTS
 
 _WORDS = "Every chunk, however small – naïve, „quoted“ or *starred* – leaves at once: Δt ≈ 0 ms, 速い, ⚡, 👩‍💻.".split(" ")
 TOOL_NAME = "get_forecast"
@@ -44,6 +48,7 @@ PROVIDER_DETAIL = "scripted-provider-detail"
 
 _BREAK_AFTER = 10
 _PIECE = 8
+_LARGE_PIECE = 1000
 
 
 def word(index: int) -> str:
@@ -54,6 +59,12 @@ def word(index: int) -> str:
 def expected_text(chunks: int) -> str:
     """The whole text of a `text` answer with this many chunks."""
     return "".join(map(word, range(chunks)))
+
+
+@lru_cache(maxsize=1)
+def _hostile(message: str) -> str:
+    length, _, name = message.partition(" ")
+    return CONSTRUCTS[name](int(length)) if name in CONSTRUCTS and length.isdigit() else ""
 
 
 class Break(Enum):
@@ -118,6 +129,8 @@ class Script:
                 return -(-len(JSON_ANSWER) // _PIECE)
             case "big-frame":
                 return 1
+            case "markdown":
+                return -(-len(_hostile(self.text)) // _LARGE_PIECE)
             case _:
                 return self.chunks
 
@@ -131,6 +144,8 @@ class Script:
                 return JSON_ANSWER[start : start + _PIECE]
             case "big-frame":
                 return BIG_DELTA
+            case "markdown":
+                return _hostile(self.text)[index * _LARGE_PIECE : (index + 1) * _LARGE_PIECE]
             case "stamp":
                 return f" @{time.perf_counter_ns()}@"
             case _:

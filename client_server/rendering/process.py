@@ -80,7 +80,12 @@ class RenderingProcess:
         if process.returncode is None:
             with suppress(ProcessLookupError):  # it has just ended
                 os.kill(process.pid, signal.SIGKILL)  # Python 3.11's `process.kill()` may lose the exit that `wait` waits for
-        return await process.wait()
+        ended = await process.wait()
+        sink, _ = _streams(process)
+        sink.close()
+        with suppress(ConnectionError):  # what could not be written any more; nobody else would ask for this error
+            await sink.wait_closed()
+        return ended
 
 
 async def _exchange(process: Process, text: str) -> str:

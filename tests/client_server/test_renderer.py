@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import signal
 import time
@@ -92,6 +93,15 @@ async def test_a_killed_process_is_replaced(renderer: Renderer, pause_s: float) 
     worker().kill()
     await asyncio.sleep(pause_s)
     assert f"{before}<p>x</p>\n" == await renderer.render(LONG + "\nx")
+
+
+async def test_a_killed_process_leaves_no_error_behind(renderer: Renderer, caplog: pytest.LogCaptureFixture) -> None:
+    """What could not be written to it is nobody's error: asyncio has none to report that nobody asked for."""
+    await renderer.render(LONG)
+    worker().kill()
+    assert await renderer.render(LONG + " more" * 50_000)
+    gc.collect()
+    assert "never retrieved" not in caplog.text
 
 
 async def test_a_process_that_dies_at_work_is_replaced(renderer: Renderer) -> None:
