@@ -96,8 +96,11 @@ class Endings:
         for turn_id, ending in list(self._unsaved.items()):
             try:
                 await self._store.end_turn(turn_id, **ending)
-            except Exception as error:
-                logger.warning("turn %s still cannot be saved: %s", turn_id, type(error).__name__)
+            except DatabaseAway:
+                return
+            except Exception:
+                logger.exception("turn %s cannot be saved: its text is lost", turn_id)
+                self._unsaved[turn_id] = ending | {"content": ""}
                 continue
             del self._unsaved[turn_id]
             logger.info("turn %s is saved after all", turn_id)

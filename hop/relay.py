@@ -89,8 +89,8 @@ async def relay(
             raise
         logger.warning("a reader took nothing for %.0f s and was let go", send_timeout_s)
     finally:
-        watch.stop()
         reader.close()
+        watch.stop()
 
 
 class _Watch:
@@ -183,7 +183,7 @@ class _Watch:
             await self.finish()
 
     def begin(self, write: Awaitable[None]) -> bool:
-        """Writes as much as it can without waiting. Returns whether that was all; if not, `finish` does the rest."""
+        """Writes as much as it can without waiting. Returns whether that was all; if not, `finish` must come before the next."""
         try:
             awaited = self._steps.send(write if type(write) is CoroutineType else write.__await__())
         except Exception as error:

@@ -109,7 +109,7 @@ class CleanFrames:
             elif _is_clean(frame):
                 clean.append(frame)
             elif frame.startswith(b":") and frame.find(b"\n") == len(frame) - 2:
-                continue  # a comment: without it, a flood of them would cost a decoder each
+                continue  # a comment; decoding each one would make a flood of them costly
             else:
                 clean += self._rewrite(Decoder(), frame)
         return clean

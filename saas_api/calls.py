@@ -193,7 +193,8 @@ class Calls:
 
         def settle_in(connection: Connection) -> bool:
             if not _SETTLE.execute(connection, ended):
-                return False
+                status = connection.execute(select(calls.c.status).where(calls.c.call_id == call.call_id)).scalar_one_or_none()
+                return status == end.outcome.value != Outcome.INTERRUPTED.value  # a commit whose answer was lost
             if call.owns_job:
                 job_records.end_with_call(connection, call.job_id, end.outcome, end.error.message if end.error else None)
             return True

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
+from contextlib import suppress
 from functools import partial
 
 from hop.fold import Fold
@@ -54,7 +56,9 @@ class Generations:
         self._by_call: dict[str, Generation] = {}
         self._running: set[Generation] = set()
         self._unsettled: dict[str, tuple[Call, Settlement]] = {}
-        self._draining = False
+        self._draining = self._hurried = False
+        self._reap_from = 0.0
+        """The `time.monotonic()` from which on a lease that has run out means a dead server."""
         self._turnstile = Turnstile(ENDS_PER_PASS)
 
     def get(self, call_id: str) -> Generation | None:
@@ -95,10 +99,13 @@ class Generations:
         tasks = [generation.task for generation in self._running if generation.task is not None]
         if tasks:
             await asyncio.wait(tasks, timeout=limit_s)
+        self._hurried = True
         for generation in list(self._running):
             generation.cancel(_shutting_down())
         if rest := [generation.task for generation in self._running if generation.task is not None]:
             await asyncio.wait(rest)
+        with suppress(DatabaseAway):
+            await self.settle_rest()
 
     async def keep_leases(self) -> None:
         """Renews the leases of this server's calls and settles those that it could not settle before, or that dead servers left.
@@ -110,8 +117,10 @@ class Generations:
             try:
                 await self._calls.renew([_checkpoint(generation) for generation in self._running])
                 await self.settle_rest()
-                await self._calls.reap({generation.call.call_id for generation in self._running})
+                if time.monotonic() >= self._reap_from:
+                    await self._calls.reap({generation.call.call_id for generation in self._running})
             except DatabaseAway:
+                self._reap_from = time.monotonic() + 2 * LEASE_S  # other servers could not renew theirs either
                 logger.warning("the leases could not be renewed; %d calls wait to be settled", len(self._unsettled))
             except Exception:
                 logger.exception("the leases could not be renewed")
@@ -124,6 +133,10 @@ class Generations:
                 logger.info("the call %s is settled after all", call.call_id)
             except AlreadySettled:
                 logger.warning("the call %s was settled by another server, as interrupted", call.call_id)
+            except DatabaseAway:
+                raise
+            except Exception:
+                logger.exception("the call %s cannot be settled", call.call_id)
             del self._unsettled[call.call_id]
 
     # -- one generation's life ------------------------------------------------------------------------------------------
@@ -201,7 +214,7 @@ class Generations:
             try:
                 return await self._calls.settle(call, end)
             except DatabaseAway:
-                if self._draining or not await patience.pause():
+                if self._hurried or not await patience.pause():
                     self._unsettled[call.call_id] = (call, end)
                     raise
 

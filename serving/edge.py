@@ -154,7 +154,7 @@ class Edge:
                     else:
                         parts.clear()
                     if size > SMALL_BODY:
-                        self._arriving += (held := min(size, self.max_body_bytes)) - counted
+                        self._arriving += (held := size if parts else 0) - counted
                         counted = held
                         if self._arriving > MAX_UNREAD_BYTES:
                             raise WireError(ErrorCode.RATE_LIMITED, "Too many long requests are arriving at once.", retry_after=1.0)

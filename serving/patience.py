@@ -1,4 +1,4 @@
-"""Pauses between attempts to reach a gateway that is not there."""
+"""Pauses between attempts at something that is away for a while: a gateway, a database."""
 
 from __future__ import annotations
 

@@ -32,13 +32,16 @@ async def keep_pauses_short(busy: Callable[[], bool]) -> None:
         kept = _collect_everything()
         gc.set_threshold(*_THRESHOLDS)
         portions = _portions()
+        due = False
         while True:
             await asyncio.sleep(_LOOK_EVERY_S)
-            if (_portions() - portions) * _PORTION < _MUCH:  # counting what is frozen takes milliseconds
+            added = (_portions() - portions) * _PORTION
+            if added < _MUCH and (busy() or not due):  # counting what is frozen takes milliseconds
                 continue
             grown, portions = gc.get_freeze_count() - kept, _portions()
-            if grown >= max(kept, _TOO_MUCH) or (grown >= _MUCH and not busy()):
-                kept = _collect_everything()
+            due = grown >= _MUCH
+            if grown >= max(kept, _TOO_MUCH) or (due and not busy()):
+                kept, due = _collect_everything(), False
                 portions = _portions()
     finally:
         gc.callbacks.remove(_freeze_survivors)

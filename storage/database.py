@@ -21,7 +21,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from storage.batching import Batcher
 from storage.engines import Engine
-from storage.outages import DatabaseAway, is_outage, reason
+from storage.outages import DatabaseAway, is_outage, is_read_only, reason
 from storage.postgresql import is_deadlock, open_postgresql
 from storage.sqlite import open_sqlite
 from storage.works import Work
@@ -71,8 +71,11 @@ class Database:
         try:
             result: Result = await self._read(work)
         except Exception as error:
-            self._raise_outage(error)
+            if not is_read_only(error):  # our own readers are, and a work that writes has made a mistake
+                self._raise_outage(error)
             raise
+        if self._away and not self.embedded:
+            self._note_return()
         return result
 
     def _raise_outage(self, error: Exception) -> None:

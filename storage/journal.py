@@ -74,8 +74,10 @@ class Journal:
         return self._number
 
     def append(self, key: bytes, pieces: Sequence[bytes]) -> None:
-        """Adds a record of these pieces. `key` comes from `as_key`."""
+        """Adds a record of these pieces, unless they hold a zero byte. `key` comes from `as_key`."""
         value = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        if b"\0" in value:
+            return  # those who read would take it for torn, and all that follows for nothing
         record = b"%d %b%b" % (len(value), key, value)
         try:
             self._write(record)

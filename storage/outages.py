@@ -33,9 +33,15 @@ def is_outage(error: Exception) -> bool:
     if isinstance(said, OSError | NoConnection) or (isinstance(error, DBAPIError) and error.connection_invalidated):
         return True
     if isinstance(said, sqlite3.OperationalError):
-        return said.sqlite_errorcode != sqlite3.SQLITE_ERROR  # which is a mistake in a statement
+        return getattr(said, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF != sqlite3.SQLITE_ERROR  # which is a statement's mistake
     state = getattr(said, "sqlstate", None)
     return isinstance(state, str) and not _PASSING.isdisjoint((state, state[:2]))
+
+
+def is_read_only(error: Exception) -> bool:
+    """Whether something was to be written where nothing may be."""
+    said = getattr(error, "orig", error)
+    return getattr(said, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_READONLY or getattr(said, "sqlstate", None) == "25006"
 
 
 def reason(error: Exception) -> str:

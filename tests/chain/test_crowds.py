@@ -41,7 +41,7 @@ async def test_more_connections_than_open_files(make_chain: Callable[..., Chain]
     for server in (chain.saas_api, chain.client_server):
         resource.prlimit(server.pid, resource.RLIMIT_NOFILE, (FILES, FILES))
     early = [asyncio.create_task(ask(chain)) for _ in range(10)]
-    await asyncio.sleep(0.3)
+    await asyncio.sleep(1.0)
     async with asyncio.timeout(60):
         outcomes = Counter(await asyncio.gather(*(ask(chain) for _ in range(CONNECTIONS))))
         assert await asyncio.gather(*early) == ["whole"] * 10

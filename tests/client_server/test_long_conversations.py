@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import time
 
 import pytest
 
@@ -23,6 +24,7 @@ MAX_MESSAGES = 10_000
 async def conversation(middle: Server, visitor: Visitor) -> str:
     """A conversation of the visitor's with so many turns, each answered."""
     session = visitor.http.cookies["session"].rpartition(".")[0]
+    now = time.time() - TURNS  # sessions of long ago are removed
 
     def turn(number: int) -> RunningTurn:
         return RunningTurn(
@@ -37,7 +39,7 @@ async def conversation(middle: Server, visitor: Visitor) -> str:
             user_message=f"q{number}",
             content=f"a{number}",
             request=None,
-            created_at=float(number),
+            created_at=now + number,
         )
 
     async with open_store(middle.database_url) as store:

@@ -65,7 +65,7 @@ async def test_a_flood_in_a_stream(flooded: Gateway, kind: str) -> None:
         assert (error["code"], expected[1] in error["message"]) == (expected[0], True)
     assert len([frame for frame in usual.frames if frame.is_chunk]) >= CHUNKS
     chunks = [frame.at for frame in usual.frames if frame.is_chunk]
-    assert max(after - sooner for sooner, after in pairwise(chunks)) < 0.5e9
+    assert max(after - sooner for sooner, after in pairwise(chunks)) < 2e9
     assert resident_kib([flooded.server.pid]) - before < 64 * 1024
 
 

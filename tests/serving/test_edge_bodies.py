@@ -126,7 +126,7 @@ class TestBody:
         announced = b"POST / HTTP/1.1\r\nHost: test\r\nContent-Length: 150001\r\n\r\n"
         async with Connection(port) as slow, Connection(port) as late, Connection(port) as short:
             await slow.send(announced + b"x" * 150_000)
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(0.5)
             await late.send(announced + b"x" * 150_000)
             status, headers, body = await late.response()
             assert (429, "1", "rate_limited") == (status, headers["retry-after"], json.loads(body)["error"]["code"])

@@ -58,11 +58,15 @@ def _serve(connection: socket.socket) -> None:
     with connection, suppress(OSError):
         held = b""
         while b"\r\n\r\n" not in held:
-            held += connection.recv(65536)
+            if not (read := connection.recv(65536)):
+                return
+            held += read
         head, _, body = held.partition(b"\r\n\r\n")
         length = next(int(line.split(b":")[1]) for line in head.lower().split(b"\r\n") if line.startswith(b"content-length"))
         while len(body) < length:
-            body += connection.recv(65536)
+            if not (read := connection.recv(65536)):
+                return
+            body += read
         for piece in answer(json.loads(body)["messages"][-1]["content"]):
             connection.sendall(piece)
 

@@ -76,9 +76,9 @@ class Line:
         """Cuts every connection."""
         if self._server is not None:
             self._server.close()
-        for writer in list(self._open):
-            writer.transport.abort()
-        while self._open:  # noqa: ASYNC110  # the connections end one by one
+        while self._open:
+            for writer in list(self._open):
+                writer.transport.abort()
             await asyncio.sleep(0.01)
 
     @contextlib.asynccontextmanager
