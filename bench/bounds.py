@@ -10,29 +10,23 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import json
 import resource
 import tempfile
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, ExitStack, asynccontextmanager
 from pathlib import Path
+from typing import cast
 
 import uvloop
 
 from bench.chain import Chain
+from bench.chat import question
 from bench.processes import resident_kib
 
 MIB = 1024 * 1024
 _SETTLED_S = 12.0
 Fill = Callable[[Chain], AbstractAsyncContextManager[None]]
-
-
-def request(port: int, script: str, group: str = "text", *, length: int | None = None) -> bytes:
-    """A question. With `length`, the body announces more than it brings."""
-    body = json.dumps({"message": script, "model_group": group}).encode()
-    head = f"POST /api/chat/stream HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nContent-Type: application/json\r\n"
-    return head.encode() + b"Content-Length: %d\r\n\r\n" % (length or len(body)) + body
 
 
 async def connect(port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
@@ -42,24 +36,24 @@ async def connect(port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter
 @asynccontextmanager
 async def opened(port: int, number: int, first: bytes, *, reads: bool = False) -> AsyncIterator[None]:
     """So many connections that begin like this, fifty at a time. Unless `reads`, nothing is read from them."""
-    connections: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = []
+    connections: list[asyncio.StreamWriter] = []
     reading: list[asyncio.Task[None]] = []
     try:
         for _ in range(0, number, 50):
             some = await asyncio.gather(*(connect(port) for _ in range(50)))
-            connections += some
             for reader, writer in some:
+                connections.append(writer)
                 writer.write(first)
                 if reads:
                     reading.append(asyncio.create_task(_drop(reader)))
                 else:
-                    writer.transport.pause_reading()  # type: ignore[attr-defined]  # it is a transport that reads
+                    cast(asyncio.Transport, writer.transport).pause_reading()
             await asyncio.sleep(0.05)
         yield
     finally:
         for task in reading:
             task.cancel()
-        for _, writer in connections:
+        for writer in connections:
             writer.transport.abort()
 
 
@@ -73,7 +67,7 @@ async def first_token_ms(port: int) -> float:
     began = time.perf_counter()
     reader, writer = await connect(port)
     try:
-        writer.write(request(port, "5 5 5"))
+        writer.write(question(port, "5 5 5"))
         async with asyncio.timeout(10):
             while b"data: {" not in (read := await reader.read(65536)):
                 if b"HTTP/1.1 200" not in read:
@@ -88,7 +82,7 @@ async def kept(chain: Chain) -> AsyncIterator[None]:
     """Answers of 2 MiB, one after the other, by users who never come back."""
     for _ in range(320):
         reader, writer = await connect(chain.port)
-        writer.write(request(chain.port, "1 0 0", "big-frame"))
+        writer.write(question(chain.port, "1 0 0", "big-frame"))
         tail = b""
         while b"[DONE]" not in tail and b"failed" not in tail:
             more = await reader.read(MIB)
@@ -105,10 +99,10 @@ FILLS: dict[str, Fill] = {
     "5,000 connections that stop in the head": lambda chain: opened(
         chain.port, 5000, b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nX: " + b"h" * 8000
     ),
-    "500 bodies that stop before 1 MiB": lambda chain: opened(chain.port, 500, request(chain.port, "m" * 1_000_000, length=MIB)),
-    "500 readers that do not read": lambda chain: opened(chain.port, 500, request(chain.port, "1000 2 0")),
+    "500 bodies that stop before 1 MiB": lambda chain: opened(chain.port, 500, question(chain.port, "m" * 1_000_000, length=MIB)),
+    "500 readers that do not read": lambda chain: opened(chain.port, 500, question(chain.port, "1000 2 0")),
     "640 MiB of answers that have ended": kept,
-    "1,000 streams": lambda chain: opened(chain.port, 1000, request(chain.port, "500 100 5"), reads=True),
+    "1,000 streams": lambda chain: opened(chain.port, 1000, question(chain.port, "500 100 5"), reads=True),
 }
 
 
@@ -127,9 +121,7 @@ def main() -> None:
     argparse.ArgumentParser(prog="python -m bench.bounds", description="Shows what a server holds when a bound is reached.").parse_args()
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(most, 65_536), most))
-    print(
-        "| filled with | gateway, MiB | middle tier, MiB | first token, ms (median) | (longest of 9) |\n|---|---|---|---|---|", flush=True
-    )
+    print("| filled with | gateway, MiB | middle tier, MiB | first token, ms | longest of 9 |\n|---|--:|--:|--:|--:|", flush=True)
     for name, way in FILLS.items():
         with tempfile.TemporaryDirectory(prefix="streaming-chat-bounds-") as folder, ExitStack() as stack:
             chain = Chain(Path(folder), stack, ("text", "big-frame"))

@@ -1,6 +1,6 @@
 """Markdown that is hard to render: texts that a model can be asked for, each of which makes a careless renderer slow.
 
-`CONSTRUCTS` maps a name to a function of the length. Tests and the benchmark feed the same ones.
+`CONSTRUCTS` maps a name to a function of the length. The tests and `bench.rendering` feed the same ones.
 """
 
 from __future__ import annotations

@@ -15,6 +15,7 @@ import json
 import re
 import sys
 import time
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Self, cast
 
@@ -23,6 +24,13 @@ import uvloop
 _STAMP = re.compile(rb" @(\d+)@")
 _TAIL = 64
 """No stamp and no terminal frame is longer than this, so this many bytes are enough to keep between two reads."""
+
+
+def post(port: int, path: str, body: bytes, headers: Mapping[str, str], length: int | None = None) -> bytes:
+    """A request with this JSON. With `length`, its head announces a body of so many bytes, whatever it brings."""
+    fields = {"Host": f"127.0.0.1:{port}", "Content-Type": "application/json", "Content-Length": str(length or len(body))}
+    lines = [f"POST {path} HTTP/1.1", *(f"{name}: {value}" for name, value in {**fields, **headers}.items())]
+    return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +48,7 @@ class Load:
     timeout_s: float = 120.0
 
     def request(self) -> bytes:
-        body = json.dumps(self.body).encode()
-        fields = {"Host": f"127.0.0.1:{self.port}", "Content-Type": "application/json", "Content-Length": str(len(body))}
-        lines = [f"POST {self.path} HTTP/1.1", *(f"{name}: {value}" for name, value in (fields | self.headers).items())]
-        return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
+        return post(self.port, self.path, json.dumps(self.body).encode(), self.headers)
 
 
 @dataclass(frozen=True, slots=True)

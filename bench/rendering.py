@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import json
 import re
 import tempfile
 import time
@@ -21,6 +20,7 @@ from pathlib import Path
 import uvloop
 
 from bench.chain import Chain
+from bench.chat import question
 from bench.hostile_markdown import CONSTRUCTS
 
 LENGTHS = (50_000, 100_000, 200_000)
@@ -52,7 +52,7 @@ class Beside:
     async def read_on(self) -> None:
         while True:
             reader, writer = await asyncio.open_connection("127.0.0.1", self._port)
-            writer.write(_post(self._port, f"2000 {GAP_MS} 0", "text"))
+            writer.write(question(self._port, f"2000 {GAP_MS} 0", close=True))
             last, begun = time.perf_counter(), False
             while b"[DONE]" not in (read := await reader.read(65536)) and read:
                 now = time.perf_counter()
@@ -60,12 +60,6 @@ class Beside:
                     self._longest = max(self._longest, now - last)
                 last, begun = now, begun or b"data: {" in read
             writer.close()
-
-
-def _post(port: int, message: str, group: str) -> bytes:
-    body = json.dumps({"message": message, "model_group": group}).encode()
-    head = f"POST /api/chat/stream HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nContent-Type: application/json\r\nConnection: close\r\n"
-    return head.encode() + b"Content-Length: %d\r\n\r\n" % len(body) + body
 
 
 async def _ask(port: int, message: bytes) -> bytes:
@@ -78,7 +72,7 @@ async def _ask(port: int, message: bytes) -> bytes:
 
 async def render(port: int, name: str, length: int) -> tuple[float, bool]:
     """Milliseconds until the answer's page is there, and whether the text is shown as it is."""
-    answer = await _ask(port, _post(port, f"{length} {name}", "markdown"))
+    answer = await _ask(port, question(port, f"{length} {name}", "markdown", close=True))
     turn, cookie = re.search(rb"x-turn-id: (\S+)", answer), re.search(rb"set-cookie: (session=[^;]+)", answer)
     if b"[DONE]" not in answer or turn is None or cookie is None:
         raise RuntimeError(f"{name!r} was not answered: {answer[:300]!r}")

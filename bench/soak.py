@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import json
 import random
 import sys
 import tempfile
@@ -21,6 +20,7 @@ from statistics import linear_regression
 import uvloop
 
 from bench.chain import Chain
+from bench.chat import question
 from bench.processes import Process, resident_kib
 
 _CUT, _FAIL = 0.2, 0.1
@@ -68,11 +68,9 @@ class Readers:
 
     async def _ask(self) -> None:
         fails, cuts = self._dice.random() < _FAIL, self._dice.random() < _CUT
-        body = json.dumps({"message": self._script, "model_group": "drop" if fails else "text"}).encode()
-        head = f"POST /api/chat/stream HTTP/1.1\r\nHost: 127.0.0.1:{self._port}\r\nContent-Type: application/json\r\n"
         reader, writer = await asyncio.open_connection("127.0.0.1", self._port)
         try:
-            writer.write(head.encode() + b"Content-Length: %d\r\n\r\n" % len(body) + body)
+            writer.write(question(self._port, self._script, "drop" if fails else "text"))
             read = b""
             while b"data: [DONE]" not in read[-4096:] and b"event: failed" not in read:
                 more = await reader.read(_READ_BYTES)

@@ -1,7 +1,7 @@
 """The end of a turn: it is saved first, and its readers get it after that.
 
-If the database cannot be used, readers wait for a while. Then they are told, and the ending stays here until it can be saved. No reader
-waits for ever, and no conversation stays blocked until a restart.
+If the database cannot be used, readers wait while saving is tried again (`SAVE_PATIENCE_S`). Then they are told, and the ending stays here
+until it can be saved, so no conversation stays blocked until a restart.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from wire.log import Ending, Outcome
 logger = logging.getLogger(__name__)
 
 SAVE_PATIENCE_S = 15.0
-"""How long readers wait for the end of a turn if the database cannot be used."""
+"""After the first failure, saving the end of a turn is tried again for so long. One attempt may take as long as the database lets it."""
 
 
 class Endings:
@@ -85,9 +85,8 @@ class Endings:
             "ended_at": times.ended_at,
             **({} if measured is None else measured.columns()),
         }
-        if not await self._save(turn.id, ending):
+        if (lost := await self._save(turn.id, ending)) is not None:
             self._unsaved[turn.id] = ending
-            lost = WireError(ErrorCode.INTERNAL_ERROR, "The answer could not be saved yet.")
             outcome, terminal = Outcome.FAILED, Terminal(turn.fail(lost).frame, terminal.before)
         turn.end(Ending(outcome, terminal.before + hop_frame(own) + terminal.frame))
 
@@ -105,19 +104,20 @@ class Endings:
             del self._unsaved[turn_id]
             logger.info("turn %s is saved after all", turn_id)
 
-    async def _save(self, turn_id: str, ending: dict[str, Any]) -> bool:
+    async def _save(self, turn_id: str, ending: dict[str, Any]) -> WireError | None:
+        """Returns what its readers are told if it could not be saved."""
         patience = Patience(SAVE_PATIENCE_S)
         while True:
             try:
                 await self._store.end_turn(turn_id, **ending)
             except DatabaseAway:
                 if self._closing or not await patience.pause():
-                    return False
+                    return WireError(ErrorCode.INTERNAL_ERROR, "The answer could not be saved yet.")
             except Exception:
                 logger.exception("turn %s could not be saved", turn_id)
-                return False
+                return WireError(ErrorCode.INTERNAL_ERROR, "The answer could not be saved.")
             else:
-                return True
+                return None
 
 
 def _outcome(turn: Turn, terminal: Terminal) -> tuple[Outcome, dict[str, Any] | None]:

@@ -101,7 +101,8 @@ class Turn:
     job_id: str | None = None
     call_id: str | None = None
     log: StreamLog = field(default_factory=StreamLog)
-    notes: Notes = Notes()  # noqa: RUF009  # it is immutable
+    notes: Notes = field(default_factory=Notes)
+    """Where its frames are noted before the log gets them."""
     fold: Fold = field(default_factory=Fold)
     phase: Phase = Phase.ASKING
     hops: list[HopRecord] = field(default_factory=list)

@@ -11,6 +11,7 @@ from client_server.ending import Endings
 from client_server.shown import Shown
 from client_server.store import Store
 from client_server.turn import Phase, Turn
+from storage.outages import DatabaseAway
 
 logger = logging.getLogger(__name__)
 
@@ -61,6 +62,8 @@ class Watch:
         if moved:
             try:
                 await self._store.checkpoint([(turn.id, turn.content(), turn.job_id, turn.call_id) for turn in moved])
+            except DatabaseAway:
+                return False  # the log has heard of it, and the next one will hold it all
             except Exception:
                 logger.exception("a checkpoint of %d turns failed; the next one will hold it all", len(moved))
                 return False

@@ -65,7 +65,7 @@ async def relay(
     written.
     """
     reader = log.reader(index)
-    watch = _Watch(reader, sink, marks, translate, ping_after_s, send_timeout_s)
+    watch = _Delivery(reader, sink, marks, translate, ping_after_s, send_timeout_s)
     try:
         await watch.start()
         while not watch.gone:
@@ -93,7 +93,7 @@ async def relay(
         watch.stop()
 
 
-class _Watch:
+class _Delivery:
     """One relay's writes, and what may end or interrupt its waiting: the reader left, a ping is due, a write is stuck.
 
     What each chunk needs stands in this one object, near together in memory.

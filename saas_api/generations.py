@@ -34,7 +34,7 @@ logger = logging.getLogger(__name__)
 
 HOP = "saas_api"
 SETTLE_PATIENCE_S = 15.0
-"""How long a reader waits for the end of its call if the database cannot be used. Then it is told, and the call is settled later."""
+"""After the first failure, settling a call is tried again for so long. Then its reader is told, and the call is settled later."""
 _FIRST_FRAMES = 32
 """After this many frames a provider counts as having begun its answer, whatever they contain."""
 _FIRST_READER_S = 5.0
@@ -145,10 +145,11 @@ class Generations:
         try:
             await generation.guarded(self._answer(generation))
             trailer = await self._settled(generation)
+        except DatabaseAway:
+            trailer = _unrecorded(generation, "The end of this call could not be recorded yet.")
         except Exception:
             logger.exception("the end of the call %s could not be recorded", generation.call.call_id)
-            generation.error = WireError(ErrorCode.INTERNAL_ERROR, "The end of this call could not be recorded yet.", hop=HOP)
-            trailer = failed_frame(generation.error)
+            trailer = _unrecorded(generation, "The end of this call could not be recorded.")
         try:
             generation.log.end(Ending(generation.outcome, trailer))
         finally:
@@ -275,6 +276,12 @@ class _Intake:
             self._log.append((numbered(index, frames[0]),))
         elif frames:
             self._log.append([numbered(number, frame) for number, frame in enumerate(frames, index)])
+
+
+def _unrecorded(generation: Generation, message: str) -> bytes:
+    """The call fails for its readers with this message, whatever becomes of its record. Returns the terminal frame."""
+    generation.error = WireError(ErrorCode.INTERNAL_ERROR, message, hop=HOP)
+    return failed_frame(generation.error)
 
 
 def _look_for_readers(generation: Generation) -> None:

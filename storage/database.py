@@ -47,7 +47,8 @@ class Database:
         """Runs the work in a transaction. Returns its result after the commit.
 
         Raises what the work raises, and DatabaseAway if the database cannot be used. Either way, nothing of the work has been written.
-        A work that got into a deadlock with another process's is run again. Cancelling the caller does not take the work back.
+        The exception is a connection that is lost during the commit: nobody knows then, so whoever tries again brings a work that can be
+        done twice. A work that got into a deadlock with another process's is run again. Cancelling the caller does not take the work back.
         """
         tries = _DEADLOCK_TRIES
         while True:

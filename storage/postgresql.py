@@ -11,18 +11,22 @@ from asyncpg import PostgresError
 from sqlalchemy import URL, Connection
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.pool import NullPool
 
 from storage.engines import JSON, Engine
 from storage.migrations import StorageError, migrate
 from storage.works import Work, call, call_each
 
+_CONNECT_S = 10.0
+_STATEMENT_S = 30.0
+"""A server that stalls in the middle of a statement counts as away after this time. Migrations may take any."""
 _MIGRATION_LOCK = 0x73746F72  # an advisory lock's number: any that nobody else takes in this database
 
 
 @asynccontextmanager
 async def open_postgresql(url: URL, migrations: Path) -> AsyncIterator[Engine]:
     """The database at this URL. Raises StorageError."""
-    engine = create_async_engine(url, pool_pre_ping=True, **JSON)
+    engine = create_async_engine(url, pool_pre_ping=True, connect_args={"timeout": _CONNECT_S, "command_timeout": _STATEMENT_S}, **JSON)
     reader = engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
 
     async def transact(works: Sequence[Work]) -> Sequence[Any]:
@@ -35,8 +39,7 @@ async def open_postgresql(url: URL, migrations: Path) -> AsyncIterator[Engine]:
 
     try:
         try:
-            async with engine.begin() as connection:
-                await connection.run_sync(_migrate, migrations)
+            await _migrate(url, migrations)
         except (OSError, SQLAlchemyError, PostgresError) as error:
             raise StorageError.because(url, error) from error
         yield Engine(False, transact, read)
@@ -44,10 +47,16 @@ async def open_postgresql(url: URL, migrations: Path) -> AsyncIterator[Engine]:
         await engine.dispose()
 
 
-def _migrate(connection: Connection, migrations: Path) -> None:
+async def _migrate(url: URL, migrations: Path) -> None:
     """Holds the lock until the transaction ends. Otherwise, processes that migrate together would make the same table twice and die."""
-    connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_MIGRATION_LOCK})")
-    migrate(connection, migrations)
+
+    def locked(connection: Connection) -> None:
+        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_MIGRATION_LOCK})")
+        migrate(connection, migrations)
+
+    engine = create_async_engine(url, poolclass=NullPool, connect_args={"timeout": _CONNECT_S}, **JSON)
+    async with engine.begin() as connection:
+        await connection.run_sync(locked)
 
 
 def is_deadlock(error: DBAPIError) -> bool:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import html
 import re
+import time
 
 import pytest
 
+from bench.hostile_markdown import CONSTRUCTS
 from client_server.rendering.markdown import MAX_RENDERED, Markdown
 
 HOSTILE = [
@@ -115,3 +117,12 @@ def test_one_definition_cannot_be_used_for_a_flood(markdown: Markdown) -> None:
     """The output grows with the text, and not with its square."""
     text = f"[a]: https://a.example/{'b' * 4000}\n\n" + "[a]" * 50_000
     assert len(markdown.to_html(text)) < 10 * len(text)
+
+
+@pytest.mark.parametrize("construct", CONSTRUCTS)
+def test_what_is_hard_to_render_takes_no_second(markdown: Markdown, construct: str) -> None:
+    """A renderer whose work grows with the square of the text takes minutes for the worst of these. None of the text runs as a script."""
+    began = time.process_time()
+    rendered = str(markdown.to_html(CONSTRUCTS[construct](50_000)))
+    assert time.process_time() - began < 1.0
+    assert "<script" not in rendered

@@ -68,11 +68,15 @@ def make(number: int) -> list[list[list[int]]]:
     return [[[] for _ in range(100)] for _ in range(number // 100)]
 
 
-def break_off_a_cycle() -> weakref.ref[Node]:
+def cycle() -> Node:
     node = Node()
     node.other = Node()
     node.other.other = node
-    return weakref.ref(node)
+    return node
+
+
+def break_off_a_cycle() -> weakref.ref[Node]:
+    return weakref.ref(cycle())
 
 
 async def test_what_exists_at_the_start_is_frozen(visits: Visits, start: Callable[[bool], None]) -> None:
@@ -127,9 +131,7 @@ async def test_a_cycle_that_breaks_off_late(busy: bool, visits: Visits, start: C
     """It is found when much has been kept since and nothing is streaming, and not while something is."""
     start(busy)
     await asyncio.sleep(0)
-    node = Node()
-    node.other = Node()
-    node.other.other = node
+    node = cycle()
     reference = weakref.ref(node)
     kept = make(20_000)
     at_first = visits.of_everything
@@ -159,9 +161,7 @@ async def test_before_memory_runs_out_everything_is_collected_in_a_busy_process(
     monkeypatch.setattr(serving.pauses, "_TOO_MUCH", 200_000)
     start(True)
     await asyncio.sleep(0)
-    node = Node()
-    node.other = Node()
-    node.other.other = node
+    node = cycle()
     reference = weakref.ref(node)
     kept = make(20_000)
     del node
