@@ -117,6 +117,34 @@ async def test_an_ending_is_saved_once_the_database_is_back(
         await running.start(row(3, "c"))
 
 
+async def test_an_answer_that_can_never_be_saved_blocks_nothing(
+    gateway: FakeGateway, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is no outage but a mistake that its text meets. Readers are told, and the conversation goes on without the text."""
+    async with serving(gateway, database_url) as (running, store):
+        end_turn = store.end_turn
+
+        async def choosy(turn_id: str, **fields: Any) -> None:
+            if fields["content"]:
+                raise RuntimeError("a mistake")
+            await end_turn(turn_id, **fields)
+
+        monkeypatch.setattr(store, "end_turn", choosy)
+        turn = await running.start(row(1, "c"), title="Title")
+        call = await gateway.call()
+        await call.say("poison")
+        await call.finish()
+        await until(lambda: turn.ended)
+        assert _outcome(turn) is Outcome.FAILED
+        assert turn.failure is not None
+        assert turn.failure.message == "The answer could not be saved."
+        await until(lambda: not running.unsaved(turn.id))
+        saved = await store.turn(turn.id, turn.session_id)
+        assert saved is not None
+        assert (saved.state, saved.content) == ("finished", "")
+        await running.start(row(2, "c"))
+
+
 async def test_a_checkpoint_that_fails_ends_nothing(gateway: FakeGateway, database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever a checkpoint raises, the next one is tried, and saves what this one could not."""
     async with serving(gateway, database_url) as (running, store):

@@ -41,6 +41,8 @@ class Records:
 
     def __init__(self, engine: Engine) -> None:
         self.failures = 0
+        self.lost_answers = 0
+        """How many commits are done, while their caller is told that the connection was lost."""
         self._engine = engine
         target = Target("openai", "model", f"http://127.0.0.1:{free_port()}/v1", None)
         groups = ModelGroups([ModelGroup("group", [Deployment("openai/model", target, Price("openai", "model"))])])
@@ -55,7 +57,11 @@ class Records:
         if self.failures:
             self.failures -= 1
             raise OperationalError("COMMIT", {}, OSError("the disk is full"))
-        return await self._engine.transact(works)
+        results = await self._engine.transact(works)
+        if self.lost_answers:
+            self.lost_answers -= 1
+            raise OperationalError("COMMIT", {}, OSError("the connection was lost"))
+        return results
 
 
 @pytest.fixture
@@ -108,6 +114,19 @@ async def test_a_database_that_fails_for_a_moment(records: Records) -> None:
     assert await status(records, call.job_id) == ("failed", "failed")
 
 
+async def test_a_commit_whose_answer_was_lost(records: Records) -> None:
+    """The call is settled, and only its caller does not know. The second attempt finds that out and has the receipt."""
+    call = await records.calls.open(records.identity, REQUEST, JOB, streamed=True)
+    records.lost_answers = 1
+    async with started(records, call) as (_, generation):
+        await generation.ended.wait()
+        assert generation.error is not None
+        assert generation.error.code is ErrorCode.UPSTREAM_UNAVAILABLE
+        assert generation.receipt is not None
+        assert generation.receipt["call_id"] == call.call_id
+    assert await status(records, call.job_id) == ("failed", "failed")
+
+
 @pytest.mark.parametrize("lease_s", [60.0, -1.0])
 async def test_a_database_that_fails_for_long(records: Records, monkeypatch: pytest.MonkeyPatch, lease_s: float) -> None:
     """The reader is told, and the call is settled as it ended once the database is back, unless another server was first."""
@@ -138,6 +157,51 @@ async def test_a_server_that_stops_does_not_wait_for_its_database(records: Recor
         async with asyncio.timeout(5):
             await generations.drain(0)
         assert await status(records, call.job_id) == ("in_progress", "streaming")
+
+
+async def test_a_stop_settles_what_an_outage_has_left(records: Records, monkeypatch: pytest.MonkeyPatch) -> None:
+    """If the database is back by then. One end that it refuses does not keep the others from being settled."""
+    monkeypatch.setattr("saas_api.generations.SETTLE_PATIENCE_S", 0.0)
+    calls = [await records.calls.open(records.identity, REQUEST, JOB, streamed=True) for _ in range(3)]
+    records.failures = 10**9
+    async with started(records, calls[0]) as (generations, _):
+        for call in calls[1:]:
+            generations.start(call, records.identity.key_id, received_ns=now_ns(), streamed=True)
+        await until(lambda: all((found := generations.get(call.call_id)) is not None and found.ended.is_set() for call in calls))
+        settle = records.calls.settle
+
+        async def choosy(call: Call, end: Settlement) -> Any:
+            if call is calls[0]:
+                raise RuntimeError("a mistake")
+            return await settle(call, end)
+
+        monkeypatch.setattr(records.calls, "settle", choosy)
+        records.failures = 0
+        await generations.drain(0)
+    assert [("in_progress", "streaming"), ("failed", "failed"), ("failed", "failed")] == [
+        await status(records, call.job_id) for call in calls
+    ]
+
+
+async def test_nobody_elses_calls_are_ended_right_after_an_outage(records: Records, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Their servers could not renew the leases either. They have time for it before the calls count as left."""
+    monkeypatch.setattr("saas_api.generations.LEASE_S", 0.6)
+    monkeypatch.setattr("saas_api.calls.LEASE_S", 0.1)
+    mine, other = [await records.calls.open(records.identity, REQUEST, JOB, streamed=True) for _ in range(2)]
+    async with started(records, mine) as (generations, generation):
+        await generation.ended.wait()
+        records.failures = 1
+        keeping = asyncio.create_task(generations.keep_leases())
+        await until(lambda: not records.failures)
+        failed_at = asyncio.get_running_loop().time()
+        await asyncio.sleep(0.4)
+        assert await status(records, other.job_id) == ("in_progress", "streaming")
+        async with asyncio.timeout(10):
+            while await status(records, other.job_id) != ("failed", "interrupted"):  # noqa: ASYNC110  # the record has no event
+                await asyncio.sleep(0.05)
+        assert asyncio.get_running_loop().time() - failed_at > 1.0
+        keeping.cancel()
+        await asyncio.wait([keeping])
 
 
 async def test_a_call_that_could_not_be_settled_is_found_later(records: Records, monkeypatch: pytest.MonkeyPatch) -> None:

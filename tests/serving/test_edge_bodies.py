@@ -138,6 +138,18 @@ class TestBody:
             assert 200 == (await short.response())[0]
         assert [edge.SMALL_BODY, 150_001, 150_000] == [len(call["message"]["body"]) for call in echo.calls]
 
+    async def test_what_is_dropped_takes_no_room(self, port: int, echo: Echo, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A body over the limit is not held while the rest of it comes, so it is not counted against the others."""
+        monkeypatch.setattr(edge, "MAX_UNREAD_BYTES", MIB + 200_000)
+        async with Connection(port) as too_large, Connection(port) as other:
+            await too_large.send(b"POST / HTTP/1.1\r\nHost: test\r\nContent-Length: %d\r\n\r\n" % (3 * MIB) + b"x" * (2 * MIB))
+            await asyncio.sleep(0.5)
+            await other.request("POST", "/", body=b"x" * 900_000)
+            assert 200 == (await other.response())[0]
+            await too_large.send(b"x" * MIB)
+            assert 413 == (await too_large.response())[0]
+        assert [900_000] == [len(call["message"]["body"]) for call in echo.calls]
+
     async def test_a_stream_behind_it_notices_its_client_leaving(self) -> None:
         """After the body the server's own messages pass through: a relay learns that its client has left."""
         log = StreamLog()

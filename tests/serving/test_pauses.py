@@ -142,6 +142,22 @@ async def test_a_cycle_that_breaks_off_late(busy: bool, visits: Visits, start: C
     del kept
 
 
+async def test_a_look_that_came_while_busy_is_made_up_for(visits: Visits, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Much has been kept while something streamed. When nothing does any more, everything is collected, though nothing more is added."""
+    busy = True
+    task = asyncio.create_task(keep_pauses_short(lambda: busy))
+    await asyncio.sleep(0)
+    at_first = visits.of_everything
+    kept = make(200_000)
+    await asyncio.sleep(0.1)
+    assert visits.of_everything == at_first
+    busy = False
+    await until(lambda: visits.of_everything > at_first)
+    task.cancel()
+    await asyncio.wait([task])
+    del kept
+
+
 async def test_what_went_again_calls_for_nothing(visits: Visits, start: Callable[[bool], None]) -> None:
     """Much has been frozen, and little of it is left: answers that were kept for their time."""
     start(False)

@@ -54,6 +54,15 @@ def test_records_come_back_in_order(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_value_with_a_zero_byte_is_left_out(tmp_path: Path) -> None:
+    """It could be taken for the end of the file. What follows it is there."""
+    journal = Journal(tmp_path, fail)
+    for value in ([b"one"], [b"\0"], [b"t\0wo"], [b"tw", b"o\0"], [b"three"]):
+        journal.append(as_key(b"key"), value)
+    abandon(journal)
+    assert [b"one", b"three"] == [record.value for record in found(tmp_path)]
+
+
 def test_what_is_not_done_with_stays(tmp_path: Path) -> None:
     """A reader that could not use the records leaves them for the next one; a journal that is done leaves nothing."""
     journal = Journal(tmp_path, fail)
