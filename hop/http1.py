@@ -10,7 +10,6 @@ garbage is left.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Mapping
 
 from httptools import HttpParserError, HttpResponseParser
@@ -67,7 +66,7 @@ class ResponseParser:
         self._beside = 0
         """How many bytes have come since the last piece of the body."""
         self._until_close = False
-        self._body: deque[bytes] = deque()  # a list would be allocated anew for each piece
+        self._body: list[bytes] = []
         self.on_body = self._body.append
         self._machine: HttpResponseParser | None = None
         self._over = False
@@ -97,7 +96,7 @@ class ResponseParser:
             return b""
         self._beside = 0
         if len(body) == 1:
-            return body.popleft()
+            return body.pop()
         piece = b"".join(body)
         body.clear()
         return piece

@@ -17,6 +17,8 @@ from collections.abc import Callable, Mapping
 from time import monotonic
 
 SETTLE_S = 0.25
+LOOK_S = 1.0
+"""How often a response asks whether its body is over although it goes on."""
 MAX_KEPT_BYTES = 256 * 1024
 """How much of a body is kept unread before `room` waits."""
 
@@ -61,6 +63,7 @@ class Response:
         "_first_s",
         "_has_begun",
         "_idle_s",
+        "_is_over",
         "_kept",
         "_last",
         "_loop",
@@ -94,19 +97,23 @@ class Response:
         self._first_s = self._idle_s = 0.0
         self._begun = 0.0
         self._has_begun: Callable[[], bool] | None = None
+        self._is_over: Callable[[], bool] | None = None
         self._last = 0.0
         """When bytes of the body last came; 0 before the first."""
 
-    def limit_silence(self, first_s: float, idle_s: float, has_begun: Callable[[], bool] | None = None) -> None:
+    def limit_silence(
+        self, first_s: float, idle_s: float, has_begun: Callable[[], bool] | None = None, is_over: Callable[[], bool] | None = None
+    ) -> None:
         """From now on, allows at most `first_s` until the body begins, and then `idle_s` between any two pieces of it.
 
         The body begins with its next bytes or, if `has_begun` is given, once that returns True: bytes before that do not count. `has_begun`
-        is called when a limit may have been reached, never for each piece.
+        is called when a limit may have been reached, never for each piece. `is_over` is called every `LOOK_S`: if it returns True, the body
+        counts as ended, whatever the peer still has to say.
         """
-        self._first_s, self._idle_s, self._has_begun = first_s, idle_s, has_begun
+        self._first_s, self._idle_s, self._has_begun, self._is_over = first_s, idle_s, has_begun, is_over
         self._begun = monotonic()
         if not self._ended:
-            self._timer = self._loop.call_later(min(first_s, idle_s), self._look)
+            self._look_in(first_s)
 
     async def follow(self, sink: Sink) -> None:
         """Hands each piece of the body to `sink` as it arrives; returns at the body's end, or once the sink has enough.
@@ -223,15 +230,22 @@ class Response:
         if waiter is not None and not waiter.done():
             waiter.set_result(None)
 
+    def _look_in(self, seconds: float) -> None:
+        """Before the body begins, the timer fires as often as after it: once the body has begun, `idle_s` counts."""
+        seconds = min(seconds, self._idle_s)
+        self._timer = self._loop.call_later(seconds if self._is_over is None else min(seconds, LOOK_S), self._look)
+
     def _look(self) -> None:
+        if self._is_over is not None and self._is_over():
+            self._has_enough()
+            return
         if self._taken is not None:
             self._last = monotonic()  # the reader keeps the peer waiting, and not the other way round
         begun = self._last and (self._has_begun is None or self._has_begun())
         allowed, since = (self._idle_s, self._last) if begun else (self._first_s, self._begun)
         due = since + allowed
         if (now := monotonic()) < due:
-            # Before the body begins, the timer fires as often as after it: once the body has begun, `idle_s` counts.
-            self._timer = self._loop.call_later(min(due - now, self._idle_s), self._look)
+            self._look_in(due - now)
         else:
             self._fail(PeerSilent(f"nothing came for {allowed:g} s"))
 
@@ -239,7 +253,7 @@ class Response:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        self._has_begun = None
+        self._has_begun = self._is_over = None
 
 
 def _drop(piece: bytes) -> bool:

@@ -37,8 +37,8 @@ class FrameReader(Protocol):
     def feed(self, data: bytes) -> list[bytes]:
         """The frames that these bytes complete, up to the end or the failure."""
 
-    def check_finished(self) -> None:
-        """To be called at the end of the body. Raises Truncated if the answer was not finished."""
+    def end(self) -> list[bytes]:
+        """The body has ended, or was cut: the frames that lack only their line ends. Like `feed`, it may set `done` and `failure`."""
 
 
 class Dialect(Protocol):

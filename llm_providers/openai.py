@@ -2,8 +2,7 @@
 
 Strategy. Most providers write `data: {…}\\n\\n` and nothing else. Such a frame is handed on as the bytes it came as. It is checked only for
 its first and last bytes, for line ends inside, and for the key `"error"`. (In a JSON string the quotes would be escaped, so the test misses
-no such key.) Every other frame, and everything after the first CR, goes through the full decoder and is written anew. If no `[DONE]` has
-come, the finish reason is looked for once, at the end, in the last frames.
+no such key.) Every other frame, and everything after the first CR, goes through the full decoder and is written anew.
 
 Format: https://platform.openai.com/docs/api-reference/chat-streaming
 """
@@ -11,19 +10,16 @@ Format: https://platform.openai.com/docs/api-reference/chat-streaming
 from __future__ import annotations
 
 import json
-from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from hop.json import read, read_object
+from hop.json import read
 from llm_providers.dialect import Request
-from llm_providers.errors import ProtocolViolation, ProviderError, ProviderFault, Truncated, not_json
+from llm_providers.errors import ProtocolViolation, ProviderError, ProviderFault, not_json
 from wire.sse import DEFAULT_MAX_FRAME_BYTES, DONE, Decoder, FrameSplitter, FrameTooLarge, encode
 
 if TYPE_CHECKING:
     from llm_providers.registry import Target
-
-_TAIL_FRAMES = 4
 
 
 class OpenAI:
@@ -57,7 +53,7 @@ class OpenAI:
 class CleanFrames:
     """Reads a stream of this dialect (`llm_providers.dialect.FrameReader`). `[DONE]` ends it in order."""
 
-    __slots__ = ("_between", "_decoder", "_last", "_splitter", "done", "failure")
+    __slots__ = ("_between", "_decoder", "_splitter", "done", "failure")
 
     def __init__(self) -> None:
         self.done = False
@@ -65,13 +61,11 @@ class CleanFrames:
         self._splitter = FrameSplitter()
         self._between = True  # no frame is unfinished
         self._decoder: Decoder | None = None  # from the first CR on
-        self._last: deque[bytes] = deque(maxlen=_TAIL_FRAMES)
 
     def feed(self, data: bytes) -> list[bytes]:
         """The frames that these bytes complete, up to the end or the fault."""
         if self._between and _is_clean(data) and self._decoder is None and len(data) <= DEFAULT_MAX_FRAME_BYTES:
-            self._last.append(data)  # by far the commonest read: one clean frame
-            return [data]
+            return [data]  # by far the commonest read: one clean frame
         try:
             if self._decoder is None and b"\r" in data:
                 self._decoder = Decoder()
@@ -83,14 +77,16 @@ class CleanFrames:
         except FrameTooLarge as error:
             frames = self._clean(error.frames)
             self.failure = self.failure or ProtocolViolation(f"The model provider sent a frame of more than {error.limit} bytes.")
-        self._last.extend(frames)
         self._between = not self._splitter.pending
         return frames
 
-    def check_finished(self) -> None:
-        """Called at the end of the body. Raises Truncated if neither `[DONE]` nor a finish reason has come."""
-        if not self.done and not _is_finished(self._last):
-            raise Truncated("The model provider's answer ended without being finished.")
+    def end(self) -> list[bytes]:
+        if self.done or self.failure is not None:
+            return []
+        decoder, rest = (Decoder(), self._splitter.pending) if self._decoder is None else (self._decoder, b"")
+        frames = self._rewrite(decoder, rest + b"\n\n")
+        self.failure = _unless_cut(self.failure)
+        return frames
 
     def _clean(self, frames: list[bytes]) -> list[bytes]:
         for frame in frames:
@@ -149,16 +145,12 @@ def _parse(raw: bytes | str) -> dict[str, Any]:
     return _an_object(value)
 
 
+def _unless_cut(failure: ProviderError | None) -> ProviderError | None:
+    """A body that ends with half a frame was cut, which says more than that half a frame is no JSON."""
+    return None if isinstance(failure, ProtocolViolation) else failure
+
+
 def _an_object(value: Any) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise ProtocolViolation("The model provider sent JSON that is not an object.")
     return value
-
-
-def _is_finished(frames: Iterable[bytes]) -> bool:
-    """Whether one of these clean frames tells a finish reason."""
-    for frame in frames:
-        choices = (read_object(frame[len(b"data: ") :]) or {}).get("choices")
-        if isinstance(choices, list) and choices and isinstance(choices[0], dict) and choices[0].get("finish_reason") is not None:
-            return True
-    return False

@@ -7,12 +7,12 @@ import logging
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 from hop.door import Door
 from hop.json import read_whole
 from hop.pieces import write_in_pieces
-from hop.response import ConnectFailed, ConnectionLost, PeerSilent, PeerUnintelligible, Response
+from hop.response import ConnectFailed, ConnectionLost, ExchangeFailed, PeerSilent, PeerUnintelligible, Response
 from llm_providers.dialect import FrameReader, Request
 from llm_providers.errors import InvalidRequest, ProtocolViolation, ProviderTimeout, ProviderUnavailable, Truncated, for_status, not_json
 from llm_providers.registry import Target
@@ -27,6 +27,16 @@ _HEADERS = {"Content-Type": "application/json", "Accept-Encoding": "identity", "
 
 FrameSink = Callable[[list[bytes], int], None]
 """Takes the clean frames that one read of the socket completed, perhaps none, and how many bytes it read."""
+
+
+class Progress(Protocol):
+    """What whoever takes the frames knows of the answer so far. It is asked now and then, never for each frame."""
+
+    def has_token(self) -> bool:
+        """Whether a token has come."""
+
+    def is_over(self) -> bool:
+        """Whether the answer is finished and nothing more of it is to be waited for, although the provider has not ended it."""
 
 
 class Transport:
@@ -48,30 +58,40 @@ class Transport:
         sink: FrameSink,
         *,
         accepted: Callable[[], None] | None = None,
-        has_token: Callable[[], bool] | None = None,
+        progress: Progress | None = None,
     ) -> None:
         """Asks for a streamed answer and hands over its frames as they arrive. Returns once the answer was finished in order.
 
-        `sink` is called in the turn of the event loop in which the bytes came, `accepted` when the response's head is here. `has_token`
-        says whether the sink has received a token yet. Until then `timeout_first_token_s` runs, whatever else comes. Raises ProviderError,
-        after all frames before the fault have been handed over, and what the sink raises. An error or a cancellation closes the provider's
-        socket at once.
+        `sink` is called in the turn of the event loop in which the bytes came, `accepted` when the response's head is here. Until
+        `progress` says that a token has come, `timeout_first_token_s` runs, whatever else comes. Raises what the sink raises, and
+        ProviderError after all frames before the fault have been handed over: Truncated if the provider has not ended the stream, even if
+        the answer in it is finished. An error or a cancellation closes the provider's socket at once.
         """
         dialect = target.dialect
         deadline = asyncio.get_running_loop().time() + target.timeout_first_token_s
         response = await self._post(target, dialect.request(target, params, streamed=True), target.timeout_first_token_s)
         left_s = max(0.0, deadline - asyncio.get_running_loop().time())
-        response.limit_silence(left_s, target.timeout_idle_s, has_token)
+        if progress is None:
+            response.limit_silence(left_s, target.timeout_idle_s)
+        else:
+            response.limit_silence(left_s, target.timeout_idle_s, progress.has_token, progress.is_over)
         if accepted is not None:
             accepted()
         reader = dialect.reader()
+        frames = _Frames(reader, sink)
         try:
             with _named_faults():
-                await response.follow(_Frames(reader, sink).take)
+                try:
+                    await response.follow(frames.take)
+                except ExchangeFailed:
+                    frames.end()
+                    raise
+            frames.end()
         except BaseException:
             response.close()
             raise
-        reader.check_finished()
+        if not reader.done:
+            raise Truncated("The model provider's answer ended without being finished.")
 
     async def complete(self, target: Target, params: Mapping[str, Any]) -> tuple[dict[str, Any], int]:
         """Asks for a whole `chat.completion`. Returns it and how many bytes it was. Raises ProviderError."""
@@ -126,6 +146,16 @@ class _Frames:
     def take(self, data: bytes) -> bool:
         reader = self._reader
         self._sink(reader.feed(data), len(data))
+        return self._checked()
+
+    def end(self) -> None:
+        """To be called at the body's end, in order or not."""
+        if frames := self._reader.end():
+            self._sink(frames, 0)
+        self._checked()
+
+    def _checked(self) -> bool:
+        reader = self._reader
         failure = reader.failure
         if failure is not None:
             reader.failure = None

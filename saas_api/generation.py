@@ -11,6 +11,7 @@ from typing import Any
 from llm_providers import ProviderError
 from saas_api.attempts import Attempts
 from saas_api.calls import Call
+from saas_api.progress import Progress
 from wire.errors import ErrorCode, WireError
 from wire.log import Account, LogFull, Outcome, StreamLog
 from wire.records import Receipt
@@ -33,6 +34,7 @@ class Generation:
         self.marks = marks
         self.streamed = streamed
         self.log: StreamLog = StreamLog(account=account)
+        self.progress = Progress(self.log)
         self.completion: dict[str, Any] | None = None
         """The answer of a non-streaming call."""
         self.attempts = Attempts(marks)

@@ -13,9 +13,8 @@ import time
 from contextlib import suppress
 from functools import partial
 
-from hop.fold import Fold
 from hop.shelf import Shelf
-from llm_providers import ProviderError, Target, Transport
+from llm_providers import ProviderError, ProviderFault, Target, Transport
 from saas_api.calls import LEASE_S, AlreadySettled, Call, Calls, Checkpoint, Settlement, stream_expired
 from saas_api.generation import Generation
 from saas_api.model_groups import ModelGroups
@@ -35,8 +34,6 @@ logger = logging.getLogger(__name__)
 HOP = "saas_api"
 SETTLE_PATIENCE_S = 15.0
 """After the first failure, settling a call is tried again for so long. Then its reader is told, and the call is settled later."""
-_FIRST_FRAMES = 32
-"""After this many frames a provider counts as having begun its answer, whatever they contain."""
 _FIRST_READER_S = 5.0
 """The shortest grace: the first reader is the response that is still being prepared."""
 
@@ -178,17 +175,23 @@ class Generations:
             except ProviderError as error:
                 attempts.failed(error)
                 following = self._groups.choose(group, attempts.tried)
-                if following is None or not error.elsewhere or _has_token(generation.log):
+                if following is None or not error.elsewhere or generation.progress.has_token():
                     raise
                 logger.warning("the call %s goes on from %s to %s: %s", generation.call.call_id, deployment.model, following.model, error)
                 deployment = following
 
     async def _pump(self, generation: Generation, target: Target) -> None:
-        """Streams one answer."""
-        log, marks = generation.log, generation.marks
-        intake = _Intake(log, marks)
+        """Streams one answer. Once it is finished, nothing but an error that the provider reports takes it away."""
+        marks, progress = generation.marks, generation.progress
+        intake = _Intake(generation.log, marks)
         marks.sent()
-        await self._transport.stream(target, generation.call.params, intake.take, accepted=marks.headers, has_token=lambda: _has_token(log))
+        try:
+            await self._transport.stream(target, generation.call.params, intake.take, accepted=marks.headers, progress=progress)
+        except ProviderFault:
+            raise
+        except ProviderError:
+            if not await progress.is_finished():
+                raise
 
     async def _ask(self, generation: Generation, target: Target) -> None:
         """The same for a non-streaming call."""
@@ -228,7 +231,7 @@ class Generations:
             raw_usage, finish_reason, message = completion.get("usage"), choice.get("finish_reason"), choice["message"]
             deltas, text = 0, str(message.get("content") or "")
         else:
-            fold = Fold()
+            fold = generation.progress.fold
             await fold.follow(generation.log)
             answer = fold.answer
             raw_usage, finish_reason = answer.usage, answer.finish_reason
@@ -287,13 +290,6 @@ def _unrecorded(generation: Generation, message: str) -> bytes:
 def _look_for_readers(generation: Generation) -> None:
     if not generation.log.readers:
         generation.cancel()
-
-
-def _has_token(log: StreamLog) -> bool:
-    """Whether the reader has part of an answer. A role or an empty chunk is none."""
-    fold = Fold()
-    fold.take(log.frames(0, _FIRST_FRAMES))
-    return fold.first_token is not None or len(log) > _FIRST_FRAMES
 
 
 def _checkpoint(generation: Generation) -> Checkpoint:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import itertools
-import json
 import random
 
 import pytest
 
-from llm_providers import ProtocolViolation, ProviderError, ProviderFault, Truncated
+from llm_providers import ProtocolViolation, ProviderError, ProviderFault
 from llm_providers.openai import CleanFrames
 
 CHUNKS = [b'data: {"choices":[{"delta":{"content":"%d \\"error\\" \xe6\x9d\xb1"}}]}\n\n' % i for i in range(30)]
@@ -111,15 +110,27 @@ def test_half_a_character_is_no_fault() -> None:
         assert frames.failure is None
 
 
-def test_an_end_needs_a_finish_or_a_done() -> None:
-    """A body that just ends is truncated; a finish reason without [DONE] is an end, even if a usage chunk follows it."""
-    usage = b"data: %b\n\n" % json.dumps({"choices": [], "usage": {"prompt_tokens": 1}}).encode()
-    cut, finished = CleanFrames(), CleanFrames()
-    for frame in CHUNKS:
-        cut.feed(frame)
-        finished.feed(frame)
-    finished.feed(FINISH)
-    finished.feed(usage)
-    finished.check_finished()
-    with pytest.raises(Truncated):
-        cut.check_finished()
+@pytest.mark.parametrize("end", [b"", b"\n", b"\r\n", b"\n\n"])
+def test_what_the_body_ends_with_needs_no_line_end(end: bytes) -> None:
+    """A whole chunk, or `[DONE]`, is read without the blank line that should end it. Half a chunk is nothing."""
+    for cut in range(1, len(FINISH) - 1):
+        half = CleanFrames()
+        assert half.feed(CHUNKS[0] + FINISH[:cut]) + half.end() == [CHUNKS[0], *([FINISH] if cut == len(FINISH) - 2 else [])]
+        assert (half.done, half.failure) == (False, None)
+    frames = CleanFrames()
+    assert frames.feed(CHUNKS[0]) + frames.feed(FINISH.strip() + end) + frames.end() == [CHUNKS[0], FINISH]
+    assert not frames.done
+    frames = CleanFrames()
+    assert frames.feed(CHUNKS[0] + DONE.strip() + end) + frames.end() == [CHUNKS[0]]
+    assert frames.done
+
+
+def test_an_error_that_ends_the_body_needs_no_line_end_either() -> None:
+    frames = CleanFrames()
+    assert frames.feed(CHUNKS[0] + b'data: {"error":{"message":"overloaded"}}') + frames.end() == CHUNKS[:1]
+    assert isinstance(frames.failure, ProviderFault)
+
+
+def test_nothing_follows_the_end() -> None:
+    frames = CleanFrames()
+    assert frames.feed(DONE + FINISH.strip()) + frames.end() == []

@@ -49,7 +49,7 @@ ENDS = {
 
 @pytest.mark.parametrize("kind", ENDS)
 async def test_a_flood_in_a_stream(flooded: Gateway, kind: str) -> None:
-    """Its own call fails, or is whole if it was a lot but no nonsense. A usual answer beside it is on time."""
+    """Its own call fails, or is whole if it was a lot but no nonsense. A usual answer beside it goes on."""
     await read(flooded, "text", "5 0 0")
     before = resident_kib([flooded.server.pid])
     beside = asyncio.create_task(read(flooded, "text", BESIDE))
