@@ -14,6 +14,7 @@ from client_server.errors import as_seen_from_here, is_leaving, out_of_reach, un
 from client_server.turn import Terminal, Turn
 from saas_client import GatewayRefused, GatewayUnreachable, SaaSError, SaaSLLMClient
 from serving.patience import Patience
+from wire.chunks import as_chunk
 from wire.errors import ErrorCode, WireError
 from wire.frames import DONE, failed_frame, hop_frame, numbered, receipt_frame
 from wire.log import Outcome
@@ -76,7 +77,7 @@ async def stored_answer(turn: Turn, client: SaaSLLMClient) -> Terminal:
 def as_frames(answer: dict[str, Any]) -> list[bytes]:
     """Returns the frames of a `chat.completion` with its `saas` object: one chunk with the message, the receipt, the gateway's hops."""
     saas = answer.get("saas") or {}
-    frames = [encode(orjson.dumps(_as_chunk(answer)))]
+    frames = [encode(orjson.dumps(as_chunk(answer)))]
     if saas.get("receipt"):
         frames.append(receipt_frame(saas["receipt"]))
     frames.extend(hop_frame(hop) for hop in saas.get("hops") or ())
@@ -96,20 +97,3 @@ def _as_completion(turn: Turn, call: dict[str, Any]) -> dict[str, Any]:
         "choices": [{"index": 0, "message": call.get("message") or {}, "finish_reason": call.get("finish_reason")}],
         "saas": {"receipt": receipt},
     }
-
-
-def _as_chunk(answer: dict[str, Any]) -> dict[str, Any]:
-    """Returns the completion as the only chunk of its stream. In a stream, tool calls are numbered."""
-    chunk = {name: answer.get(name) for name in ("id", "created", "model", "usage")} | {"object": "chat.completion.chunk"}
-    chunk["choices"] = [
-        {"index": choice.get("index", 0), "delta": _as_delta(choice.get("message") or {}), "finish_reason": choice.get("finish_reason")}
-        for choice in answer.get("choices") or ()
-    ]
-    return chunk
-
-
-def _as_delta(message: dict[str, Any]) -> dict[str, Any]:
-    calls = message.get("tool_calls")
-    if not calls:
-        return message
-    return message | {"tool_calls": [{"index": index} | call for index, call in enumerate(calls)]}

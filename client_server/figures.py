@@ -37,7 +37,7 @@ class Figures:
     """Times are in milliseconds. None means not measured."""
 
     first_token_ms: float | None
-    """Until the first chunk was on the screen, or left this server. None if no chunk came."""
+    """Until the first token was on the screen, or left this server. None if none came."""
     total_ms: float | None
     """Until the end, whatever end that was, with any silence before it."""
     tokens: int | None
@@ -100,7 +100,7 @@ def _by_name(turn: Measured) -> dict[str, Record]:
 
 
 def _first_departure(hop: Record) -> int | None:
-    """Returns the time until the first chunk left the hop, as if a reader had always been there."""
+    """Returns the time until the first token left the hop, as if a reader had always been there."""
     first: int | None = hop.get("first_in_us")
     left: int | None = hop.get("first_out_us")
     if first is None or left is None:
@@ -111,7 +111,7 @@ def _first_departure(hop: Record) -> int | None:
 
 
 def _total_us(turn: Measured, own: Record, browser: Record | None) -> int | None:
-    """Returns the time until the end. The browser does not record it: it is taken to be as long after the first chunk as here."""
+    """Returns the time until the end. The browser does not record it: it is taken to be as long after the first token as here."""
     end = ended_us(turn)
     if end is None:
         last: int | None = own.get("last_in_us")
@@ -125,7 +125,7 @@ def _total_us(turn: Measured, own: Record, browser: Record | None) -> int | None
 
 
 def _rate(tokens: int | None, own: Record, *, streaming: bool) -> float | None:
-    """Returns tokens per second between the first chunk and the last, or since the request if all came at once."""
+    """Returns tokens per second between the first token and the last chunk, or since the request if all came at once."""
     first, last = own.get("first_in_us"), own.get("last_in_us")
     if not tokens or first is None or last is None:
         return None

@@ -68,7 +68,7 @@ async def turn_view(row: TurnRow, renderer: Renderer, live: Turn | None = None) 
         retryable=bool(row.error and row.error.get("retryable")),
         created_at=row.created_at,
         age_ms=max(0, round((time.time() - row.created_at) * 1000)),
-        first_token_ms=_first_token_ms(live) if running and live is not None else None,
+        first_token_ms=await _first_token_ms(live) if running and live is not None else None,
     )
 
 
@@ -77,7 +77,7 @@ def conversation_view(row: ConversationRow, active_id: str | None) -> Conversati
     return ConversationView(row.id, row.title, f"/c/{row.id}", row.id == active_id)
 
 
-def _first_token_ms(live: Turn) -> float | None:
+async def _first_token_ms(live: Turn) -> float | None:
     """A process that took over in mid-answer saw the first token a second time, so its time means nothing."""
-    first = None if live.recovered else live.marks.first_in_us
+    first = None if live.recovered else await live.first_token_us()
     return None if first is None else round(first / 1000, 1)

@@ -215,9 +215,14 @@ class Turn:
         error.__traceback__ = error.__context__ = error.__cause__ = None
         self.failure = error
 
+    async def first_token_us(self) -> int | None:
+        """When the first token came, on the clock of this hop's marks. None if none has come."""
+        await self.fold.follow(self.log)
+        return None if self.fold.first_token is None else self.marks.arrival_us(self.fold.first_token)
+
     def sum_up(self) -> HopRecord:
         """Makes this hop's record and returns it. `hops` then holds all records."""
-        own = self.marks.to_dict()
+        own = self.marks.to_dict(self.fold.first_token)
         self.hops = [*self.fold.hops, own]
         return own
 

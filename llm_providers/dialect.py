@@ -34,6 +34,9 @@ class FrameReader(Protocol):
     failure: ProviderError | None
     """The fault that ended the answer: no frame may follow it."""
 
+    whole: bytearray | None
+    """JSON that came in place of a stream. It is read once the body has ended (`Dialect.frames`)."""
+
     def feed(self, data: bytes) -> list[bytes]:
         """The frames that these bytes complete, up to the end or the failure."""
 
@@ -52,3 +55,6 @@ class Dialect(Protocol):
 
     def completion(self, answer: Any) -> dict[str, Any]:
         """A whole answer, read as JSON, as a `chat.completion`. Raises ProviderError."""
+
+    def frames(self, answer: Any) -> list[bytes]:
+        """The same answer as the frames of a stream. Raises ProviderError."""

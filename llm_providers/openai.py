@@ -1,8 +1,9 @@
 """OpenAI's chat dialect and its many imitators: a request out, clean frames in.
 
 Strategy. Most providers write `data: {…}\\n\\n` and nothing else. Such a frame is handed on as the bytes it came as. It is checked only for
-its first and last bytes, for line ends inside, and for the key `"error"`. (In a JSON string the quotes would be escaped, so the test misses
-no such key.) Every other frame, and everything after the first CR, goes through the full decoder and is written anew.
+its first and last bytes, for line ends inside, for being UTF-8, for a choice, and for `"error"`. (In a JSON string the quotes would be
+escaped, so the last two tests miss nothing.) Every other frame, and everything after the first CR, goes through the full decoder: a
+chunk is written anew, a heartbeat is dropped, and all else is a failure (`llm_providers.faults`).
 
 Format: https://platform.openai.com/docs/api-reference/chat-streaming
 """
@@ -10,13 +11,16 @@ Format: https://platform.openai.com/docs/api-reference/chat-streaming
 from __future__ import annotations
 
 import json
+from codecs import BOM_UTF8
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from hop.json import read
 from llm_providers.dialect import Request
-from llm_providers.errors import ProtocolViolation, ProviderError, ProviderFault, not_json
-from wire.sse import DEFAULT_MAX_FRAME_BYTES, DONE, Decoder, FrameSplitter, FrameTooLarge, encode
+from llm_providers.errors import ProtocolViolation, ProviderError, not_json
+from llm_providers.faults import fault_in, is_chunk, is_fault_event, reported
+from wire.chunks import as_chunk, first_choice, merge_usage
+from wire.sse import DEFAULT_MAX_FRAME_BYTES, DONE, Decoder, Event, FrameSplitter, FrameTooLarge, encode
 
 if TYPE_CHECKING:
     from llm_providers.registry import Target
@@ -40,24 +44,28 @@ class OpenAI:
         return CleanFrames()
 
     def completion(self, answer: Any) -> dict[str, Any]:
-        completion = _an_object(answer)
-        if completion.get("error"):
-            raise ProviderFault("The model provider reported an error.")
-        choices = completion.get("choices")
-        choice = choices[0] if isinstance(choices, list) and choices else None
-        if not isinstance(choice, dict) or not isinstance(choice.get("message"), dict):
+        completion = _an_object(answer[0] if isinstance(answer, list) and answer else answer)
+        if (fault := fault_in(completion)) is not None:
+            raise fault
+        choice = first_choice(completion)
+        if choice is None or not isinstance(choice.get("message"), dict):
             raise ProtocolViolation("The model provider's answer holds no message.")
+        completion["usage"] = merge_usage(merge_usage(None, completion.get("usage")), choice.get("usage"))
         return completion
+
+    def frames(self, answer: Any) -> list[bytes]:
+        return [encode(json.dumps(as_chunk(self.completion(answer)), separators=(",", ":")))]
 
 
 class CleanFrames:
     """Reads a stream of this dialect (`llm_providers.dialect.FrameReader`). `[DONE]` ends it in order."""
 
-    __slots__ = ("_between", "_decoder", "_splitter", "done", "failure")
+    __slots__ = ("_between", "_decoder", "_splitter", "done", "failure", "whole")
 
     def __init__(self) -> None:
         self.done = False
         self.failure: ProviderError | None = None
+        self.whole: bytearray | None = None
         self._splitter = FrameSplitter()
         self._between = True  # no frame is unfinished
         self._decoder: Decoder | None = None  # from the first CR on
@@ -66,6 +74,8 @@ class CleanFrames:
         """The frames that these bytes complete, up to the end or the fault."""
         if self._between and _is_clean(data) and self._decoder is None and len(data) <= DEFAULT_MAX_FRAME_BYTES:
             return [data]  # by far the commonest read: one clean frame
+        if self.whole is not None or (self._between and _begins_json(data)):
+            return self._keep(data)
         try:
             if self._decoder is None and b"\r" in data:
                 self._decoder = Decoder()
@@ -81,12 +91,24 @@ class CleanFrames:
         return frames
 
     def end(self) -> list[bytes]:
-        if self.done or self.failure is not None:
+        if self.done or self.failure is not None or self.whole is not None:
             return []
         decoder, rest = (Decoder(), self._splitter.pending) if self._decoder is None else (self._decoder, b"")
         frames = self._rewrite(decoder, rest + b"\n\n")
         self.failure = _unless_cut(self.failure)
         return frames
+
+    def _keep(self, data: bytes) -> list[bytes]:
+        """Keeps JSON that is no event stream until the body ends."""
+        if self.whole is None:
+            self.whole = bytearray()
+        self.whole += data
+        if len(self.whole) > DEFAULT_MAX_FRAME_BYTES:
+            self.whole = None
+            self.failure = ProtocolViolation(
+                f"The model provider sent an answer of more than {DEFAULT_MAX_FRAME_BYTES} bytes in one piece."
+            )
+        return []
 
     def _clean(self, frames: list[bytes]) -> list[bytes]:
         for frame in frames:
@@ -113,17 +135,15 @@ class CleanFrames:
     def _rewrite(self, decoder: Decoder, data: bytes) -> list[bytes]:
         clean: list[bytes] = []
         for event in decoder.feed(data):
-            if event.data == "[DONE]":
+            if event.data.strip() == "[DONE]":
                 self.done = True
                 break
             try:
-                chunk = _parse(event.data)
-                if chunk.get("error"):
-                    raise ProviderFault("The model provider reported an error in mid-answer.")
+                if (chunk := _chunk(event)) is not None:
+                    clean.append(chunk)
             except ProviderError as error:
                 self.failure = error.with_traceback(None)  # which refers to this reader: the cycle would wait for the collector
                 break
-            clean.append(encode(json.dumps(chunk, separators=(",", ":")) if "\n" in event.data else event.data))
         return clean
 
 
@@ -133,16 +153,43 @@ def _is_clean(frame: bytes) -> bool:
         and frame.endswith(b"}\n\n")
         and frame.find(b"\n") == len(frame) - 2
         and b"\r" not in frame
+        and (b'"choices":[{' in frame or b'"choices": [{' in frame)
         and b'"error"' not in frame
+        and (frame.isascii() or _is_utf8(frame))
     )
 
 
-def _parse(raw: bytes | str) -> dict[str, Any]:
+def _is_utf8(data: bytes) -> bool:
     try:
-        value = read(raw)
+        data.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _begins_json(data: bytes) -> bool:
+    """Whether this is JSON in place of an event stream: no line of a stream begins like it."""
+    return data.removeprefix(BOM_UTF8).lstrip()[:1] in (b"{", b"[")
+
+
+def _chunk(event: Event) -> bytes | None:
+    """The frame of an event that is a chunk; None for a heartbeat. Raises ProviderError for everything else."""
+    data = event.data.strip()
+    if is_fault_event(event.event):
+        raise reported()
+    if not data or data == "null":
+        return None
+    try:
+        value = read(data)
     except ValueError:
+        if event.event != "message":
+            return None  # an event of another kind
         raise not_json() from None
-    return _an_object(value)
+    if (fault := fault_in(_an_object(value))) is not None:
+        raise fault
+    if not is_chunk(value):
+        return None
+    return encode(json.dumps(value, separators=(",", ":")) if "\n" in data else data)
 
 
 def _unless_cut(failure: ProviderError | None) -> ProviderError | None:

@@ -90,7 +90,9 @@ class Transport:
         except BaseException:
             response.close()
             raise
-        if not reader.done:
+        if reader.whole is not None:
+            sink(dialect.frames(await _read(bytes(reader.whole))), 0)
+        elif not reader.done:
             raise Truncated("The model provider's answer ended without being finished.")
 
     async def complete(self, target: Target, params: Mapping[str, Any]) -> tuple[dict[str, Any], int]:
@@ -106,11 +108,7 @@ class Transport:
                     response.close()
         except TimeoutError:
             raise ProviderTimeout(f"The model provider did not answer within {target.timeout_whole_s:g} s.") from None
-        try:
-            answer = await read_whole(body)
-        except ValueError:
-            raise not_json() from None
-        return dialect.completion(answer), len(body)
+        return dialect.completion(await _read(body)), len(body)
 
     async def _post(self, target: Target, request: Request, patience_s: float | None = None) -> Response:
         """Sends the request and returns once the head of a 200 is here. Raises ProviderError for everything else."""
@@ -164,6 +162,13 @@ class _Frames:
             finally:
                 del failure  # its traceback refers to this frame: the cycle would wait for the collector
         return reader.done
+
+
+async def _read(body: bytes) -> Any:
+    try:
+        return await read_whole(body)
+    except ValueError:
+        raise not_json() from None
 
 
 @contextmanager

@@ -22,6 +22,7 @@ from saas_api.usage import estimate_completion_tokens, trusted_text, trusted_usa
 from serving.patience import Patience
 from serving.turnstile import ENDS_PER_PASS, Turnstile
 from storage.outages import DatabaseAway
+from wire.chunks import text_of
 from wire.context import request_id_var
 from wire.errors import ErrorCode, WireError
 from wire.frames import DONE, failed_frame, hop_frame, numbered, receipt_frame
@@ -192,6 +193,7 @@ class Generations:
         except ProviderError:
             if not await progress.is_finished():
                 raise
+        await progress.check()
 
     async def _ask(self, generation: Generation, target: Target) -> None:
         """The same for a non-streaming call."""
@@ -208,7 +210,7 @@ class Generations:
         generation.receipt = await self._recorded(generation, await self._settlement(generation))
         if generation.streamed:
             log.append([numbered(len(log), receipt_frame(generation.receipt))], closing=True)
-            log.append([numbered(len(log), hop_frame(generation.marks.to_dict()))], closing=True)
+            log.append([numbered(len(log), hop_frame(generation.marks.to_dict(generation.progress.fold.first_token)))], closing=True)
         return DONE if error is None else failed_frame(error)
 
     async def _recorded(self, generation: Generation, end: Settlement) -> Receipt:
@@ -229,7 +231,7 @@ class Generations:
         if completion is not None:
             choice = completion["choices"][0]
             raw_usage, finish_reason, message = completion.get("usage"), choice.get("finish_reason"), choice["message"]
-            deltas, text = 0, str(message.get("content") or "")
+            deltas, text = 0, text_of(message.get("content"))
         else:
             fold = generation.progress.fold
             await fold.follow(generation.log)

@@ -6,6 +6,8 @@ The frames are parsed only when one of these is asked, never while a chunk passe
 from __future__ import annotations
 
 from hop.fold import Fold
+from llm_providers.errors import Truncated
+from llm_providers.faults import is_failing, reported
 from wire.log import StreamLog
 
 _SOME_FRAMES = 32
@@ -47,3 +49,13 @@ class Progress:
         """Whether the model has told why it stopped. What its server or the network does after that takes nothing from the answer."""
         await self.fold.follow(self._log)
         return self.fold.answer.finish_reason is not None
+
+    async def check(self) -> None:
+        """To be called at the end. Raises ProviderError if what came is no answer: the model broke off, or nothing came at all."""
+        await self.fold.follow(self._log)
+        answer = self.fold.answer
+        if answer.finish_reason is not None:
+            if is_failing(answer.finish_reason):
+                raise reported()
+        elif not answer.deltas and answer.usage is None:
+            raise Truncated("The model provider ended the stream without an answer.")

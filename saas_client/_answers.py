@@ -6,6 +6,7 @@ from typing import Any, cast
 
 from hop.json import read_object
 from saas_client._errors import GatewayCut, error_from
+from wire.chunks import first_choice, read_choice
 from wire.errors import WireError
 from wire.frames import DONE
 from wire.records import Receipt
@@ -48,14 +49,22 @@ class EventReader:
             raise GatewayCut("the stream ended without its terminal frame")
 
 
-def texts(event: Event) -> list[str]:
-    """The text of each choice of a chunk that has some; nothing for other events."""
-    if event.event != "message":
-        return []
-    choices = _object(event).get("choices")
-    deltas = [choice.get("delta") for choice in choices if isinstance(choice, dict)] if isinstance(choices, list) else []
-    found = [delta.get("content") for delta in deltas if isinstance(delta, dict)]
-    return [text for text in found if isinstance(text, str) and text]
+class TextReader:
+    """Reads the text in the events of one call, in the order in which they come (`wire.chunks`)."""
+
+    __slots__ = ("_begun",)
+
+    def __init__(self) -> None:
+        self._begun = False
+
+    def read(self, event: Event) -> str:
+        """The text that an event adds to the answer; empty if it adds none."""
+        choice = first_choice(_object(event)) if event.event == "message" else None
+        if choice is None:
+            return ""
+        piece = read_choice(choice, begun=self._begun)
+        self._begun = self._begun or piece.is_token
+        return piece.content
 
 
 def _object(event: Event) -> dict[str, Any]:

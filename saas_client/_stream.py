@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 
 from hop.response import ExchangeFailed, Response
-from saas_client._answers import EventReader, texts
+from saas_client._answers import EventReader, TextReader
 from saas_client._errors import GatewayCut
 from wire.records import Receipt
 from wire.sse import Event, FrameSplitter, FrameTooLarge
@@ -79,8 +79,9 @@ class Stream:
 
         A provider may cut a character in two. Its halves then come as they are, each a surrogate at the edge of a delta.
         """
+        reader = TextReader()
         async for event in self.events():
-            for text in texts(event):
+            if text := reader.read(event):
                 yield text
 
 

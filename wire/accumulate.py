@@ -1,8 +1,6 @@
 """Folds a stream of `chat.completion.chunk` objects into one answer. It is pure: no I/O, no clock.
 
-The format is OpenAI's (https://platform.openai.com/docs/api-reference/chat-streaming). The variants that its imitators send are
-accepted too: `null` for an absent field, `reasoning` for `reasoning_content`, chunks without choices, and usage on any chunk. A tool
-call may send its id and name once and carry nulls in the later fragments.
+How a chunk is read says `wire.chunks`. A tool call may send its id and name once and carry nulls in the later fragments.
 """
 
 from __future__ import annotations
@@ -11,8 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-_OBJECT = (dict, Mapping)
-"""The types of a JSON object. `dict` comes first, since checking the abstract class costs more than the rest of a chunk."""
+from wire.chunks import OBJECT, Piece, first_choice, merge_usage, read_choice
 
 
 @dataclass(slots=True)
@@ -68,18 +65,24 @@ class Accumulator:
         if self.id is None or self.model is None or self.created is None:
             self._add_head(chunk)
         usage = chunk.get("usage")
-        if usage is not None and isinstance(usage, _OBJECT):
-            self.usage = dict(usage)
-        choices = chunk.get("choices")
-        if not choices or not isinstance(choices, list) or not isinstance(choices[0], _OBJECT):
+        if usage is not None:
+            self.usage = merge_usage(self.usage, usage)
+        choice = first_choice(chunk)
+        if choice is None:
             return
-        choice = choices[0]
+        usage = choice.get("usage")
+        if usage is not None:
+            self.usage = merge_usage(self.usage, usage)
         finish_reason = choice.get("finish_reason")
         if finish_reason is not None:
             self.finish_reason = _text(finish_reason) or self.finish_reason
         delta = choice.get("delta")
-        if delta and isinstance(delta, _OBJECT):
-            self._add_delta(delta)
+        content = delta.get("content") if isinstance(delta, OBJECT) and len(delta) == 1 else None
+        if content and isinstance(content, str):
+            self._content.append(content)  # nearly every chunk
+            self.deltas += 1
+        else:
+            self._add_piece(read_choice(choice, begun=self.deltas > 0))
 
     def _add_head(self, chunk: Mapping[str, Any]) -> None:
         created = chunk.get("created")
@@ -87,22 +90,13 @@ class Accumulator:
         self.model = self.model or _text(chunk.get("model"))
         self.created = self.created or (created if isinstance(created, int) else None)
 
-    def _add_delta(self, delta: Mapping[str, Any]) -> None:
-        content = _text(delta.get("content"))
-        if content and len(delta) == 1:  # nearly every chunk
-            self._content.append(content)
-            self.deltas += 1
-            return
-        reasoning = _text(delta.get("reasoning_content")) or _text(delta.get("reasoning"))
-        refusal = _text(delta.get("refusal"))
-        calls = delta.get("tool_calls")
-        for text, parts in ((content, self._content), (reasoning, self._reasoning), (refusal, self._refusal)):
+    def _add_piece(self, piece: Piece) -> None:
+        for text, parts in ((piece.content, self._content), (piece.reasoning, self._reasoning), (piece.refusal, self._refusal)):
             if text:
                 parts.append(text)
-        calls = [call for call in calls if isinstance(call, Mapping)] if isinstance(calls, list) else []
-        for place, call in enumerate(calls):
+        for place, call in enumerate(piece.tool_calls):
             self._add_tool_call(call, place)
-        if content or reasoning or refusal or calls:
+        if piece.is_token:
             self.deltas += 1
 
     def _add_tool_call(self, call: Mapping[str, Any], place: int) -> None:
@@ -113,7 +107,7 @@ class Accumulator:
         tool = self.tool_calls.setdefault(index, ToolCall())
         tool.id = tool.id or id
         function = call.get("function")
-        if isinstance(function, Mapping):
+        if isinstance(function, OBJECT):
             tool.name = tool.name or _text(function.get("name")) or ""
             arguments = _text(function.get("arguments"))
             if arguments:

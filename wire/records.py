@@ -68,6 +68,7 @@ class HopRecord(TypedDict):
     upstream_sent_us: int | None
     upstream_headers_us: int | None
     first_in_us: int | None
+    """When the first token came: the first chunk with text, reasoning, a refusal or a tool call (`wire.chunks`)."""
     first_out_us: int | None
     last_in_us: int | None
     last_out_us: int | None

@@ -100,16 +100,19 @@ class HopMarks:
     def _us(self, mark: int | None) -> int | None:
         return None if mark is None else (mark - self._received) // 1000
 
-    def to_dict(self) -> HopRecord:
-        """The data of the `hop` frame. Marks that were never set are None; percentiles are by nearest rank."""
+    def to_dict(self, first_token: int | None = 0) -> HopRecord:
+        """The data of the `hop` frame. Marks that were never set are None; percentiles are by nearest rank.
+
+        `first_token` is the index of the chunk that carries it, None if none came: what comes first may be a role alone.
+        """
         arrivals = self._arrivals
         record: HopRecord = {
             "hop": self.hop,
             "received_at": round(self.received_at, 6),
             "upstream_sent_us": self._us(self.sent_at),
             "upstream_headers_us": self._us(self.headers_at),
-            "first_in_us": self.first_in_us,
-            "first_out_us": self._us(self.first_out),
+            "first_in_us": None if first_token is None else self.arrival_us(first_token),
+            "first_out_us": None if first_token is None else self._departure_us(first_token),
             "last_in_us": self._us(arrivals[-1]) if arrivals else None,
             "last_out_us": self._us(self.last_out),
             "frames": len(arrivals),
@@ -131,10 +134,11 @@ class HopMarks:
         """When the chunk of this index arrived; None if it has not arrived."""
         return self._us(self._arrivals[index]) if index < len(self._arrivals) else None
 
-    @property
-    def first_in_us(self) -> int | None:
-        """When the first chunk arrived; None before that."""
-        return self._us(self._arrivals[0]) if self._arrivals else None
+    def _departure_us(self, index: int) -> int | None:
+        """When the chunk of this index left. If it waited for its first reader, it left when that one's first frames did."""
+        if self.first_out is None or index >= len(self._dwell):
+            return None
+        return self._us(max(self.first_out, self._arrivals[index] + self._dwell[index]))
 
     def server_timing(self) -> str:
         """A short form for a `Server-Timing` header, in milliseconds (https://www.w3.org/TR/server-timing/)."""

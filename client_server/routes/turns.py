@@ -77,7 +77,8 @@ async def timing(turn_id: str, request: Request, session: SessionDep) -> Respons
     turn = app.turns.get(turn_id, session.id)
     hops: list[Any] = list(times.hops or ())
     if times.state == STREAMING and turn is not None:
-        hops = [turn.marks.to_dict()]
+        await turn.fold.follow(turn.log)
+        hops = [turn.marks.to_dict(turn.fold.first_token)]
     if times.browser_hop is not None:
         hops.append(times.browser_hop)
     waiting_for = "saas_api" if turn is not None and turn.waiting and not turn.ended else None

@@ -40,15 +40,15 @@ def test_clean_frames_are_the_bytes_that_came() -> None:
 @pytest.mark.parametrize(
     ("dirty", "clean"),
     [
-        (b'\xef\xbb\xbfdata: {"a":1}\n\n', b'data: {"a":1}\n\n'),
-        (b': hello\nid: 4\nretry: 10\ndata: {"a":1}\n\n', b'data: {"a":1}\n\n'),
-        (b'data:{"a":1}\n\n', b'data: {"a":1}\n\n'),
-        (b'data: {"a":1}\r\n\r\n', b'data: {"a":1}\n\n'),
-        (b'data: {"a":1}\r\r', b'data: {"a":1}\n\n'),
-        (b'data: {"a":\ndata: 1}\n\n', b'data: {"a":1}\n\n'),
-        (b'event: message\ndata: {"a":1}\n\n', b'data: {"a":1}\n\n'),
+        (b'\xef\xbb\xbfdata: {"choices":[],"a":1}\n\n', b'data: {"choices":[],"a":1}\n\n'),
+        (b': hello\nid: 4\nretry: 10\ndata: {"choices":[],"a":1}\n\n', b'data: {"choices":[],"a":1}\n\n'),
+        (b'data:{"choices":[],"a":1}\n\n', b'data: {"choices":[],"a":1}\n\n'),
+        (b'data: {"choices":[],"a":1}\r\n\r\n', b'data: {"choices":[],"a":1}\n\n'),
+        (b'data: {"choices":[],"a":1}\r\r', b'data: {"choices":[],"a":1}\n\n'),
+        (b'data: {"choices":[],"a":\ndata: 1}\n\n', b'data: {"choices":[],"a":1}\n\n'),
+        (b'event: message\ndata: {"choices":[],"a":1}\n\n', b'data: {"choices":[],"a":1}\n\n'),
         (b": only a comment\n\n", b""),
-        (b'data: {"error":null,"a":1}\n\n', b'data: {"error":null,"a":1}\n\n'),
+        (b'data: {"choices":[],"error":null}\n\n', b'data: {"choices":[],"error":null}\n\n'),
     ],
 )
 def test_what_is_not_clean_is_written_anew(dirty: bytes, clean: bytes) -> None:

@@ -41,7 +41,7 @@ ENDS = {
     "comments": ("upstream_truncated", "ended without being finished"),
     "line": ("upstream_protocol", "4194304 bytes"),
     "frames": None,
-    "nested": None,
+    "nested": ("upstream_protocol", "not JSON"),
     "gzip": ("upstream_protocol", "compressed"),
     "head": ("upstream_protocol", "65536 bytes"),
 }
@@ -59,7 +59,7 @@ async def test_a_flood_in_a_stream(flooded: Gateway, kind: str) -> None:
     expected = ENDS[kind]
     if expected is None:
         assert stream.frames[-1].data == "[DONE]"
-        assert content_of(frame for frame in stream.frames if b"[[" not in frame.raw) == {"frames": "x" * 100_000, "nested": "there"}[kind]
+        assert content_of(stream.frames) == "x" * 100_000
     else:
         error = stream.frames[-1].json()["error"]
         assert (error["code"], expected[1] in error["message"]) == (expected[0], True)

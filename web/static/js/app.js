@@ -38,9 +38,9 @@ function read(article, marks) {
   const line = new LiveLine(article, marks);
   chain.started();
   const stream = new AnswerStream(article, marks, {
-    chunk(count) {
+    chunk(count, begun) {
       chain.pulse();
-      line.chunk(count);
+      line.chunk(count, begun);
     },
     connection: (state) => line.connection(state),
     ended() {

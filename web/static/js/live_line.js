@@ -44,9 +44,9 @@ export class LiveLine {
     this.timer = this.line ? setInterval(() => this.#show(), INTERVAL_MS) : 0;
   }
 
-  /** On a page that joined in mid-answer, the first chunk is an old one and does not show the wait for the first token. */
-  chunk(count) {
-    this.arrivedAt ??= performance.now();
+  /** `begun`: a token has come. On a page that joined in mid-answer, it is an old one and does not show the wait for the first token. */
+  chunk(count, begun) {
+    if (begun) this.arrivedAt ??= performance.now();
     this.chunks = count;
   }
 
@@ -79,7 +79,7 @@ export class LiveLine {
   #figures(now) {
     const since = this.startedAt ?? this.firstAt;
     if (since === null) return ["Picking up the answer"];
-    if (!this.chunks && this.firstAt === null) return [figure(duration(now - since), this.over ? "waited, no token came" : "waiting")];
+    if (this.firstAt === null) return [figure(duration(now - since), this.over ? "waited, no token came" : "waiting")];
     const first = !this.sawStart || this.firstAt === null ? [] : [figure(duration(this.firstAt - this.startedAt), this.#until)];
     return [...first, figure(duration(now - since), this.over ? "total" : "so far"), figure(String(this.chunks), this.chunks === 1 ? "chunk" : "chunks")];
   }

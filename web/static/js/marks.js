@@ -28,6 +28,7 @@ export class BrowserMarks {
     this.arrivals = [];
     this.dwell = [];
     this.bytes = 0;
+    this.firstToken = null; // the index of the first chunk that carries one; before it there may be a role
     this.sentAt = this.headersAt = this.firstOut = this.lastOut = null;
   }
 
@@ -48,8 +49,9 @@ export class BrowserMarks {
     this.headersAt ??= performance.now();
   }
 
-  arrived(at, size) {
+  arrived(at, size, isToken) {
     if (this.closed) return;
+    if (isToken) this.firstToken ??= this.arrivals.length;
     this.arrivals.push(at);
     this.bytes += size;
     if (document.hidden) this.whole = false;
@@ -60,7 +62,7 @@ export class BrowserMarks {
     const now = performance.now();
     const noted = Math.min(count, this.arrivals.length);
     if (noted > this.dwell.length) {
-      this.firstOut ??= now;
+      if (this.firstToken !== null && this.firstToken < noted) this.firstOut ??= now;
       this.lastOut = now;
     }
     for (let index = this.dwell.length; index < noted; index += 1) this.dwell.push(Math.round((now - this.arrivals[index]) * 1000));
@@ -74,7 +76,7 @@ export class BrowserMarks {
       received_at: (performance.timeOrigin + this.pressedAt) / 1000,
       upstream_sent_us: us(this.sentAt),
       upstream_headers_us: us(this.headersAt),
-      first_in_us: us(this.arrivals[0]),
+      first_in_us: us(this.arrivals[this.firstToken]),
       first_out_us: us(this.firstOut),
       last_in_us: us(this.arrivals.at(-1)),
       last_out_us: us(this.lastOut),

@@ -5,8 +5,8 @@ import { milliseconds } from "./figures.js";
 const ROWS = [
   ["Request sent upstream", (hop) => time(hop.upstream_sent_us)],
   ["Headers from upstream", (hop) => time(hop.upstream_headers_us)],
-  ["First chunk in", (hop) => time(hop.first_in_us)],
-  ["First chunk out", (hop) => time(hop.first_out_us)],
+  ["First token in", (hop) => time(hop.first_in_us)],
+  ["First token out", (hop) => time(hop.first_out_us)],
   ["Last chunk in", (hop) => time(hop.last_in_us)],
   ["Last chunk out", (hop) => time(hop.last_out_us)],
   ["Held per chunk, p50", (hop) => held(hop.dwell_us?.p50)],

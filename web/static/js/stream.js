@@ -10,6 +10,7 @@
  */
 
 import { errorOf, fetchAnswer } from "./api.js";
+import { ChunkReader } from "./chunks.js";
 import { MarkdownStream } from "./markdown.js";
 import { deliver, delivered } from "./marks.js";
 import { afterPaint, perFrame } from "./per_frame.js";
@@ -18,12 +19,6 @@ import { watchPresence } from "./presence.js";
 const BACKOFF_MS = [300, 600, 1200, 2400, 5000];
 const REQUEST_PATIENCE_MS = 3000; // how long a hanging request may keep the stream closed
 const RECORD_PATIENCE_MS = 1000; // how long the stored answer may wait for the record, which its figures come from
-
-/** The text that one chunk carries. */
-function textOf(chunk) {
-  const choice = chunk.choices?.[0];
-  return choice?.delta?.content ?? choice?.message?.content ?? "";
-}
 
 function parsed(data) {
   try {
@@ -34,7 +29,7 @@ function parsed(data) {
 }
 
 export class AnswerStream {
-  /** `watch` holds the callbacks: `chunk(count)` once per frame, `connection(state)`, `ended()`, `timed(hops)` (upstream first),
+  /** `watch` holds the callbacks: `chunk(count, begun)` once per frame, `connection(state)`, `ended()`, `timed(hops)` (upstream first),
    * `swapped(article)`. */
   constructor(article, marks, watch) {
     this.article = article;
@@ -43,6 +38,7 @@ export class AnswerStream {
     this.watch = watch;
     this.content = article.querySelector("[data-role=content]");
     this.markdown = null;
+    this.reader = new ChunkReader();
     this.queue = [];
     this.hops = new Map();
     this.lastId = -1;
@@ -124,8 +120,9 @@ export class AnswerStream {
     if (!this.#seen(event)) return undefined;
     this.tries = 0;
     this.chunks += 1;
-    this.marks?.arrived(now, event.data.length);
-    this.queue.push(textOf(parsed(event.data)));
+    const { text, isToken } = this.reader.read(parsed(event.data));
+    this.marks?.arrived(now, event.data.length, isToken);
+    this.queue.push(text);
     return this.frame.request();
   }
 
@@ -153,7 +150,7 @@ export class AnswerStream {
     }
     const chunks = this.chunks;
     if (this.marks) afterPaint(() => this.marks.painted(chunks), inFrame);
-    return this.watch.chunk(chunks);
+    return this.watch.chunk(chunks, this.reader.begun);
   }
 
   #onError(source) {

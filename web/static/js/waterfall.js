@@ -122,7 +122,7 @@ function legend(layout) {
   const element = document.createElement("ul");
   element.className = "waterfall-legend";
   element.setAttribute("aria-hidden", "true");
-  const kinds = [["request", "request"], ["wait", "wait for the first chunk"], ["flow", "streaming"]];
+  const kinds = [["request", "request"], ["wait", "wait for the first token"], ["flow", "streaming"]];
   if (isSilent(layout)) kinds.push(["silence", "silence until the end"]);
   for (const [kind, text] of kinds) {
     const item = element.appendChild(document.createElement("li"));

@@ -16,7 +16,7 @@ const FINE_BELOW_US = 995; // as in figures.js
 
 const known = (value) => value !== null && value !== undefined;
 
-/** When the hop's first chunk left, as if its reader had already been there: the wait for a late reader is not the hop's own time. */
+/** When the hop's first token left, as if its reader had already been there: the wait for a late reader is not the hop's own time. */
 function firstDeparture(hop) {
   if (!known(hop.first_in_us)) return null;
   const dwell = known(hop.first_out_us) ? Math.max(0, hop.first_out_us - hop.first_in_us) : 0;
@@ -107,7 +107,7 @@ function heldBack(hops) {
 
 /** When the answer ended, on the axis, and the length of the silence before that: `{at_us, silence_us}`.
  *
- * Only client_server notes the end, in `ended`, on its own clock. The time from the first chunk to the end is taken to be the same at
+ * Only client_server notes the end, in `ended`, on its own clock. The time from the first token to the end is taken to be the same at
  * the browser.
  */
 function endOf(places, ended) {
