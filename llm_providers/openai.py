@@ -15,7 +15,7 @@ from codecs import BOM_UTF8
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from hop.json import read
+from hop.json import read, read_object
 from llm_providers.dialect import Request
 from llm_providers.errors import ProtocolViolation, ProviderError, not_json
 from llm_providers.faults import fault_in, is_chunk, is_fault_event, reported
@@ -60,25 +60,27 @@ class OpenAI:
 class CleanFrames:
     """Reads a stream of this dialect (`llm_providers.dialect.FrameReader`). `[DONE]` ends it in order."""
 
-    __slots__ = ("_between", "_decoder", "_splitter", "done", "failure", "whole")
+    __slots__ = ("_begun", "_between", "_decoder", "_splitter", "done", "failure", "whole")
 
     def __init__(self) -> None:
         self.done = False
         self.failure: ProviderError | None = None
         self.whole: bytearray | None = None
         self._splitter = FrameSplitter()
-        self._between = True  # no frame is unfinished
+        self._begun = False  # it is known to be an event stream
+        self._between = True  # no frame is unfinished, and no CR has come
         self._decoder: Decoder | None = None  # from the first CR on
 
     def feed(self, data: bytes) -> list[bytes]:
         """The frames that these bytes complete, up to the end or the fault."""
-        if self._between and _is_clean(data) and self._decoder is None and len(data) <= DEFAULT_MAX_FRAME_BYTES:
+        if self._between and _is_clean(data) and len(data) <= DEFAULT_MAX_FRAME_BYTES:
+            self._begun = True
             return [data]  # by far the commonest read: one clean frame
-        if self.whole is not None or (self._between and _begins_json(data)):
+        if not self._begun and (self.whole is not None or self._is_json(data)):
             return self._keep(data)
         try:
             if self._decoder is None and b"\r" in data:
-                self._decoder = Decoder()
+                self._decoder = _decoder()
                 data = self._splitter.pending + data
             if self._decoder is not None:
                 frames = self._rewrite(self._decoder, data)
@@ -87,27 +89,33 @@ class CleanFrames:
         except FrameTooLarge as error:
             frames = self._clean(error.frames)
             self.failure = self.failure or ProtocolViolation(f"The model provider sent a frame of more than {error.limit} bytes.")
-        self._between = not self._splitter.pending
+        self._between = self._decoder is None and not self._splitter.pending
         return frames
 
     def end(self) -> list[bytes]:
         if self.done or self.failure is not None or self.whole is not None:
             return []
-        decoder, rest = (Decoder(), self._splitter.pending) if self._decoder is None else (self._decoder, b"")
+        decoder, rest = (_decoder(), self._splitter.pending) if self._decoder is None else (self._decoder, b"")
         frames = self._rewrite(decoder, rest + b"\n\n")
         self.failure = _unless_cut(self.failure)
         return frames
 
+    def _is_json(self, data: bytes) -> bool:
+        """Whether the body is JSON in place of an event stream. Its first character tells: no line of a stream begins like that."""
+        beginning = (self._splitter.pending + data).removeprefix(BOM_UTF8).lstrip()
+        if BOM_UTF8.startswith(beginning):
+            return False  # nothing is known yet
+        self._begun = not beginning.startswith((b"{", b"["))
+        return not self._begun
+
     def _keep(self, data: bytes) -> list[bytes]:
-        """Keeps JSON that is no event stream until the body ends."""
+        """Keeps JSON until the body ends."""
         if self.whole is None:
-            self.whole = bytearray()
+            self.whole = bytearray(self._splitter.pending)
         self.whole += data
         if len(self.whole) > DEFAULT_MAX_FRAME_BYTES:
             self.whole = None
-            self.failure = ProtocolViolation(
-                f"The model provider sent an answer of more than {DEFAULT_MAX_FRAME_BYTES} bytes in one piece."
-            )
+            self.failure = ProtocolViolation(f"The model provider sent more than {DEFAULT_MAX_FRAME_BYTES} bytes of JSON for a stream.")
         return []
 
     def _clean(self, frames: list[bytes]) -> list[bytes]:
@@ -129,22 +137,30 @@ class CleanFrames:
             elif frame.startswith(b":") and frame.find(b"\n") == len(frame) - 2:
                 continue  # a comment; decoding each one would make a flood of them costly
             else:
-                clean += self._rewrite(Decoder(), frame)
+                clean += self._rewrite(_decoder(), frame)
         return clean
 
     def _rewrite(self, decoder: Decoder, data: bytes) -> list[bytes]:
         clean: list[bytes] = []
-        for event in decoder.feed(data):
-            if event.data.strip() == "[DONE]":
-                self.done = True
-                break
-            try:
+        done = False
+        try:
+            for event in decoder.feed(data):
+                if event.data.strip() == "[DONE]":
+                    done = True
+                    break
                 if (chunk := _chunk(event)) is not None:
                     clean.append(chunk)
-            except ProviderError as error:
-                self.failure = error.with_traceback(None)  # which refers to this reader: the cycle would wait for the collector
-                break
+            for line in decoder.unknown:
+                _check_line(line)
+            self.done = done
+        except ProviderError as error:
+            self.failure = error.with_traceback(None)  # which refers to this reader: the cycle would wait for the collector
+        decoder.unknown.clear()
         return clean
+
+
+def _decoder() -> Decoder:
+    return Decoder(keep_unknown=True)
 
 
 def _is_clean(frame: bytes) -> bool:
@@ -167,9 +183,11 @@ def _is_utf8(data: bytes) -> bool:
     return True
 
 
-def _begins_json(data: bytes) -> bool:
-    """Whether this is JSON in place of an event stream: no line of a stream begins like it."""
-    return data.removeprefix(BOM_UTF8).lstrip()[:1] in (b"{", b"[")
+def _check_line(line: bytes) -> None:
+    """Raises ProviderFault if a line that is no field of an event tells one: some servers write an error as it is into the stream."""
+    value = read_object(line) if line.startswith(b"{") else None
+    if value is not None and (fault := fault_in(value)) is not None:
+        raise fault
 
 
 def _chunk(event: Event) -> bytes | None:

@@ -165,6 +165,7 @@ class _Frames:
 
 
 async def _read(body: bytes) -> Any:
+    """The JSON of a whole answer. Raises ProtocolViolation."""
     try:
         return await read_whole(body)
     except ValueError:

@@ -17,6 +17,7 @@ from hop.shelf import Shelf
 from llm_providers import ProviderError, ProviderFault, Target, Transport
 from saas_api.calls import LEASE_S, AlreadySettled, Call, Calls, Checkpoint, Settlement, stream_expired
 from saas_api.generation import Generation
+from saas_api.intake import Intake
 from saas_api.model_groups import ModelGroups
 from saas_api.usage import estimate_completion_tokens, trusted_text, trusted_usage
 from serving.patience import Patience
@@ -26,7 +27,7 @@ from wire.chunks import text_of
 from wire.context import request_id_var
 from wire.errors import ErrorCode, WireError
 from wire.frames import DONE, failed_frame, hop_frame, numbered, receipt_frame
-from wire.log import Ending, StreamLog
+from wire.log import Ending
 from wire.records import Receipt
 from wire.timing import HopMarks
 
@@ -184,7 +185,7 @@ class Generations:
     async def _pump(self, generation: Generation, target: Target) -> None:
         """Streams one answer. Once it is finished, nothing but an error that the provider reports takes it away."""
         marks, progress = generation.marks, generation.progress
-        intake = _Intake(generation.log, marks)
+        intake = Intake(generation.log, marks)
         marks.sent()
         try:
             await self._transport.stream(target, generation.call.params, intake.take, accepted=marks.headers, progress=progress)
@@ -261,26 +262,6 @@ class Generations:
         if generation.grace is not None:
             generation.grace.cancel()
         generation.grace = asyncio.get_running_loop().call_later(grace_s, _look_for_readers, generation)
-
-
-class _Intake:
-    """Takes a provider's frames into a log. A chunk passes here: `take` gets what the socket had, and the append sends it on."""
-
-    __slots__ = ("_arrived", "_index", "_log")
-
-    def __init__(self, log: StreamLog, marks: HopMarks) -> None:
-        self._log = log
-        self._arrived = marks.arrived
-        self._index = len(log)
-
-    def take(self, frames: list[bytes], size: int) -> None:
-        self._arrived(len(frames), size)
-        index = self._index
-        self._index = index + len(frames)
-        if len(frames) == 1:
-            self._log.append((numbered(index, frames[0]),))
-        elif frames:
-            self._log.append([numbered(number, frame) for number, frame in enumerate(frames, index)])
 
 
 def _unrecorded(generation: Generation, message: str) -> bytes:

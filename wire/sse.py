@@ -64,10 +64,13 @@ class Decoder:
     """Reads an event stream exactly as the standard says, however its bytes are cut.
 
     `last_event_id` and `retry` (milliseconds, or None) hold what the stream has set so far. Bytes after the last
-    blank line are dropped, as the standard demands, so there is no flush.
+    blank line are dropped, as the standard demands, so there is no flush. The standard ignores lines with an unknown field name; with
+    `keep_unknown` they are added to `unknown`, for the caller to take.
     """
 
-    def __init__(self, *, max_frame_bytes: int = DEFAULT_MAX_FRAME_BYTES) -> None:
+    def __init__(self, *, max_frame_bytes: int = DEFAULT_MAX_FRAME_BYTES, keep_unknown: bool = False) -> None:
+        self.unknown: list[bytes] = []
+        self._keep_unknown = keep_unknown
         self.last_event_id = ""
         self.retry: int | None = None
         self._limit = max_frame_bytes
@@ -132,6 +135,8 @@ class Decoder:
                 self._id = value.decode("utf-8", "replace")
         elif name == b"retry" and value.isdigit() and len(value) <= _MAX_RETRY_DIGITS:
             self.retry = int(value)
+        elif self._keep_unknown:
+            self.unknown.append(line)
 
     def _dispatch(self) -> Event | None:
         self.last_event_id = self._id
