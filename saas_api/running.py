@@ -18,6 +18,7 @@ from saas_api.services import services_of
 from wire.errors import ErrorCode, WireError
 from wire.frames import is_chunk
 from wire.log import Outcome
+from wire.sse import PING
 
 MAX_IDEMPOTENCY_KEY = 200
 
@@ -63,7 +64,13 @@ async def attach(request: Request, identity: Identity, job_id: str, call_id: str
 
 
 def follow(
-    request: Request, generation: Generation, index: int = 0, *, grace_s: float | None = None, translate: Translate | None = None
+    request: Request,
+    generation: Generation,
+    index: int = 0,
+    *,
+    grace_s: float | None = None,
+    translate: Translate | None = None,
+    ping: bytes = PING,
 ) -> EventStream:
     """Returns a response that follows a call's log from `index` on. `grace_s`: how long the call outlives its last reader."""
     generations = services_of(request).generations
@@ -74,6 +81,7 @@ def follow(
         headers={"X-Job-Id": generation.call.job_id, "X-Call-Id": generation.call.call_id},
         translate=translate,
         closed=lambda: generations.reader_left(generation, grace_s),
+        ping=ping,
     )
 
 

@@ -18,6 +18,7 @@ from serving.app import Route
 from serving.bodies import Json
 from serving.openapi import EVENT_STREAM, answers
 from wire.errors import WireError
+from wire.sse import PING_LINE
 
 router = APIRouter(prefix="/v1", tags=["openai"], route_class=Route)
 
@@ -38,7 +39,7 @@ async def chat_completions(identity: IdentityDep, call: Json[CompletionRequest],
         return await whole_answer(request, generation, saas=False)
     await begun(request, generation)
     translate = OpenAIFrames(include_usage=bool((call.stream_options or {}).get("include_usage")))
-    return follow(request, generation, grace_s=0.0, translate=translate)
+    return follow(request, generation, grace_s=0.0, translate=translate, ping=PING_LINE)
 
 
 @router.get("/models", responses=answers(ModelList, "The model groups."))
