@@ -23,6 +23,8 @@ from wire.sse import PING_LINE
 router = APIRouter(prefix="/v1", tags=["openai"], route_class=Route)
 
 ANSWER = "The completion; with `stream`, its chunks and `[DONE]` (or an error) as events without ids or names."
+PING_AFTER_S = 5.0
+"""Clients of this surface are behind proxies that we do not know, and a model may think for a long time between two chunks too."""
 
 
 @router.post(
@@ -31,15 +33,18 @@ ANSWER = "The completion; with `stream`, its chunks and `[DONE]` (or an error) a
     openapi_extra=IDEMPOTENCY_KEY,
 )
 async def chat_completions(identity: IdentityDep, call: Json[CompletionRequest], request: Request) -> Response:
-    """Answers a chat completion, whole or streamed. Each is a job of its own. If the client leaves, the call is cancelled at once."""
+    """Answers a chat completion, whole or streamed. Each is a job of its own. If the client leaves, the call is cancelled at once.
+
+    A stream that has no chunk after three seconds begins without one: from there on, an error is an event of the stream.
+    """
     job = JobRequest(team_id=identity.team_id, job_type="openai", user_id=None)
     streamed = bool(call.stream)
     generation = await start(request, identity, call, job, streamed=streamed)
     if not streamed:
         return await whole_answer(request, generation, saas=False)
-    await begun(request, generation)
+    preface = b"" if await begun(request, generation) else PING_LINE
     translate = OpenAIFrames(include_usage=bool((call.stream_options or {}).get("include_usage")))
-    return follow(request, generation, grace_s=0.0, translate=translate, ping=PING_LINE)
+    return follow(request, generation, grace_s=0.0, translate=translate, preface=preface, ping=PING_LINE, ping_after_s=PING_AFTER_S)
 
 
 @router.get("/models", responses=answers(ModelList, "The model groups."))
