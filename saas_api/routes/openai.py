@@ -17,7 +17,7 @@ from serving import errors
 from serving.app import Route
 from serving.bodies import Json
 from serving.openapi import EVENT_STREAM, answers
-from wire.errors import WireError
+from wire.errors import ErrorCode, WireError
 from wire.sse import PING_LINE
 
 router = APIRouter(prefix="/v1", tags=["openai"], route_class=Route)
@@ -61,7 +61,16 @@ async def models(services: ServicesDep, identity: IdentityDep) -> dict[str, Any]
 
 
 def refusal(request: Request, error: WireError) -> Response:
-    """Returns an error's response. OpenAI's API has no 422."""
-    if error.status == 422 and request.url.path.startswith("/v1/"):
+    """Returns an error's response. On the OpenAI surface it tells OpenAI's SDKs whether to ask again: by themselves they go by the status.
+
+    OpenAI's API has no 422. If a request with an `Idempotency-Key` is repeated, it gets the error of the same call.
+    """
+    if not request.url.path.startswith("/v1/"):
+        return errors.envelope(request, error)
+    if error.status == 422:
         error.status = 400
-    return errors.envelope(request, error)
+    if "idempotency-key" in request.headers and (error.hop is not None or error.code is ErrorCode.INTERRUPTED):
+        error.retryable = False
+    response = errors.envelope(request, error)
+    response.headers["X-Should-Retry"] = "true" if error.retryable else "false"
+    return response
