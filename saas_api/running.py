@@ -13,7 +13,7 @@ from hop.relay import PING_AFTER_S, Translate
 from saas_api.auth import Identity
 from saas_api.calls import AlreadyStarted, stream_expired
 from saas_api.generation import Generation
-from saas_api.schemas import CallRequest, JobRequest
+from saas_api.schemas import ChatRequest, JobRequest
 from saas_api.services import services_of
 from wire.errors import ErrorCode, WireError
 from wire.frames import is_chunk
@@ -25,7 +25,7 @@ FIRST_CHUNK_S = 3.0
 """How long a stream's head may wait for its first chunk. Proxies often give up after a few seconds without a byte."""
 
 
-async def start(request: Request, identity: Identity, call: CallRequest, job: JobRequest | str, *, streamed: bool) -> Generation:
+async def start(request: Request, identity: Identity, call: ChatRequest, job: JobRequest | str, *, streamed: bool) -> Generation:
     """Opens and starts the call. A repeated `Idempotency-Key` finds the call that it started the first time."""
     services = services_of(request)
     services.generations.check_open(identity.key_id)

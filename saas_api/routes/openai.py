@@ -7,7 +7,7 @@ from typing import Any
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from saas_api.answers import Completion, ModelList
+from saas_api.answers import Completion, Model, ModelList
 from saas_api.openai_frames import OpenAIFrames
 from saas_api.openapi import ANSWERING, CALL_HEADERS, IDEMPOTENCY_KEY, OPENING, REPEATING
 from saas_api.running import begun, follow, start, whole_answer
@@ -50,14 +50,19 @@ async def chat_completions(identity: IdentityDep, call: Json[CompletionRequest],
 @router.get("/models", responses=answers(ModelList, "The model groups."))
 async def models(services: ServicesDep, identity: IdentityDep) -> dict[str, Any]:
     """Lists the model groups this key may use, as models."""
-    return {
-        "object": "list",
-        "data": [
-            {"id": name, "object": "model", "created": 0, "owned_by": "saas_api"}
-            for name in services.model_groups.names
-            if identity.may_use(name)
-        ],
-    }
+    return {"object": "list", "data": [_model(name) for name in services.model_groups.names if identity.may_use(name)]}
+
+
+@router.get("/models/{model:path}", responses=answers(Model, "The model group.", ErrorCode.NOT_FOUND))
+async def model(model: str, services: ServicesDep, identity: IdentityDep) -> dict[str, Any]:
+    """Returns one of them. Its name may hold slashes, percent-encoded or not."""
+    if model not in services.model_groups.names or not identity.may_use(model):
+        raise WireError(ErrorCode.NOT_FOUND, f"There is no model named {model[:100]!r}.")
+    return _model(model)
+
+
+def _model(name: str) -> dict[str, Any]:
+    return {"id": name, "object": "model", "created": 0, "owned_by": "saas_api"}
 
 
 def refusal(request: Request, error: WireError) -> Response:
