@@ -93,7 +93,7 @@ class Connection(asyncio.Protocol):
         script = Script.read(body)
         status = self._status(script)
         if status != 200:
-            self._reply(status, error(status))
+            self._reply(status, error(status, "insufficient_quota") if script.behaviour == "out-of-quota" else error(status))
             return
         self._script = script
         self._stats.open += 1
@@ -112,6 +112,8 @@ class Connection(asyncio.Protocol):
         if script.behaviour == "flaky-2":
             self._stats.attempts[script.user] += 1
             return 503 if self._stats.attempts[script.user] <= 2 else 200
+        if script.behaviour == "out-of-quota":
+            return 429
         kind, _, status = script.behaviour.partition("-")
         return int(status) if kind == "status" else 200
 

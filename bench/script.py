@@ -12,6 +12,7 @@ The last message is "CHUNKS GAP_MS TTFT_MS"; any other text means 20 5 20. The t
     tools           one tool call, its arguments (TOOL_ARGUMENTS) in fragments, its id on the first only
     json            a JSON object (JSON_ANSWER) in fragments
     status-NNN      an error status; 429 and 503 with `Retry-After: 1`
+    out-of-quota    429 too, but the error's type says that the account is used up
     flaky-2         503 for the first two requests of the same `user`, then text
     hang            never answers
     stall           ten chunks, then silence
@@ -226,9 +227,9 @@ class Script:
         return {"prompt_tokens": 7, "completion_tokens": len(self), "total_tokens": 7 + len(self)}
 
 
-def error(status: int) -> dict[str, Any]:
+def error(status: int, kind: str = "scripted_error") -> dict[str, Any]:
     """A provider's error body."""
-    return {"error": {"message": f"{PROVIDER_DETAIL} {status}", "type": "scripted_error", "code": status}}
+    return {"error": {"message": f"{PROVIDER_DETAIL} {status}", "type": kind, "code": status}}
 
 
 def _tool_call(arguments: str, *, first: bool) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from starlette.types import Receive, Scope, Send
 
 from hop.relay import PING_AFTER_S, SEND_TIMEOUT_S, Translate, relay
 from wire.log import StreamLog
+from wire.sse import PING
 from wire.timing import HopMarks
 
 Headers = list[tuple[bytes, bytes]]
@@ -43,6 +44,7 @@ class EventStream(Response):
         closed: Callable[[], None] | None = None,
         ping_after_s: float = PING_AFTER_S,
         send_timeout_s: float = SEND_TIMEOUT_S,
+        ping: bytes = PING,
     ) -> None:
         self.status_code = 200
         self.background = None
@@ -57,6 +59,7 @@ class EventStream(Response):
         self._closed = closed
         self._ping_after_s = ping_after_s
         self._send_timeout_s = send_timeout_s
+        self._ping = ping
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         sink = HttpSink(receive, send, self.raw_headers, self._preface)
@@ -69,6 +72,7 @@ class EventStream(Response):
                 translate=self._translate,
                 ping_after_s=self._ping_after_s,
                 send_timeout_s=self._send_timeout_s,
+                ping=self._ping,
             )
         finally:
             if self._closed is not None:

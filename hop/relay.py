@@ -58,11 +58,12 @@ async def relay(
     translate: Translate | None = None,
     ping_after_s: float = PING_AFTER_S,
     send_timeout_s: float = SEND_TIMEOUT_S,
+    ping: bytes = PING,
 ) -> None:
     """Writes the log from `index` on, and then its trailer. Returns at the end, or when the reader has left.
 
     `marks` are told of every departure. `translate` turns whole frames (and the trailer) into another dialect; an empty result is not
-    written.
+    written. `ping` is written after a silence of `ping_after_s`, always between two whole frames.
     """
     reader = log.reader(index)
     watch = _Delivery(reader, sink, marks, translate, ping_after_s, send_timeout_s)
@@ -81,7 +82,7 @@ async def relay(
                 await watch.send(sink.finish(translate([trailer]) if translate else trailer))
                 return
             elif watch.ping_due:
-                await watch.send(sink.write(PING))
+                await watch.send(sink.write(ping))
             else:
                 await reader.wait(watch.deliver)
     except asyncio.CancelledError:

@@ -4,6 +4,8 @@
     ├── InvalidRequest        the provider refused the request itself (400, 413, 422)
     ├── Unauthorized          our credentials are wrong, or do not allow it (401, 403)
     ├── ModelNotFound         the provider does not know the model (404)
+    ├── OutOfQuota            the gateway's account there is used up (402, or the provider's error code says so)
+    ├── Refused               any other status below 500
     ├── RateLimited           too many requests (429); `retry_after` says when to come back
     ├── ProviderUnavailable   refused, unreachable, or gone before it answered; 503, 529
     ├── ProviderTimeout       no first byte, or silence in mid-answer
@@ -18,7 +20,9 @@ is invalid everywhere. Messages are ours: a provider's own words are never passe
 
 from __future__ import annotations
 
-from typing import ClassVar
+import re
+from collections.abc import Mapping
+from typing import Any, ClassVar, NamedTuple
 
 from wire.errors import ErrorCode, WireError
 
@@ -55,6 +59,18 @@ class Unauthorized(ProviderError):
 
 class ModelNotFound(ProviderError):
     """The provider does not serve this model."""
+
+    again = False
+
+
+class OutOfQuota(ProviderError):
+    """Somebody has to pay before the provider answers again. It often has the status of a rate limit, but waiting does not mend it."""
+
+    again = False
+
+
+class Refused(ProviderError):
+    """The provider refused in a way that this deployment will meet each time: a redirect, a method it does not know."""
 
     again = False
 
@@ -108,7 +124,42 @@ def for_status(status: int, retry_after: str | None) -> ProviderError:
         return ProviderTimeout(f"The model provider timed out (status {status}).", retry_after=seconds)
     if status in (503, 529):
         return ProviderUnavailable(f"The model provider is unavailable (status {status}).", retry_after=seconds or 1.0)
+    if status < 500 and status not in (409, 425):
+        return Refused(f"The model provider refused the request (status {status}).")
     return ProviderFault(f"The model provider failed (status {status}).", retry_after=seconds)
+
+
+class Refusal(NamedTuple):
+    """What a provider answers instead of 200. `headers` have names in lower case; `error` is its error object, empty if it sent none."""
+
+    status: int
+    headers: Mapping[str, str]
+    error: Mapping[str, Any]
+
+
+def for_refusal(refusal: Refusal) -> ProviderError:
+    """The error that a refusal stands for: what the provider's error code says comes before its status."""
+    if refusal.status == 402 or _is_about_money(refusal.error):
+        return OutOfQuota(f"The gateway's account with the model provider is used up (status {refusal.status}).")
+    return for_status(refusal.status, refusal.headers.get("retry-after"))
+
+
+def reported(error: Any) -> ProviderError:
+    """The error for an error object where an answer, or the rest of one, should be."""
+    if isinstance(error, Mapping) and _is_about_money(error):
+        return OutOfQuota("The gateway's account with the model provider is used up.")
+    return ProviderFault("The model provider reported an error in its answer.")
+
+
+_MONEY = re.compile(
+    r"insufficient[\s_-]?(quota|balance|funds)|exceeded[\s_-]?current[\s_-]?quota|billing|payment|arrear|credit(?!ential)|^402$",
+    re.IGNORECASE,
+)
+"""What stands in `code` or `type` if an account is used up: `insufficient_quota`, `billing_error`, `InsufficientBalance`, 402 …"""
+
+
+def _is_about_money(error: Mapping[str, Any]) -> bool:
+    return any(_MONEY.search(str(error[name])[:200]) for name in ("code", "type") if isinstance(error.get(name), str | int))
 
 
 def not_json() -> ProtocolViolation:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from llm_providers.errors import ProviderFault
+from llm_providers.errors import ProviderError, ProviderFault, reported
 
 FAILING_REASONS = frozenset(
     {"abort", "aborted", "canceled", "cancelled", "error", "failed", "failure", "timeout", "overloaded"}
@@ -29,11 +29,11 @@ _FAILED = ("error", "failed", "failure", "exception")
 _SOUND_CODES = (0, 200, "0", "200", "ok", "OK", "success")
 
 
-def fault_in(value: Mapping[str, Any]) -> ProviderFault | None:
+def fault_in(value: Mapping[str, Any]) -> ProviderError | None:
     """The failure that this object, a chunk or a whole answer, tells; None if it tells none."""
     for place in _places(value):
-        if place.get("error"):
-            return reported()
+        if error := place.get("error"):
+            return reported(error)
         reason = place.get("finish_reason")
         if isinstance(reason, str) and is_failing(reason):
             return ProviderFault("The model provider broke the answer off.")
@@ -47,7 +47,7 @@ def fault_in(value: Mapping[str, Any]) -> ProviderFault | None:
         or value.get("code", 0) not in _SOUND_CODES
         or (isinstance(inner, Mapping) and inner.get("status_code", 0) not in _SOUND_CODES)
     ):
-        return reported()
+        return reported(value)
     return None
 
 
@@ -59,11 +59,6 @@ def is_failing(finish_reason: str) -> bool:
 def is_fault_event(name: str) -> bool:
     """Whether an event of this name is a failure, whatever its data."""
     return any(word in name.lower() for word in _FAILED)
-
-
-def reported() -> ProviderFault:
-    """The failure that a provider reports where its answer should be."""
-    return ProviderFault("The model provider reported an error in its answer.")
 
 
 def is_chunk(value: Mapping[str, Any]) -> bool:

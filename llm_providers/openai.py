@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 from hop.json import read, read_object
 from llm_providers.dialect import Request
-from llm_providers.errors import ProtocolViolation, ProviderError, not_json
-from llm_providers.faults import fault_in, is_chunk, is_fault_event, reported
+from llm_providers.errors import ProtocolViolation, ProviderError, not_json, reported
+from llm_providers.faults import fault_in, is_chunk, is_fault_event
 from wire.chunks import as_chunk, first_choice, merge_usage
 from wire.sse import DEFAULT_MAX_FRAME_BYTES, DONE, Decoder, Event, FrameSplitter, FrameTooLarge, encode
 
@@ -194,7 +194,7 @@ def _chunk(event: Event) -> bytes | None:
     """The frame of an event that is a chunk; None for a heartbeat. Raises ProviderError for everything else."""
     data = event.data.strip()
     if is_fault_event(event.event):
-        raise reported()
+        raise reported(read_object(data))
     if not data or data == "null":
         return None
     try:

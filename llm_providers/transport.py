@@ -10,11 +10,20 @@ from types import TracebackType
 from typing import Any, Protocol, Self
 
 from hop.door import Door
-from hop.json import read_whole
+from hop.json import read, read_whole
 from hop.pieces import write_in_pieces
 from hop.response import ConnectFailed, ConnectionLost, ExchangeFailed, PeerSilent, PeerUnintelligible, Response
 from llm_providers.dialect import FrameReader, Request
-from llm_providers.errors import InvalidRequest, ProtocolViolation, ProviderTimeout, ProviderUnavailable, Truncated, for_status, not_json
+from llm_providers.errors import (
+    InvalidRequest,
+    ProtocolViolation,
+    ProviderTimeout,
+    ProviderUnavailable,
+    Refusal,
+    Truncated,
+    for_refusal,
+    not_json,
+)
 from llm_providers.registry import Target
 from wire.context import outgoing_headers
 
@@ -22,6 +31,10 @@ logger = logging.getLogger(__name__)
 
 MAX_ANSWER_BYTES = 8 * 1024 * 1024
 """The longest whole answer: the longest of today's models, with the probabilities of some thousand tokens beside it."""
+
+REFUSAL_BYTES = 64 * 1024
+REFUSAL_S = 1.0
+"""How much of a refusal is read, and for how long: another deployment may be waiting to be asked."""
 
 _HEADERS = {"Content-Type": "application/json", "Accept-Encoding": "identity", "User-Agent": "streaming-chat"}
 
@@ -127,9 +140,36 @@ class Transport:
         except PeerUnintelligible as error:
             raise ProtocolViolation(f"The model provider's answer cannot be read: {error}.") from None
         if response.status != 200:
-            response.close()
-            raise for_status(response.status, response.headers.get("retry-after"))
+            raise for_refusal(await _refusal(response))
         return response
+
+
+async def _refusal(response: Response) -> Refusal:
+    """Reads what a refusal says about itself, within bounds, and closes the response. A body that breaks off or ends late does no harm."""
+    parts: list[bytes] = []
+    try:
+        async with asyncio.timeout(REFUSAL_S):
+            while sum(map(len, parts)) <= REFUSAL_BYTES and (data := await response.read()):
+                parts.append(data)
+    except (TimeoutError, ExchangeFailed):
+        pass  # what has come may be enough
+    finally:
+        response.close()
+    return Refusal(response.status, response.headers, _error_object(b"".join(parts)))
+
+
+def _error_object(body: bytes) -> Mapping[str, Any]:
+    """The object that holds `code` and `type`: most providers put it under `error`, some into a list, and some send it bare."""
+    try:
+        value = read(body) if len(body) <= REFUSAL_BYTES else None
+    except ValueError:
+        return {}
+    if isinstance(value, list) and value:
+        value = value[0]
+    if not isinstance(value, dict):
+        return {}
+    error = value.get("error")
+    return error if isinstance(error, dict) else value
 
 
 class _Frames:

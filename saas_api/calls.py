@@ -24,7 +24,7 @@ from saas_api.auth import Identity
 from saas_api.jobs import STREAMING, JobStatus, new_id
 from saas_api.model_groups import Deployment, ModelGroups
 from saas_api.money import usd
-from saas_api.schemas import CallRequest, JobRequest
+from saas_api.schemas import CallRequest, ChatRequest, JobRequest
 from saas_api.store.tables import calls, jobs
 from saas_api.usage import estimate_prompt_tokens
 from storage.database import Database
@@ -122,7 +122,7 @@ class Calls:
         self._model_groups = model_groups
 
     async def open(
-        self, identity: Identity, request: CallRequest, job: JobRequest | str, *, streamed: bool, idempotency_key: str | None = None
+        self, identity: Identity, request: ChatRequest, job: JobRequest | str, *, streamed: bool, idempotency_key: str | None = None
     ) -> Call:
         """Records a call of an existing job (its id), or of a new one made for it, before any provider is asked.
 
@@ -143,7 +143,7 @@ class Calls:
             "key_id": identity.key_id,
             "model_group": group,
             "resolved_model": first.model if first else "",
-            "purpose": request.purpose,
+            "purpose": request.purpose if isinstance(request, CallRequest) else None,
             "streamed": streamed,
             "owns_job": owns_job,
             "status": STREAMING,

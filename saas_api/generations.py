@@ -14,7 +14,7 @@ from contextlib import suppress
 from functools import partial
 
 from hop.shelf import Shelf
-from llm_providers import ProviderError, ProviderFault, Target, Transport
+from llm_providers import ProtocolViolation, ProviderError, ProviderTimeout, Target, Transport, Truncated
 from saas_api.calls import LEASE_S, AlreadySettled, Call, Calls, Checkpoint, Settlement, stream_expired
 from saas_api.generation import Generation
 from saas_api.intake import Intake
@@ -183,15 +183,13 @@ class Generations:
                 deployment = following
 
     async def _pump(self, generation: Generation, target: Target) -> None:
-        """Streams one answer. Once it is finished, nothing but an error that the provider reports takes it away."""
+        """Streams one answer. Once it is finished, no fault of the transport takes it away; an error that the provider reports does."""
         marks, progress = generation.marks, generation.progress
         intake = Intake(generation.log, marks)
         marks.sent()
         try:
             await self._transport.stream(target, generation.call.params, intake.take, accepted=marks.headers, progress=progress)
-        except ProviderFault:
-            raise
-        except ProviderError:
+        except (ProtocolViolation, ProviderTimeout, Truncated):
             if not await progress.is_finished():
                 raise
         await progress.check()

@@ -22,6 +22,9 @@ ANSWERING = (
 )
 """The errors that a provider can cause. A job's stream reports them in a `failed` frame."""
 
+_SHOULD_RETRY: Mapping[str, Any] = {
+    "X-Should-Retry": {"description": "`retryable`, as OpenAI's SDKs read it.", "schema": {"enum": ["true", "false"]}}
+}
 _IDS = {"X-Job-Id": "The job's id.", "X-Call-Id": "The call's id."}
 CALL_HEADERS: Mapping[str, Any] = {name: {"description": what, "schema": {"type": "string"}} for name, what in _IDS.items()}
 TIMED_HEADERS: Mapping[str, Any] = {
@@ -44,7 +47,9 @@ IDEMPOTENCY_KEY: dict[str, Any] = {
 
 
 def complete(app: FastAPI) -> None:
-    """Completes the document. The routes that follow OpenAI's have no 422."""
+    """Completes the document. The routes that follow OpenAI's have no 422, and their errors say whether to ask again."""
     for path, operation in serving.openapi.complete(app):
         if path.startswith("/v1/"):
             operation["responses"].pop("422", None)
+            for number, response in operation["responses"].items():
+                response["headers"] |= _SHOULD_RETRY if int(number) >= 400 else {}

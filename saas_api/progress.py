@@ -6,8 +6,8 @@ The frames are parsed only when one of these is asked, never while a chunk passe
 from __future__ import annotations
 
 from hop.fold import Fold
-from llm_providers.errors import Truncated
-from llm_providers.faults import is_failing, reported
+from llm_providers.errors import ProviderFault, Truncated
+from llm_providers.faults import is_failing
 from wire.log import StreamLog
 
 _SOME_FRAMES = 32
@@ -56,6 +56,6 @@ class Progress:
         answer = self.fold.answer
         if answer.finish_reason is not None:
             if is_failing(answer.finish_reason):
-                raise reported()
+                raise ProviderFault("The model provider broke the answer off.")
         elif not answer.deltas and answer.usage is None:
             raise Truncated("The model provider ended the stream without an answer.")

@@ -9,20 +9,23 @@ from starlette.responses import Response
 
 from hop.event_stream import EventStream
 from hop.pieces import write_in_pieces
-from hop.relay import Translate
+from hop.relay import PING_AFTER_S, Translate
 from saas_api.auth import Identity
 from saas_api.calls import AlreadyStarted, stream_expired
 from saas_api.generation import Generation
-from saas_api.schemas import CallRequest, JobRequest
+from saas_api.schemas import ChatRequest, JobRequest
 from saas_api.services import services_of
 from wire.errors import ErrorCode, WireError
 from wire.frames import is_chunk
 from wire.log import Outcome
+from wire.sse import PING
 
 MAX_IDEMPOTENCY_KEY = 200
+FIRST_CHUNK_S = 3.0
+"""How long a stream's head may wait for its first chunk. Proxies often give up after a few seconds without a byte."""
 
 
-async def start(request: Request, identity: Identity, call: CallRequest, job: JobRequest | str, *, streamed: bool) -> Generation:
+async def start(request: Request, identity: Identity, call: ChatRequest, job: JobRequest | str, *, streamed: bool) -> Generation:
     """Opens and starts the call. A repeated `Idempotency-Key` finds the call that it started the first time."""
     services = services_of(request)
     services.generations.check_open(identity.key_id)
@@ -63,38 +66,56 @@ async def attach(request: Request, identity: Identity, job_id: str, call_id: str
 
 
 def follow(
-    request: Request, generation: Generation, index: int = 0, *, grace_s: float | None = None, translate: Translate | None = None
+    request: Request,
+    generation: Generation,
+    index: int = 0,
+    *,
+    grace_s: float | None = None,
+    translate: Translate | None = None,
+    preface: bytes = b"",
+    ping: bytes = PING,
+    ping_after_s: float = PING_AFTER_S,
 ) -> EventStream:
-    """Returns a response that follows a call's log from `index` on. `grace_s`: how long the call outlives its last reader."""
+    """Returns a response that follows a call's log from `index` on. `grace_s`: how long the call outlives its last reader.
+
+    The other parameters are those of `EventStream`.
+    """
     generations = services_of(request).generations
     return EventStream(
         generation.log,
         index,
         marks=generation.marks,
         headers={"X-Job-Id": generation.call.job_id, "X-Call-Id": generation.call.call_id},
+        preface=preface,
         translate=translate,
         closed=lambda: generations.reader_left(generation, grace_s),
+        ping_after_s=ping_after_s,
+        ping=ping,
     )
 
 
-async def begun(request: Request, generation: Generation) -> None:
-    """Waits for a stream's first frame, so that an earlier error gets its own status. Raises the call's WireError.
+async def begun(request: Request, generation: Generation) -> bool:
+    """Waits for a stream's first frame, so that an earlier error gets its own status, but not for longer than `FIRST_CHUNK_S`.
 
-    If the client leaves meanwhile, the call is cancelled.
+    Returns whether it has come. Raises the call's WireError. If the client leaves meanwhile, the call is cancelled.
     """
-    reader = generation.log.reader()
+    log, reader = generation.log, generation.log.reader()
     leaving = asyncio.create_task(_left(request))
     leaving.add_done_callback(lambda _task: reader.wake())
     try:
-        while not len(generation.log) and generation.log.ending is None:
-            await reader.wait()
-            if leaving.done():
-                generation.cancel()
+        async with asyncio.timeout(FIRST_CHUNK_S):
+            while not len(log) and log.ending is None:
+                await reader.wait()
+                if leaving.done():
+                    generation.cancel()
+    except TimeoutError:
+        pass  # its status has to go before it is known how the call ends
     finally:
         leaving.cancel()
         reader.close()
-    if generation.error is not None and not any(map(is_chunk, generation.log.frames(0, 1))):
+    if generation.error is not None and not any(map(is_chunk, log.frames(0, 1))):
         raise generation.error
+    return len(log) > 0
 
 
 async def whole_answer(request: Request, generation: Generation, *, saas: bool = True) -> Response:

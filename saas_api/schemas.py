@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, NotRequired
+from typing import Annotated, Any, ClassVar, Literal, NotRequired
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 from typing_extensions import TypedDict
 
 Metadata = Annotated[dict[str, Any], Field(max_length=64)]
-_OURS = {"model_group", "purpose", "stream", "team_id", "job_type", "user_id", "metadata"}
 Name = Annotated[str, Field(min_length=1, max_length=200)]
 
 
@@ -30,14 +29,14 @@ def _either_name(schema: dict[str, Any]) -> None:
     schema["anyOf"] = [{"required": [name]} for name in names]
 
 
-class CallRequest(BaseModel):
-    """A chat completion. OpenAI calls `model_group` `model`; both names are accepted."""
+class ChatRequest(BaseModel):
+    """What every request for a chat completion holds. `OURS` are the fields that do not go to the provider."""
 
     model_config = ConfigDict(extra="allow", populate_by_name=True, json_schema_extra=_either_name)
+    OURS: ClassVar[frozenset[str]] = frozenset({"model_group", "stream"})
 
     model_group: Name = Field(validation_alias=AliasChoices("model_group", "model"))
     messages: Annotated[list[Message], Field(min_length=1, max_length=10_000)]
-    purpose: Name | None = None
     temperature: Annotated[float, Field(ge=0, le=2)] | None = None
     top_p: Annotated[float, Field(ge=0, le=1)] | None = None
     n: Literal[1] | None = None
@@ -60,11 +59,20 @@ class CallRequest(BaseModel):
     def params(self) -> dict[str, Any]:
         """Returns what goes to the provider: everything that was sent, except our own fields."""
         sent = {name: value for name, value in self.__dict__.items() if name in self.model_fields_set} | (self.model_extra or {})
-        return {name: value for name, value in sent.items() if name not in _OURS}  # (`model_dump` would copy all of it)
+        return {name: value for name, value in sent.items() if name not in self.OURS}  # (`model_dump` would copy all of it)
 
 
-class CompletionRequest(CallRequest):
-    """OpenAI's own request: `model` holds the model group, and `stream` chooses the form of the answer."""
+class CallRequest(ChatRequest):
+    """A chat completion. OpenAI calls `model_group` `model`; both names are accepted."""
+
+    model_config = ConfigDict(json_schema_extra=_either_name)
+    OURS = ChatRequest.OURS | {"purpose", "team_id", "job_type", "user_id"}
+
+    purpose: Name | None = None
+
+
+class CompletionRequest(ChatRequest):
+    """OpenAI's own request: `model` holds the model group, and `stream` chooses the form of the answer. All else is for the provider."""
 
     model_config = ConfigDict(json_schema_extra=_either_name)
 
@@ -82,7 +90,9 @@ class JobRequest(BaseModel):
 
 
 class JobCallRequest(JobRequest, CallRequest):
-    """A job and its one call."""
+    """A job and its one call. The `metadata` is the job's."""
+
+    OURS = CallRequest.OURS | {"metadata"}
 
 
 class CompleteRequest(BaseModel):

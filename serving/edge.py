@@ -161,7 +161,7 @@ class Edge:
                     if not message.get("more_body") or size > _DISCARD_BYTES:
                         break
         except TimeoutError:
-            raise WireError(ErrorCode.INVALID_REQUEST, "The request's body did not arrive in time.", status=408) from None
+            raise WireError(ErrorCode.INVALID_REQUEST, "The request's body did not arrive in time.", status=408, retryable=True) from None
         finally:
             self._arriving -= counted
         if size > self.max_body_bytes:

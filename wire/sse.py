@@ -19,6 +19,9 @@ DEFAULT_MAX_FRAME_BYTES = 4 * 1024 * 1024
 _MAX_RETRY_DIGITS = 18  # longer than any sane wait; Python refuses to parse a number of several thousand digits
 
 PING = b": ping\n\n"
+PING_LINE = b": ping\n"
+"""The same without the blank line, for readers that take each blank line for the end of an event, even if there was none. It is no frame:
+whatever comes next stands below it, and a reader ignores the comment."""
 DONE = b"data: [DONE]\n\n"
 
 

@@ -12,7 +12,7 @@ from tests.hop.relays import END, MIB, Relays, stuck
 from tests.support.served import Connection, serving, until
 from tests.support.streamlogs import frame, frames
 from wire.log import MAX_TAKE_BYTES, StreamLog
-from wire.sse import PING
+from wire.sse import PING, PING_LINE, Decoder, Event, FrameSplitter
 
 
 async def test_pings_after_silence() -> None:
@@ -28,6 +28,30 @@ async def test_pings_after_silence() -> None:
         assert 1 == len(log)
         log.append([frame(1)])
         assert frame(1) == await client.chunk()
+
+
+@pytest.mark.parametrize("size", [10, MIB], ids=["taken at once", "taken in pieces"])
+async def test_a_ping_of_one_line_stands_between_frames(size: int) -> None:
+    """It dispatches no event and is in no frame's way: every line after it is a frame's first, and the end comes whole."""
+    log = StreamLog()
+    texts = ["a" * size, "b" * size]
+    async with Relays(log, ping_after_s=0.1, ping=PING_LINE, preface=PING_LINE).reader() as client:
+        await client.head()
+        body = await client.chunk()
+        for text in texts:
+            while not body.endswith(PING_LINE * 2):
+                body += await client.chunk()
+            log.append([f"data: {text}\n\n".encode()])
+            while not body.endswith(b"\n\n" + PING_LINE * 2):
+                body += await client.chunk()
+        log.end(END)
+        while not body.endswith(END.trailer):
+            body += await client.chunk()
+    splitter, decoder = FrameSplitter(), Decoder()
+    frames = splitter.feed(body)
+    assert body.replace(PING_LINE, b"") == b"".join(f"data: {text}\n\n".encode() for text in texts) + END.trailer
+    assert [*map(Event, texts)] == [event for frame in frames[:2] for event in decoder.feed(frame)]
+    assert b"" == splitter.pending
 
 
 async def test_no_ping_without_silence() -> None:

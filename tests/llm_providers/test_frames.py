@@ -48,6 +48,8 @@ def test_clean_frames_are_the_bytes_that_came() -> None:
         (b'data: {"choices":[],"a":\ndata: 1}\n\n', b'data: {"choices":[],"a":1}\n\n'),
         (b'event: message\ndata: {"choices":[],"a":1}\n\n', b'data: {"choices":[],"a":1}\n\n'),
         (b": only a comment\n\n", b""),
+        (b": ping\n", b""),
+        (b': ping\n: ping\ndata: {"choices":[],"a":1}\n\n: ping\n', b'data: {"choices":[],"a":1}\n\n'),
         (b'data: {"choices":[],"error":null}\n\n', b'data: {"choices":[],"error":null}\n\n'),
     ],
 )
@@ -67,6 +69,7 @@ def test_what_is_not_clean_is_written_anew(dirty: bytes, clean: bytes) -> None:
         (b"data: hello\n\n", ProtocolViolation),
         (b"data: [1]\n\n", ProtocolViolation),
         (b'data: {"error":{"message":"overloaded"}}\n\n', ProviderFault),
+        (b': ping\ndata: {"error":{"message":"overloaded"}}\n\n', ProviderFault),
     ],
 )
 def test_a_fault_comes_after_what_came_before_it(bad: bytes, kind: type[ProviderError]) -> None:

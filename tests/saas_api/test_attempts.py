@@ -15,6 +15,7 @@ from tests.support.streams import content_of
 
 BEFORE = {
     "status-401": "upstream_error",
+    "out-of-quota": "upstream_error",
     "status-429": "rate_limited",
     "status-500": "upstream_error",
     "status-503": "upstream_unavailable",

@@ -11,6 +11,7 @@ from tests.support.streams import content_of
 
 FAULTS = [
     ("status-401", "upstream_error", 502, 0),
+    ("out-of-quota", "upstream_error", 502, 0),
     ("status-429", "rate_limited", 429, 0),
     ("status-500", "upstream_error", 502, 0),
     ("status-503", "upstream_unavailable", 503, 0),

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
 
 import httpx
 import openai
@@ -11,7 +13,7 @@ import pytest
 from openai.types.chat import ChatCompletionMessageParam
 
 from bench.script import TOOL_ARGUMENTS, expected_text
-from tests.saas_api.conftest import Gateway
+from tests.saas_api.conftest import Gateway, make
 
 
 @pytest.fixture
@@ -95,3 +97,63 @@ async def test_models(sdk: openai.AsyncOpenAI) -> None:
     """The model groups, by their names."""
     names = [model.id async for model in sdk.models.list()]
     assert names[:3] == ["chat-fast", "chat-balanced", "chat-quality"]
+
+
+async def test_one_model(sdk: openai.AsyncOpenAI) -> None:
+    """The same description as in the list; an unknown one is the SDK's own error for that."""
+    listed = [model async for model in sdk.models.list()]
+    assert [await sdk.models.retrieve(model.id) for model in listed[:3]] == listed[:3]
+    for unknown in ("nope", "openai/gpt-4o", "chat-fast/", "%2F", "ü?#"):
+        with pytest.raises(openai.NotFoundError) as missing:
+            await sdk.models.retrieve(unknown)
+        assert (missing.value.code, missing.value.type) == ("not_found", "not_found_error")
+
+
+@pytest.fixture
+def slashes(tmp_path: Path) -> Iterator[Gateway]:
+    """A gateway whose model group has slashes in its name, as OpenRouter's models have."""
+    own = make(tmp_path)
+    models = Path(own.server.env["SAAS_API_MODELS_FILE"])
+    models.write_text(models.read_text().replace('name = "text"', 'name = "meta/llama 3/70b"'))
+    with own.provider, own.server:
+        yield own
+
+
+async def test_a_model_with_slashes_in_its_name(slashes: Gateway) -> None:
+    """It is found whether the client encodes them or not, and answers by this name."""
+    async with slashes.client() as client:
+        for path in ("/v1/models/meta/llama%203/70b", "/v1/models/meta%2Fllama%203%2F70b"):
+            response = await client.get(path)
+            assert (response.status_code, response.json()["id"]) == (200, "meta/llama 3/70b")
+        body = {"model": "meta/llama 3/70b", "messages": [{"role": "user", "content": "9 2 2"}]}
+        answer = (await client.post("/v1/chat/completions", json=body)).json()
+    assert answer["choices"][0]["message"]["content"] == expected_text(9)
+
+
+NOT_OURS: dict[str, Any] = {
+    "metadata": {"trace": "x", "nested": {"a": [1, None]}},
+    "user": "somebody",
+    "user_id": "somebody else",
+    "purpose": {"not": "a name"},
+    "team_id": "theirs",
+    "job_type": 7,
+    "store": True,
+    "service_tier": "flex",
+    "logit_bias": {"50256": -100},
+    "prediction": {"type": "content", "content": "x"},
+    "safety_identifier": None,
+    "model_group_": "not ours either",
+}
+
+
+@pytest.mark.parametrize("streamed", [True, False], ids=["streamed", "whole"])
+async def test_what_is_not_ours_goes_to_the_provider(client: httpx.AsyncClient, gateway: Gateway, streamed: bool) -> None:
+    """Every field but the model's name and the form of the answer is the provider's to understand, as it came."""
+    body = {"messages": [{"role": "user", "content": "3 1 1", "name": "n", "unheard": {"of": 1}}]} | NOT_OURS
+    response = await client.post("/v1/chat/completions", json=body | {"model": "text", "stream": streamed})
+    assert response.status_code == 200
+    sent = (await asyncio.to_thread(gateway.provider.stats))["last"]["body"]
+    told = {"stream": True, "stream_options": {"include_usage": True}} if streamed else {}
+    assert sent == body | {"model": "bench+text"} | told
+    (call,) = (await client.get(f"/api/jobs/{response.headers['x-job-id']}")).json()["calls"]
+    assert call["purpose"] is None

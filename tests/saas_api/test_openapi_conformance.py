@@ -10,7 +10,7 @@ from tests.support.chain import Chain
 from tests.support.conformance import conforms, operations
 
 NAMES = (
-    *("GET /health", "GET /v1/models", "GET /api/jobs/{job_id}", "GET /api/jobs/{job_id}/costs"),
+    *("GET /health", "GET /v1/models", "GET /v1/models/{model}", "GET /api/jobs/{job_id}", "GET /api/jobs/{job_id}/costs"),
     *("GET /api/jobs/{job_id}/calls/{call_id}/stream", "POST /api/jobs/{job_id}/calls/{call_id}/cancel"),
     *("POST /api/jobs/create", "POST /api/jobs/create-and-call", "POST /api/jobs/create-and-call-stream", "POST /v1/chat/completions"),
     *("POST /api/jobs/{job_id}/llm-call", "POST /api/jobs/{job_id}/llm-call-stream"),

@@ -112,12 +112,13 @@ class TestBody:
         assert [] == echo.calls
 
     async def test_a_body_that_does_not_arrive(self, port: int, echo: Echo, monkeypatch: pytest.MonkeyPatch) -> None:
-        """A client that announces a body and falls silent is answered after a while instead of being waited for."""
+        """A client that announces a body and falls silent is answered after a while instead of being waited for. It may try again."""
         monkeypatch.setattr(edge, "_BODY_TIMEOUT_S", 0.2)
         async with Connection(port) as client:
             await client.send(b"POST / HTTP/1.1\r\nHost: test\r\nContent-Length: 1000\r\n\r\nsome")
             status, _, body = await client.response()
-        assert (408, "invalid_request") == (status, json.loads(body)["error"]["code"])
+        error = json.loads(body)["error"]
+        assert (408, "invalid_request", True) == (status, error["code"], error["retryable"])
         assert [] == echo.calls
 
     async def test_long_bodies_that_arrive_together(self, port: int, echo: Echo, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,8 @@ from typing import Any
 from tests.support.server import Server
 
 BEHAVIOURS = (
-    *("text", "stamp", "echo", "tools", "json", "status-401", "status-429", "status-500", "status-503", "flaky-2", "hang", "stall"),
+    *("text", "stamp", "echo", "tools", "json", "out-of-quota", "flaky-2", "hang", "stall"),
+    *("status-400", "status-401", "status-402", "status-404", "status-413", "status-422", "status-429", "status-500", "status-503"),
     *("drop", "no-done", "error-frame", "bad-json", "crlf", "split", "big-frame", "null-usage"),
 )
 """All its behaviours. `bench.script` explains each one."""
