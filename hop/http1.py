@@ -71,6 +71,11 @@ class ResponseParser:
         self._machine: HttpResponseParser | None = None
         self._over = False
 
+    @property
+    def begun(self) -> bool:
+        """Whether a byte of the response has come."""
+        return bool(self._beginning)
+
     def feed(self, data: bytes) -> bytes:
         """The body bytes in this data. Raises BadResponse, even for bytes after the response's end."""
         machine = self._machine
