@@ -32,9 +32,13 @@ class CutResponse(ValueError):
     """The connection ended before the response did."""
 
 
-def is_encoded(headers: Mapping[str, str]) -> bool:
-    """Whether the body is compressed or encrypted. `none`, `utf-8` and the like, which some servers write, change nothing."""
-    return any(coding.strip().lower() in _CODINGS for coding in headers.get("content-encoding", "").split(","))
+def is_unreadable(status: int, headers: Mapping[str, str]) -> bool:
+    """Whether this is an answer whose body is compressed or encrypted, which nobody asked for.
+
+    `none`, `utf-8` and the like, which some servers write, change nothing. An error counts by its status, whatever its body is.
+    """
+    named = headers.get("content-encoding", "").split(",")
+    return status < 300 and any(coding.partition(";")[0].strip(' \t"').lower() in _CODINGS for coding in named)
 
 
 class ResponseParser:
@@ -165,7 +169,7 @@ class ResponseParser:
         if self.status < 200:
             self.headers = {}  # an interim response: the real one follows
             return
-        if is_encoded(self.headers):
+        if is_unreadable(self.status, self.headers):
             raise BadResponse("the response is compressed, which nobody asked for")
         self.has_head = True
         self._frame(http11=version == "1.1")

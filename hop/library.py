@@ -21,7 +21,7 @@ from urllib.parse import urlsplit
 import httpx2
 
 from hop.connections import CONNECT_TIMEOUT_S, KEEP_ALIVE_S, address, request_bytes
-from hop.http1 import is_encoded
+from hop.http1 import is_unreadable
 from hop.reasons import no_connection
 from hop.response import (
     CLOSE_ON_ITS_WAY_S,
@@ -155,7 +155,7 @@ class LibraryClient:
             raise ConnectFailed(f"the proxy {self._proxy} {_NO_PASSWORD}")
         answer.headers.encoding = "latin-1"
         headers = dict(answer.headers)
-        if answer.status_code == 101 or is_encoded(headers):
+        if answer.status_code == 101 or is_unreadable(answer.status_code, headers):
             raise PeerUnintelligible("the response is compressed, or another protocol, which nobody asked for")
         task = asyncio.current_task()
         assert task is not None  # noqa: S101  # a coroutine runs in one

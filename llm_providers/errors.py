@@ -94,7 +94,7 @@ class ProtocolViolation(ProviderError):
 
 
 def for_status(status: int, retry_after: str | None) -> ProviderError:
-    """The error that an HTTP status other than 200 stands for. `retry_after` is the header's value, if there was one."""
+    """The error that an HTTP status beyond 2xx stands for. `retry_after` is the header's value, if there was one."""
     seconds = float(retry_after) if retry_after is not None and retry_after.isdecimal() else None
     if status in (400, 413, 422):
         return InvalidRequest(f"The model provider refused the request as invalid (status {status}).")
@@ -109,6 +109,11 @@ def for_status(status: int, retry_after: str | None) -> ProviderError:
     if status in (503, 529):
         return ProviderUnavailable(f"The model provider is unavailable (status {status}).", retry_after=seconds or 1.0)
     return ProviderFault(f"The model provider failed (status {status}).", retry_after=seconds)
+
+
+def without_content(status: int) -> ProtocolViolation:
+    """A success, but nothing with it."""
+    return ProtocolViolation(f"The model provider's answer is empty (status {status}).")
 
 
 def not_json() -> ProtocolViolation:

@@ -14,7 +14,16 @@ from hop.json import read_whole
 from hop.pieces import write_in_pieces
 from hop.response import ConnectFailed, ConnectionLost, ExchangeFailed, PeerSilent, PeerUnintelligible, Response
 from llm_providers.dialect import FrameReader, Request
-from llm_providers.errors import InvalidRequest, ProtocolViolation, ProviderTimeout, ProviderUnavailable, Truncated, for_status, not_json
+from llm_providers.errors import (
+    InvalidRequest,
+    ProtocolViolation,
+    ProviderTimeout,
+    ProviderUnavailable,
+    Truncated,
+    for_status,
+    not_json,
+    without_content,
+)
 from llm_providers.registry import Target
 from wire.context import outgoing_headers
 
@@ -23,6 +32,8 @@ logger = logging.getLogger(__name__)
 MAX_ANSWER_BYTES = 8 * 1024 * 1024
 """The longest whole answer: the longest of today's models, with the probabilities of some thousand tokens beside it."""
 
+_WITHOUT_CONTENT = (204, 205)
+"""Successes that have no body (RFC 9110, 15.3)."""
 _HEADERS = {"Content-Type": "application/json", "Accept-Encoding": "identity", "User-Agent": "streaming-chat"}
 
 FrameSink = Callable[[list[bytes], int], None]
@@ -106,6 +117,8 @@ class Transport:
                     response.close()
         except TimeoutError:
             raise ProviderTimeout(f"The model provider did not answer within {target.timeout_whole_s:g} s.") from None
+        if not body:
+            raise without_content(response.status)
         try:
             answer = await read_whole(body)
         except ValueError:
@@ -113,7 +126,7 @@ class Transport:
         return dialect.completion(answer), len(body)
 
     async def _post(self, target: Target, request: Request, patience_s: float | None = None) -> Response:
-        """Sends the request and returns once the head of a 200 is here. Raises ProviderError for everything else."""
+        """Sends the request and returns once the head of a success is here. Raises ProviderError for everything else."""
         try:
             body = await write_in_pieces(request.content)
         except TypeError as error:  # a lone surrogate, an integer beyond 64 bits
@@ -128,7 +141,10 @@ class Transport:
             raise ProviderUnavailable("The model provider cannot be reached.", retry_after=1.0) from None
         except PeerUnintelligible as error:
             raise ProtocolViolation(f"The model provider's answer cannot be read: {error}.") from None
-        if response.status != 200:
+        if response.status in _WITHOUT_CONTENT:
+            response.close()
+            raise without_content(response.status)
+        if not 200 <= response.status < 300:
             response.close()
             raise for_status(response.status, response.headers.get("retry-after"))
         return response
