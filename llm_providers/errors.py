@@ -93,9 +93,8 @@ class ProtocolViolation(ProviderError):
     code = ErrorCode.UPSTREAM_PROTOCOL
 
 
-def for_status(status: int, retry_after: str | None) -> ProviderError:
-    """The error that an HTTP status beyond 2xx stands for. `retry_after` is the header's value, if there was one."""
-    seconds = float(retry_after) if retry_after is not None and retry_after.isdecimal() else None
+def for_status(status: int, retry_after: float | None) -> ProviderError:
+    """The error that an HTTP status beyond 2xx stands for. `retry_after` is in seconds, if the provider gave it."""
     if status in (400, 413, 422):
         return InvalidRequest(f"The model provider refused the request as invalid (status {status}).")
     if status in (401, 403):
@@ -103,12 +102,12 @@ def for_status(status: int, retry_after: str | None) -> ProviderError:
     if status == 404:
         return ModelNotFound("The model provider does not serve this model (status 404).")
     if status == 429:
-        return RateLimited("The model provider limits the rate of requests (status 429).", retry_after=seconds or 1.0)
+        return RateLimited("The model provider limits the rate of requests (status 429).", retry_after=retry_after or 1.0)
     if status in (408, 504):
-        return ProviderTimeout(f"The model provider timed out (status {status}).", retry_after=seconds)
+        return ProviderTimeout(f"The model provider timed out (status {status}).", retry_after=retry_after)
     if status in (503, 529):
-        return ProviderUnavailable(f"The model provider is unavailable (status {status}).", retry_after=seconds or 1.0)
-    return ProviderFault(f"The model provider failed (status {status}).", retry_after=seconds)
+        return ProviderUnavailable(f"The model provider is unavailable (status {status}).", retry_after=retry_after or 1.0)
+    return ProviderFault(f"The model provider failed (status {status}).", retry_after=retry_after)
 
 
 def without_content(status: int) -> ProtocolViolation:

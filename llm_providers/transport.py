@@ -13,6 +13,7 @@ from hop.door import Door
 from hop.json import read_whole
 from hop.pieces import write_in_pieces
 from hop.response import ConnectFailed, ConnectionLost, ExchangeFailed, PeerSilent, PeerUnintelligible, Response
+from hop.retry_after import retry_after
 from llm_providers.dialect import FrameReader, Request
 from llm_providers.errors import (
     InvalidRequest,
@@ -146,7 +147,7 @@ class Transport:
             raise without_content(response.status)
         if not 200 <= response.status < 300:
             response.close()
-            raise for_status(response.status, response.headers.get("retry-after"))
+            raise for_status(response.status, retry_after(response.headers))
         return response
 
 

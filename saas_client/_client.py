@@ -155,7 +155,7 @@ class SaaSLLMClient:
             raise GatewayCut(f"the gateway did not answer: {type(error).__name__}") from error
         try:
             if response.status >= 300:
-                raise error_from_response(response.status, await _whole(response), response.headers.get("retry-after"))
+                raise error_from_response(response.status, await _whole(response), response.headers)
             yield response
         finally:
             response.close()

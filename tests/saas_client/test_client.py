@@ -260,6 +260,29 @@ async def test_a_rate_limit_says_when_to_come_back() -> None:
     assert (caught.value.retry_after, caught.value.request_id) == (3.0, "r")
 
 
+@pytest.mark.parametrize(
+    ("header", "seconds"),
+    [
+        (b"Retry-After: 12.5", 12.5),
+        (b"retry-after-ms: 1500", 1.5),
+        (b"Retry-After: Sun Nov  6 08:49:37 1994\r\nDate: Sun, 06 Nov 1994 08:49:30 GMT", 7.0),
+        (b"Retry-After: 99999999999999999999", 3600.0),
+        (b"Retry-After: later", None),
+    ],
+)
+async def test_every_form_of_it_is_read(header: bytes, seconds: float | None) -> None:
+    """A proxy before the gateway may write it as it likes."""
+
+    async def limited(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 429 X\r\n%b\r\nContent-Length: 0\r\n\r\n" % header)
+        await writer.drain()
+
+    async with peer(limited) as client:
+        with pytest.raises(SaaSError) as caught:
+            await client.chat(user("x"))
+    assert caught.value.retry_after == seconds
+
+
 async def test_cancelling_a_reader_closes_its_connection_at_once() -> None:
     """The peer sees the end of the connection within a fraction of a second."""
     closed = asyncio.Event()
