@@ -25,6 +25,7 @@ from functools import cached_property, lru_cache
 from typing import cast
 from urllib.parse import urlsplit
 
+from hop import keepalive
 from hop.http1 import BadResponse, CutResponse, ResponseParser
 from hop.reasons import no_connection
 from hop.response import CLOSE_ON_ITS_WAY_S, ConnectFailed, ConnectionLost, PeerSilent, PeerUnintelligible, Response, Unanswered
@@ -172,6 +173,8 @@ class _Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
+        for option in keepalive.OPTIONS:
+            transport.get_extra_info("socket").setsockopt(*option)
         self._client._open.add(self)
 
     def data_received(self, data: bytes) -> None:

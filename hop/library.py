@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 
 import httpx2
 
+from hop import keepalive
 from hop.connections import CONNECT_TIMEOUT_S, KEEP_ALIVE_S, address, request_bytes
 from hop.http1 import is_unreadable
 from hop.reasons import no_connection
@@ -50,7 +51,7 @@ def library_client(*, proxy: str | None = None, ca_file: str | None = None, keep
 
     def client(kept: int | None) -> httpx2.AsyncClient:
         limits = httpx2.Limits(max_connections=None, max_keepalive_connections=kept, keepalive_expiry=keep_alive_s)
-        transport = httpx2.AsyncHTTPTransport(verify=tls, trust_env=False, limits=limits, proxy=way)
+        transport = httpx2.AsyncHTTPTransport(verify=tls, trust_env=False, limits=limits, proxy=way, socket_options=keepalive.OPTIONS)
         no_cookies = CookieJar(DefaultCookiePolicy(allowed_domains=[]))
         return httpx2.AsyncClient(transport=transport, trust_env=False, cookies=no_cookies)
 
