@@ -32,13 +32,15 @@ class CutResponse(ValueError):
     """The connection ended before the response did."""
 
 
-def is_unreadable(status: int, headers: Mapping[str, str]) -> bool:
-    """Whether this is an answer whose body is compressed or encrypted, which nobody asked for.
-
-    `none`, `utf-8` and the like, which some servers write, change nothing. An error counts by its status, whatever its body is.
-    """
+def is_encoded(headers: Mapping[str, str]) -> bool:
+    """Whether the body is compressed or encrypted. `none`, `utf-8` and the like, which some servers write, change nothing."""
     named = headers.get("content-encoding", "").split(",")
-    return status < 300 and any(coding.partition(";")[0].strip(' \t"').lower() in _CODINGS for coding in named)
+    return any(coding.partition(";")[0].strip(' \t"').lower() in _CODINGS for coding in named)
+
+
+def is_unreadable(status: int, headers: Mapping[str, str]) -> bool:
+    """Whether this is an answer in an encoding that nobody asked for. An error counts by its status, whatever its body is."""
+    return status < 300 and is_encoded(headers)
 
 
 class ResponseParser:

@@ -13,26 +13,33 @@
 
 Each error answers two questions. `again`: may the same request succeed at this deployment later? `elsewhere`: may it succeed at another
 one? A refused key is the deployment's fault, so asking again is no use, but asking elsewhere is. A request that the provider calls invalid
-is invalid everywhere. Messages are ours: a provider's own words are never passed on.
+is invalid everywhere. Messages are ours. A provider's own words never reach a reader: they are in `reason`, for the operator's log.
 """
 
 from __future__ import annotations
 
-from typing import ClassVar
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 from wire.errors import ErrorCode, WireError
 
 
 class ProviderError(Exception):
-    """Base of the tree. `retry_after` is in seconds, if the provider gave it."""
+    """Base of the tree. `retry_after` is in seconds, if the provider gave it.
+
+    `reason` says more, to the operator alone: the provider's own words, or why there is no connection. A dialect writes it as it came;
+    `Transport` raises it fit for a log (`llm_providers.reasons.scrubbed`).
+    """
 
     code: ClassVar[ErrorCode] = ErrorCode.UPSTREAM_ERROR
     again: ClassVar[bool] = True
     elsewhere: ClassVar[bool] = True
 
-    def __init__(self, message: str, *, retry_after: float | None = None) -> None:
+    def __init__(self, message: str, *, retry_after: float | None = None, reason: str = "") -> None:
         super().__init__(message)
         self.retry_after = retry_after
+        self.reason = reason
 
     def to_wire(self) -> WireError:
         """The error as the gateway tells it to its clients."""
@@ -91,6 +98,19 @@ class ProtocolViolation(ProviderError):
     """The answer is not what the dialect allows."""
 
     code = ErrorCode.UPSTREAM_PROTOCOL
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """An answer with a status beyond 2xx: what its head and the beginning of its body say."""
+
+    status: int
+    retry_after: float | None
+    """Seconds, if the provider said so."""
+    error: Mapping[str, Any]
+    """The provider's error object; empty if it sent none."""
+    reason: str
+    """The provider's own words, as they came."""
 
 
 def for_status(status: int, retry_after: float | None) -> ProviderError:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from hop.json import read
 from llm_providers.dialect import Request
 from llm_providers.errors import ProtocolViolation, ProviderError, ProviderFault, not_json
+from llm_providers.reasons import words
 from wire.sse import DEFAULT_MAX_FRAME_BYTES, DONE, Decoder, FrameSplitter, FrameTooLarge, encode
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ class OpenAI:
     def completion(self, answer: Any) -> dict[str, Any]:
         completion = _an_object(answer)
         if completion.get("error"):
-            raise ProviderFault("The model provider reported an error.")
+            raise ProviderFault("The model provider reported an error.", reason=words(completion["error"]))
         choices = completion.get("choices")
         choice = choices[0] if isinstance(choices, list) and choices else None
         if not isinstance(choice, dict) or not isinstance(choice.get("message"), dict):
@@ -119,7 +120,7 @@ class CleanFrames:
             try:
                 chunk = _parse(event.data)
                 if chunk.get("error"):
-                    raise ProviderFault("The model provider reported an error in mid-answer.")
+                    raise ProviderFault("The model provider reported an error in mid-answer.", reason=words(chunk["error"]))
             except ProviderError as error:
                 self.failure = error.with_traceback(None)  # which refers to this reader: the cycle would wait for the collector
                 break

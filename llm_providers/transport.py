@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import TracebackType
 from typing import Any, Protocol, Self
 
 from hop.door import Door
+from hop.http1 import is_encoded
 from hop.json import read_whole
 from hop.pieces import write_in_pieces
 from hop.response import ConnectFailed, ConnectionLost, ExchangeFailed, PeerSilent, PeerUnintelligible, Response
@@ -18,20 +18,25 @@ from llm_providers.dialect import FrameReader, Request
 from llm_providers.errors import (
     InvalidRequest,
     ProtocolViolation,
+    ProviderError,
     ProviderTimeout,
     ProviderUnavailable,
+    Refusal,
     Truncated,
     for_status,
     not_json,
     without_content,
 )
+from llm_providers.reasons import scrubbed, told
 from llm_providers.registry import Target
 from wire.context import outgoing_headers
 
-logger = logging.getLogger(__name__)
-
 MAX_ANSWER_BYTES = 8 * 1024 * 1024
 """The longest whole answer: the longest of today's models, with the probabilities of some thousand tokens beside it."""
+
+MAX_REFUSAL_BYTES = 64 * 1024
+REFUSAL_TIMEOUT_S = 2.0
+"""How much of a refused request's body is read, and for how long: nobody's answer waits for a reason."""
 
 _WITHOUT_CONTENT = (204, 205)
 """Successes that have no body (RFC 9110, 15.3)."""
@@ -90,7 +95,7 @@ class Transport:
         if accepted is not None:
             accepted()
         reader = dialect.reader()
-        frames = _Frames(reader, sink)
+        frames = _Frames(reader, sink, target.api_key)
         try:
             with _named_faults():
                 try:
@@ -124,7 +129,11 @@ class Transport:
             answer = await read_whole(body)
         except ValueError:
             raise not_json() from None
-        return dialect.completion(answer), len(body)
+        try:
+            return dialect.completion(answer), len(body)
+        except ProviderError as error:
+            error.reason = scrubbed(error.reason, target.api_key)
+            raise
 
     async def _post(self, target: Target, request: Request, patience_s: float | None = None) -> Response:
         """Sends the request and returns once the head of a success is here. Raises ProviderError for everything else."""
@@ -138,25 +147,47 @@ class Transport:
         except PeerSilent:
             raise ProviderTimeout(f"The model provider sent nothing within {patience_s:g} s.") from None
         except (ConnectFailed, ConnectionLost) as error:
-            logger.warning("no answer from a model provider: %s", error)
-            raise ProviderUnavailable("The model provider cannot be reached.", retry_after=1.0) from None
+            raise ProviderUnavailable("The model provider cannot be reached.", retry_after=1.0, reason=str(error)) from None
         except PeerUnintelligible as error:
             raise ProtocolViolation(f"The model provider's answer cannot be read: {error}.") from None
         if response.status in _WITHOUT_CONTENT:
             response.close()
             raise without_content(response.status)
         if not 200 <= response.status < 300:
-            response.close()
-            raise for_status(response.status, retry_after(response.headers))
+            raise _refused(await _refusal(response), target.api_key)  # a local name for it would be a cycle: the collector's work
         return response
+
+
+async def _refusal(response: Response) -> Refusal:
+    """What an answer with a status beyond 2xx says. It reads a bounded part of the body, for a bounded time, and never fails."""
+    parts: list[bytes] = []
+    size = 0
+    try:
+        with suppress(ExchangeFailed, TimeoutError):
+            async with asyncio.timeout(REFUSAL_TIMEOUT_S):
+                while size < MAX_REFUSAL_BYTES and (data := await response.read()):
+                    parts.append(data)
+                    size += len(data)
+    finally:
+        response.close()
+    body = b"" if is_encoded(response.headers) else b"".join(parts)[:MAX_REFUSAL_BYTES]
+    error, reason = told(body)
+    return Refusal(response.status, retry_after(response.headers), error, reason)
+
+
+def _refused(refusal: Refusal, key: str | None) -> ProviderError:
+    error = for_status(refusal.status, refusal.retry_after)
+    error.reason = scrubbed(refusal.reason, key)
+    return error
 
 
 class _Frames:
     """Hands a provider's bytes to a sink as clean frames, and raises what the reader finds wrong."""
 
-    __slots__ = ("_reader", "_sink")
+    __slots__ = ("_key", "_reader", "_sink")
 
-    def __init__(self, reader: FrameReader, sink: FrameSink) -> None:
+    def __init__(self, reader: FrameReader, sink: FrameSink, key: str | None) -> None:
+        self._key = key
         self._reader = reader
         self._sink = sink
 
@@ -176,6 +207,7 @@ class _Frames:
         failure = reader.failure
         if failure is not None:
             reader.failure = None
+            failure.reason = scrubbed(failure.reason, self._key)
             try:
                 raise failure
             finally:
@@ -190,7 +222,7 @@ def _named_faults() -> Iterator[None]:
         yield
     except PeerSilent as error:
         raise ProviderTimeout(f"The model provider fell silent: {error}.") from None
-    except ConnectionLost:
-        raise Truncated("The connection to the model provider was cut in mid-answer.") from None
+    except ConnectionLost as error:
+        raise Truncated("The connection to the model provider was cut in mid-answer.", reason=str(error)) from None
     except PeerUnintelligible as error:
         raise ProtocolViolation(f"The model provider's answer cannot be read: {error}.") from None
