@@ -154,6 +154,7 @@ class _Connection(asyncio.Protocol):
         finally:
             if self._head is head:
                 self._head = None
+            del head  # it holds the error, whose traceback holds this frame: the cycle would wait for the collector
 
     def sleep(self, seconds: float) -> None:
         self._sleep = self._loop.call_later(seconds, self.close)

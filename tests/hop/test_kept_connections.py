@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import socket
 
 import httpx2
@@ -14,6 +15,7 @@ from hop.response import ConnectionLost
 from tests.hop.lanes import Lane, ask, echo, idle_socket
 from tests.support.certificates import Certificates
 from tests.support.scripted import CHUNKED, Peer, answer, upstream
+from tests.support.served import until
 
 
 @pytest.mark.parametrize("method", ["POST", "GET"])
@@ -155,3 +157,22 @@ async def test_a_silent_connection_is_probed(client: Lane) -> None:
         assert probed.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
         if hasattr(socket, "TCP_KEEPIDLE"):
             assert 45 == probed.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE)
+
+
+async def test_a_request_that_is_sent_again_leaves_no_garbage(direct: Client) -> None:
+    """The connection that was closed is gone with it, without the garbage collector."""
+
+    async def script(peer: Peer) -> None:
+        await peer.request()
+        await peer.send(answer(b"ok"))
+        await peer.request()
+
+    gc.disable()
+    try:
+        async with upstream(script) as server:
+            for _ in range(20):
+                assert b"ok" == await ask(direct, server.url)
+            assert 20 == len(server.peers)
+            await until(lambda: sum(type(known).__name__ == "_Connection" for known in gc.get_objects()) == 1)
+    finally:
+        gc.enable()
