@@ -8,8 +8,12 @@ from pydantic import AnyHttpUrl, Field, SecretStr
 from sqlalchemy import URL
 
 from serving.data import DataSettings
-from serving.settings import Port
+from serving.settings import Port, Seconds
 from storage.urls import DatabaseUrl, database_at
+
+_ATTEMPTS = 6
+"""The deployments of a group that may all be asked, one after the other."""
+_MARGIN_S = 30.0
 
 
 class Settings(DataSettings):
@@ -25,6 +29,7 @@ class Settings(DataSettings):
     saas_virtual_key: Annotated[SecretStr, Field(min_length=1)]
     session_secret: Annotated[SecretStr, Field(min_length=16)]
 
+    timeout_whole_s: Seconds = 600.0
     gateway_wait_s: Annotated[float, Field(ge=0)] = 5.0
     resume_grace_s: Annotated[float, Field(ge=0)] = 30.0
     stream_retention_s: Annotated[float, Field(ge=0)] = 300.0
@@ -35,6 +40,14 @@ class Settings(DataSettings):
     session_retention_s: Annotated[float, Field(ge=60)] = 365 * 24 * 3600.0
     session_turns_per_minute: Annotated[int, Field(ge=1)] = 600
     session_open_streams: Annotated[int, Field(ge=1)] = 64
+
+    @property
+    def answer_patience_s(self) -> float:
+        """How long a whole answer is waited for: longer than the gateway does, so that its own error arrives.
+
+        The gateway gives `timeout_whole_s` to each deployment that it asks.
+        """
+        return _ATTEMPTS * self.timeout_whole_s + _MARGIN_S
 
     @property
     def database_url(self) -> URL:

@@ -7,6 +7,12 @@ the same turn of the event loop in which it arrived, so no task has to wake up f
 
 One connection carries one exchange at a time. After an exchange that ended in order, it waits for the next one. Closing means closing the
 socket at once. `hop.response` draws what can go wrong.
+
+A peer may close a connection that it has kept while a request is on its way to it. The request is then sent once more, on a new
+connection: one that was kept, and closed at once and without a byte in answer, was closed because it was idle. This holds for POST too.
+RFC 9112 (9.3.1) lets a client repeat a request that is not idempotent if it can tell that the first was never applied, and a peer that
+closes an idle connection has not read it. Nothing else is repeated: neither on a connection that was new, nor after a byte of an answer,
+nor twice.
 """
 
 from __future__ import annotations
@@ -14,13 +20,15 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import cached_property, lru_cache
 from typing import cast
 from urllib.parse import urlsplit
 
+from hop import keepalive
 from hop.http1 import BadResponse, CutResponse, ResponseParser
 from hop.reasons import no_connection
-from hop.response import ConnectFailed, ConnectionLost, PeerSilent, PeerUnintelligible, Response
+from hop.response import CLOSE_ON_ITS_WAY_S, ConnectFailed, ConnectionLost, PeerSilent, PeerUnintelligible, Response, Unanswered
 from hop.tls import client_context
 
 Origin = tuple[str, str, int]
@@ -66,8 +74,11 @@ class Client:
             raise PeerSilent(f"nothing came within {patience_s:g} s") from None
 
     async def _exchange(self, origin: Origin, message: bytes) -> Response:
-        connection = self._waiting(origin) or await self._connect(origin)
-        return await connection.exchange(message)
+        kept = self._waiting(origin)
+        if kept is not None:
+            with suppress(Unanswered):
+                return await kept.exchange(message)
+        return await (await self._connect(origin)).exchange(message)
 
     def _waiting(self, origin: Origin) -> _Connection | None:
         """The free connection that was used last, so that the others can time out."""
@@ -109,7 +120,7 @@ class Client:
 class _Connection(asyncio.Protocol):
     """One connection, one exchange at a time."""
 
-    __slots__ = ("_client", "_closed", "_head", "_loop", "_response", "_sleep", "_transport", "origin", "parser")
+    __slots__ = ("_client", "_closed", "_head", "_kept", "_loop", "_response", "_sent_at", "_sleep", "_transport", "origin", "parser")
 
     def __init__(self, client: Client, origin: Origin) -> None:
         self.origin = origin
@@ -121,6 +132,9 @@ class _Connection(asyncio.Protocol):
         self._response: Response | None = None
         self._sleep: asyncio.TimerHandle | None = None
         self._closed = False
+        self._kept = False
+        """Whether it has carried an exchange before."""
+        self._sent_at = 0.0
 
     async def exchange(self, message: bytes) -> Response:
         """Sends a request and waits for the response's head. Closes the connection if the wait is given up."""
@@ -129,6 +143,7 @@ class _Connection(asyncio.Protocol):
         self.parser = ResponseParser()
         head: asyncio.Future[Response] = self._loop.create_future()
         self._head = head
+        self._sent_at = self._loop.time()
         self._transport.write(message)
         try:
             return await head
@@ -139,6 +154,7 @@ class _Connection(asyncio.Protocol):
         finally:
             if self._head is head:
                 self._head = None
+            del head  # it holds the error, whose traceback holds this frame: the cycle would wait for the collector
 
     def sleep(self, seconds: float) -> None:
         self._sleep = self._loop.call_later(seconds, self.close)
@@ -148,6 +164,7 @@ class _Connection(asyncio.Protocol):
         if self._sleep is not None:
             self._sleep.cancel()
             self._sleep = None
+        self._kept = True
         return self._transport is not None and not self._transport.is_closing()
 
     def close(self) -> None:
@@ -157,6 +174,8 @@ class _Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
+        for option in keepalive.OPTIONS:
+            transport.get_extra_info("socket").setsockopt(*option)
         self._client._open.add(self)
 
     def data_received(self, data: bytes) -> None:
@@ -190,6 +209,9 @@ class _Connection(asyncio.Protocol):
         self._client._gone(self)
         if self._sleep is not None:
             self._sleep.cancel()
+        if self._kept and not (self._closed or self.parser.begun) and self._loop.time() - self._sent_at < CLOSE_ON_ITS_WAY_S:
+            self._end(Unanswered("the connection was closed as the request was written"))
+            return
         try:
             self.parser.end()
         except CutResponse as error:

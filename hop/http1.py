@@ -34,7 +34,13 @@ class CutResponse(ValueError):
 
 def is_encoded(headers: Mapping[str, str]) -> bool:
     """Whether the body is compressed or encrypted. `none`, `utf-8` and the like, which some servers write, change nothing."""
-    return any(coding.strip().lower() in _CODINGS for coding in headers.get("content-encoding", "").split(","))
+    named = headers.get("content-encoding", "").split(",")
+    return any(coding.partition(";")[0].strip(' \t"').lower() in _CODINGS for coding in named)
+
+
+def is_unreadable(status: int, headers: Mapping[str, str]) -> bool:
+    """Whether this is an answer in an encoding that nobody asked for. An error counts by its status, whatever its body is."""
+    return status < 300 and is_encoded(headers)
 
 
 class ResponseParser:
@@ -70,6 +76,11 @@ class ResponseParser:
         self.on_body = self._body.append
         self._machine: HttpResponseParser | None = None
         self._over = False
+
+    @property
+    def begun(self) -> bool:
+        """Whether a byte of the response has come."""
+        return bool(self._beginning)
 
     def feed(self, data: bytes) -> bytes:
         """The body bytes in this data. Raises BadResponse, even for bytes after the response's end."""
@@ -160,7 +171,7 @@ class ResponseParser:
         if self.status < 200:
             self.headers = {}  # an interim response: the real one follows
             return
-        if is_encoded(self.headers):
+        if is_unreadable(self.status, self.headers):
             raise BadResponse("the response is compressed, which nobody asked for")
         self.has_head = True
         self._frame(http11=version == "1.1")

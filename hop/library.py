@@ -3,22 +3,37 @@
 Strategy. Each exchange has one task. It sends the request, hands over the response's head, and passes the body to a `Response`, piece by
 piece as httpx2 reads it. Closing or cancelling ends that task, and httpx2 then closes the socket. The task waits while its `Response` holds
 much that nobody has read. Nothing else of httpx2 is used: no redirect, cookie, content coding or timeout of its own.
+
+httpx2 repeats nothing if the peer closes a kept connection as a request is written to it. So the first read of each further exchange on a
+connection is watched, and the request is sent once more if that read brings the end (`hop.connections` says why it may be).
 """
 
 from __future__ import annotations
 
 import asyncio
 import importlib.util
+import weakref
 from collections.abc import Mapping
 from http.cookiejar import CookieJar, DefaultCookiePolicy
+from typing import Any
 from urllib.parse import urlsplit
 
 import httpx2
 
+from hop import keepalive
 from hop.connections import CONNECT_TIMEOUT_S, KEEP_ALIVE_S, address, request_bytes
-from hop.http1 import is_encoded
+from hop.http1 import is_unreadable
 from hop.reasons import no_connection
-from hop.response import ConnectFailed, ConnectionLost, ExchangeFailed, PeerSilent, PeerUnintelligible, Response
+from hop.response import (
+    CLOSE_ON_ITS_WAY_S,
+    ConnectFailed,
+    ConnectionLost,
+    ExchangeFailed,
+    PeerSilent,
+    PeerUnintelligible,
+    Response,
+    Unanswered,
+)
 from hop.tls import client_context
 
 _NO_TIMEOUT = httpx2.Timeout(None, connect=CONNECT_TIMEOUT_S)
@@ -32,22 +47,28 @@ def library_client(*, proxy: str | None = None, ca_file: str | None = None, keep
 
     It speaks HTTP/1.1. Over HTTP/2, httpx2 does not tell the server that a stream was given up, so the model would go on writing.
     """
-    transport = httpx2.AsyncHTTPTransport(
-        verify=client_context(ca_file),
-        trust_env=False,
-        limits=httpx2.Limits(max_connections=None, max_keepalive_connections=None, keepalive_expiry=keep_alive_s),
-        proxy=None if proxy is None else _proxy(proxy),
-    )
-    no_cookies = CookieJar(DefaultCookiePolicy(allowed_domains=[]))
-    client = httpx2.AsyncClient(transport=transport, trust_env=False, cookies=no_cookies)
-    return LibraryClient(client, proxy=None if proxy is None else _place(proxy), close_client=True)
+    tls, way = client_context(ca_file), None if proxy is None else _proxy(proxy)
+
+    def client(kept: int | None) -> httpx2.AsyncClient:
+        limits = httpx2.Limits(max_connections=None, max_keepalive_connections=kept, keepalive_expiry=keep_alive_s)
+        transport = httpx2.AsyncHTTPTransport(verify=tls, trust_env=False, limits=limits, proxy=way, socket_options=keepalive.OPTIONS)
+        no_cookies = CookieJar(DefaultCookiePolicy(allowed_domains=[]))
+        return httpx2.AsyncClient(transport=transport, trust_env=False, cookies=no_cookies)
+
+    return LibraryClient(client(None), fresh=client(0), proxy=None if proxy is None else _place(proxy), close_client=True)
 
 
 class LibraryClient:
-    """The interface of `hop.connections.Client` over an httpx2 client. `proxy` is the proxy's host and port, for messages."""
+    """The interface of `hop.connections.Client` over an httpx2 client. `proxy` is the proxy's host and port, for messages.
 
-    def __init__(self, client: httpx2.AsyncClient, *, proxy: str | None = None, close_client: bool = False) -> None:
+    `fresh` is a client that makes a new connection for each request. Without it, a request that has to be sent again goes through `client`.
+    """
+
+    def __init__(
+        self, client: httpx2.AsyncClient, *, fresh: httpx2.AsyncClient | None = None, proxy: str | None = None, close_client: bool = False
+    ) -> None:
         self._client = client
+        self._fresh = client if fresh is None else fresh
         self._proxy = proxy
         self._close_client = close_client
         self._running: set[asyncio.Task[None]] = set()
@@ -92,7 +113,7 @@ class LibraryClient:
         response: Response | None = None
         error: Exception | None = ConnectionLost("the connection was closed")
         try:
-            answer = await self._client.send(request, stream=True, follow_redirects=False)
+            answer = await self._sent(request)
             try:
                 response = self._response(answer)
                 head.set_result(response)
@@ -114,13 +135,28 @@ class LibraryClient:
             elif not head.done():
                 head.set_exception(error or ConnectionLost("the connection was closed"))
 
+    async def _sent(self, request: httpx2.Request) -> httpx2.Response:
+        stream: Any = None
+
+        async def trace(event: str, info: Mapping[str, Any]) -> None:
+            if event == "http11.receive_response_body.complete" and stream is not None:
+                _watch(stream)  # nobody else can have the connection yet
+
+        request.extensions["trace"] = trace
+        try:
+            answer = await self._client.send(request, stream=True, follow_redirects=False)
+        except Unanswered:
+            answer = await self._fresh.send(request, stream=True, follow_redirects=False)
+        stream = answer.extensions.get("network_stream")
+        return answer
+
     def _response(self, answer: httpx2.Response) -> Response:
         """The answer as a `Response`. Raises ExchangeFailed if it is one that nobody asked for."""
         if answer.status_code == 407 and self._proxy is not None:
             raise ConnectFailed(f"the proxy {self._proxy} {_NO_PASSWORD}")
         answer.headers.encoding = "latin-1"
         headers = dict(answer.headers)
-        if answer.status_code == 101 or is_encoded(headers):
+        if answer.status_code == 101 or is_unreadable(answer.status_code, headers):
             raise PeerUnintelligible("the response is compressed, or another protocol, which nobody asked for")
         task = asyncio.current_task()
         assert task is not None  # noqa: S101  # a coroutine runs in one
@@ -152,6 +188,29 @@ class LibraryClient:
         await asyncio.gather(*running, return_exceptions=True)
         if self._close_client:
             await self._client.aclose()
+            await self._fresh.aclose()
+
+
+def _watch(stream: Any) -> None:
+    """Makes the next read of a kept connection raise Unanswered if it brings the end and not a byte. Reads after that are as before."""
+    known = weakref.ref(stream)  # the function is the stream's own: a reference would be a cycle
+
+    async def read(max_bytes: int, timeout: float | None = None) -> bytes:
+        stream: Any = known()
+        del stream.read
+        loop = asyncio.get_running_loop()
+        soon = loop.time() + CLOSE_ON_ITS_WAY_S
+        try:
+            data: bytes = await stream.read(max_bytes, timeout=timeout)
+        except Exception as reset:
+            if loop.time() < soon:
+                raise Unanswered(type(reset).__name__) from None
+            raise
+        if not data and loop.time() < soon:
+            raise Unanswered("the connection was closed as the request was written")
+        return data
+
+    stream.read = read
 
 
 def _proxy(url: str) -> httpx2.Proxy:

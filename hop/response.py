@@ -6,6 +6,7 @@ response bounds silence by looking at the time of the last read, so no read need
     ExchangeFailed
     ├── ConnectFailed      nobody answered there, so nothing was sent
     ├── ConnectionLost     the connection ended before the response did
+    │   └── Unanswered     it had been kept, and the peer closed it with not a byte of a response: sent again, so callers never see it
     ├── PeerSilent         nothing came within the time allowed
     └── PeerUnintelligible what came is not HTTP
 """
@@ -19,6 +20,8 @@ from time import monotonic
 SETTLE_S = 0.25
 LOOK_S = 1.0
 """How often a response asks whether its body is over although it goes on."""
+CLOSE_ON_ITS_WAY_S = 5.0
+"""A close that was on its way when a request was written is here after a round trip. One that comes later is about the request."""
 MAX_KEPT_BYTES = 256 * 1024
 """How much of a body is kept unread before `room` waits."""
 
@@ -41,6 +44,10 @@ class ConnectFailed(ExchangeFailed):
 
 class ConnectionLost(ExchangeFailed):
     """The connection ended in the middle."""
+
+
+class Unanswered(ConnectionLost):
+    """The peer closed a kept connection at the moment at which a request was written to it."""
 
 
 class PeerSilent(ExchangeFailed):

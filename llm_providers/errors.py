@@ -15,28 +15,35 @@
 
 Each error answers two questions. `again`: may the same request succeed at this deployment later? `elsewhere`: may it succeed at another
 one? A refused key is the deployment's fault, so asking again is no use, but asking elsewhere is. A request that the provider calls invalid
-is invalid everywhere. Messages are ours: a provider's own words are never passed on.
+is invalid everywhere. Messages are ours. A provider's own words never reach a reader: they are in `reason`, for the operator's log.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any, ClassVar, NamedTuple
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
+from llm_providers.reasons import words
 from wire.errors import ErrorCode, WireError
 
 
 class ProviderError(Exception):
-    """Base of the tree. `retry_after` is in seconds, if the provider gave it."""
+    """Base of the tree. `retry_after` is in seconds, if the provider gave it.
+
+    `reason` says more, to the operator alone: the provider's own words, or why there is no connection. A dialect writes it as it came;
+    `Transport` raises it fit for a log (`llm_providers.reasons.scrubbed`).
+    """
 
     code: ClassVar[ErrorCode] = ErrorCode.UPSTREAM_ERROR
     again: ClassVar[bool] = True
     elsewhere: ClassVar[bool] = True
 
-    def __init__(self, message: str, *, retry_after: float | None = None) -> None:
+    def __init__(self, message: str, *, retry_after: float | None = None, reason: str = "") -> None:
         super().__init__(message)
         self.retry_after = retry_after
+        self.reason = reason
 
     def to_wire(self) -> WireError:
         """The error as the gateway tells it to its clients."""
@@ -109,9 +116,21 @@ class ProtocolViolation(ProviderError):
     code = ErrorCode.UPSTREAM_PROTOCOL
 
 
-def for_status(status: int, retry_after: str | None) -> ProviderError:
-    """The error that an HTTP status other than 200 stands for. `retry_after` is the header's value, if there was one."""
-    seconds = float(retry_after) if retry_after is not None and retry_after.isdecimal() else None
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """An answer with a status beyond 2xx: what its head and the beginning of its body say."""
+
+    status: int
+    retry_after: float | None
+    """Seconds, if the provider said so."""
+    error: Mapping[str, Any]
+    """The provider's error object; empty if it sent none."""
+    reason: str
+    """The provider's own words, as they came."""
+
+
+def for_status(status: int, retry_after: float | None) -> ProviderError:
+    """The error that an HTTP status beyond 2xx stands for. `retry_after` is in seconds, if the provider gave it."""
     if status in (400, 413, 422):
         return InvalidRequest(f"The model provider refused the request as invalid (status {status}).")
     if status in (401, 403):
@@ -119,36 +138,33 @@ def for_status(status: int, retry_after: str | None) -> ProviderError:
     if status == 404:
         return ModelNotFound("The model provider does not serve this model (status 404).")
     if status == 429:
-        return RateLimited("The model provider limits the rate of requests (status 429).", retry_after=seconds or 1.0)
+        return RateLimited("The model provider limits the rate of requests (status 429).", retry_after=retry_after or 1.0)
     if status in (408, 504):
-        return ProviderTimeout(f"The model provider timed out (status {status}).", retry_after=seconds)
+        return ProviderTimeout(f"The model provider timed out (status {status}).", retry_after=retry_after)
     if status in (503, 529):
-        return ProviderUnavailable(f"The model provider is unavailable (status {status}).", retry_after=seconds or 1.0)
+        return ProviderUnavailable(f"The model provider is unavailable (status {status}).", retry_after=retry_after or 1.0)
     if status < 500 and status not in (409, 425):
         return Refused(f"The model provider refused the request (status {status}).")
-    return ProviderFault(f"The model provider failed (status {status}).", retry_after=seconds)
+    return ProviderFault(f"The model provider failed (status {status}).", retry_after=retry_after)
 
 
-class Refusal(NamedTuple):
-    """What a provider answers instead of 200. `headers` have names in lower case; `error` is its error object, empty if it sent none."""
-
-    status: int
-    headers: Mapping[str, str]
-    error: Mapping[str, Any]
+def without_content(status: int) -> ProtocolViolation:
+    """A success, but nothing with it."""
+    return ProtocolViolation(f"The model provider's answer is empty (status {status}).")
 
 
 def for_refusal(refusal: Refusal) -> ProviderError:
     """The error that a refusal stands for: what the provider's error code says comes before its status."""
     if refusal.status == 402 or _is_about_money(refusal.error):
         return OutOfQuota(f"The gateway's account with the model provider is used up (status {refusal.status}).")
-    return for_status(refusal.status, refusal.headers.get("retry-after"))
+    return for_status(refusal.status, refusal.retry_after)
 
 
 def reported(error: Any) -> ProviderError:
     """The error for an error object where an answer, or the rest of one, should be."""
     if isinstance(error, Mapping) and _is_about_money(error):
-        return OutOfQuota("The gateway's account with the model provider is used up.")
-    return ProviderFault("The model provider reported an error in its answer.")
+        return OutOfQuota("The gateway's account with the model provider is used up.", reason=words(error))
+    return ProviderFault("The model provider reported an error in its answer.", reason=words(error))
 
 
 _MONEY = re.compile(

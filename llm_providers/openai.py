@@ -194,7 +194,7 @@ def _chunk(event: Event) -> bytes | None:
     """The frame of an event that is a chunk; None for a heartbeat. Raises ProviderError for everything else."""
     data = event.data.strip()
     if is_fault_event(event.event):
-        raise reported(read_object(data))
+        raise reported(read_object(data) or data)
     if not data or data == "null":
         return None
     try:

@@ -3,39 +3,43 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import TracebackType
 from typing import Any, Protocol, Self
 
 from hop.door import Door
-from hop.json import read, read_whole
+from hop.http1 import is_encoded
+from hop.json import read_whole
 from hop.pieces import write_in_pieces
 from hop.response import ConnectFailed, ConnectionLost, ExchangeFailed, PeerSilent, PeerUnintelligible, Response
+from hop.retry_after import retry_after
 from llm_providers.dialect import FrameReader, Request
 from llm_providers.errors import (
     InvalidRequest,
     ProtocolViolation,
+    ProviderError,
     ProviderTimeout,
     ProviderUnavailable,
     Refusal,
     Truncated,
     for_refusal,
     not_json,
+    without_content,
 )
+from llm_providers.reasons import scrubbed, told
 from llm_providers.registry import Target
 from wire.context import outgoing_headers
-
-logger = logging.getLogger(__name__)
 
 MAX_ANSWER_BYTES = 8 * 1024 * 1024
 """The longest whole answer: the longest of today's models, with the probabilities of some thousand tokens beside it."""
 
-REFUSAL_BYTES = 64 * 1024
-REFUSAL_S = 1.0
-"""How much of a refusal is read, and for how long: another deployment may be waiting to be asked."""
+MAX_REFUSAL_BYTES = 64 * 1024
+REFUSAL_TIMEOUT_S = 1.0
+"""How much of a refused request's body is read, and for how long: another deployment may be waiting to be asked."""
 
+_WITHOUT_CONTENT = (204, 205)
+"""Successes that have no body (RFC 9110, 15.3)."""
 _HEADERS = {"Content-Type": "application/json", "Accept-Encoding": "identity", "User-Agent": "streaming-chat"}
 
 FrameSink = Callable[[list[bytes], int], None]
@@ -91,7 +95,7 @@ class Transport:
         if accepted is not None:
             accepted()
         reader = dialect.reader()
-        frames = _Frames(reader, sink)
+        frames = _Frames(reader, sink, target.api_key)
         try:
             with _named_faults():
                 try:
@@ -104,7 +108,10 @@ class Transport:
             response.close()
             raise
         if reader.whole is not None:
-            sink(dialect.frames(await _read(bytes(reader.whole))), 0)
+            value = await _read(bytes(reader.whole))
+            with _scrubbed(target.api_key):
+                made = dialect.frames(value)
+            sink(made, 0)
         elif not reader.done:
             raise Truncated("The model provider's answer ended without being finished.")
 
@@ -121,10 +128,14 @@ class Transport:
                     response.close()
         except TimeoutError:
             raise ProviderTimeout(f"The model provider did not answer within {target.timeout_whole_s:g} s.") from None
-        return dialect.completion(await _read(body)), len(body)
+        if not body:
+            raise without_content(response.status)
+        answer = await _read(body)
+        with _scrubbed(target.api_key):
+            return dialect.completion(answer), len(body)
 
     async def _post(self, target: Target, request: Request, patience_s: float | None = None) -> Response:
-        """Sends the request and returns once the head of a 200 is here. Raises ProviderError for everything else."""
+        """Sends the request and returns once the head of a success is here. Raises ProviderError for everything else."""
         try:
             body = await write_in_pieces(request.content)
         except TypeError as error:  # a lone surrogate, an integer beyond 64 bits
@@ -135,49 +146,47 @@ class Transport:
         except PeerSilent:
             raise ProviderTimeout(f"The model provider sent nothing within {patience_s:g} s.") from None
         except (ConnectFailed, ConnectionLost) as error:
-            logger.warning("no answer from a model provider: %s", error)
-            raise ProviderUnavailable("The model provider cannot be reached.", retry_after=1.0) from None
+            raise ProviderUnavailable("The model provider cannot be reached.", retry_after=1.0, reason=str(error)) from None
         except PeerUnintelligible as error:
             raise ProtocolViolation(f"The model provider's answer cannot be read: {error}.") from None
-        if response.status != 200:
-            raise for_refusal(await _refusal(response))
+        if response.status in _WITHOUT_CONTENT:
+            response.close()
+            raise without_content(response.status)
+        if not 200 <= response.status < 300:
+            raise _refused(await _refusal(response), target.api_key)  # a local name for it would be a cycle: the collector's work
         return response
 
 
 async def _refusal(response: Response) -> Refusal:
-    """Reads what a refusal says about itself, within bounds, and closes the response. A body that breaks off or ends late does no harm."""
+    """What an answer with a status beyond 2xx says. It reads a bounded part of the body, for a bounded time, and never fails."""
     parts: list[bytes] = []
+    size = 0
     try:
-        async with asyncio.timeout(REFUSAL_S):
-            while sum(map(len, parts)) <= REFUSAL_BYTES and (data := await response.read()):
-                parts.append(data)
-    except (TimeoutError, ExchangeFailed):
-        pass  # what has come may be enough
+        with suppress(ExchangeFailed, TimeoutError):
+            async with asyncio.timeout(REFUSAL_TIMEOUT_S):
+                while size < MAX_REFUSAL_BYTES and (data := await response.read()):
+                    parts.append(data)
+                    size += len(data)
     finally:
         response.close()
-    return Refusal(response.status, response.headers, _error_object(b"".join(parts)))
+    body = b"" if is_encoded(response.headers) else b"".join(parts)[:MAX_REFUSAL_BYTES]
+    error, reason = told(body)
+    return Refusal(response.status, retry_after(response.headers), error, reason)
 
 
-def _error_object(body: bytes) -> Mapping[str, Any]:
-    """The object that holds `code` and `type`: most providers put it under `error`, some into a list, and some send it bare."""
-    try:
-        value = read(body) if len(body) <= REFUSAL_BYTES else None
-    except ValueError:
-        return {}
-    if isinstance(value, list) and value:
-        value = value[0]
-    if not isinstance(value, dict):
-        return {}
-    error = value.get("error")
-    return error if isinstance(error, dict) else value
+def _refused(refusal: Refusal, key: str | None) -> ProviderError:
+    error = for_refusal(refusal)
+    error.reason = scrubbed(refusal.reason, key)
+    return error
 
 
 class _Frames:
     """Hands a provider's bytes to a sink as clean frames, and raises what the reader finds wrong."""
 
-    __slots__ = ("_reader", "_sink")
+    __slots__ = ("_key", "_reader", "_sink")
 
-    def __init__(self, reader: FrameReader, sink: FrameSink) -> None:
+    def __init__(self, reader: FrameReader, sink: FrameSink, key: str | None) -> None:
+        self._key = key
         self._reader = reader
         self._sink = sink
 
@@ -197,6 +206,7 @@ class _Frames:
         failure = reader.failure
         if failure is not None:
             reader.failure = None
+            failure.reason = scrubbed(failure.reason, self._key)
             try:
                 raise failure
             finally:
@@ -213,13 +223,23 @@ async def _read(body: bytes) -> Any:
 
 
 @contextmanager
+def _scrubbed(key: str | None) -> Iterator[None]:
+    """Makes the reason of an error within fit for a log."""
+    try:
+        yield
+    except ProviderError as error:
+        error.reason = scrubbed(error.reason, key)
+        raise
+
+
+@contextmanager
 def _named_faults() -> Iterator[None]:
     """Gives the faults of a body on its way our own names."""
     try:
         yield
     except PeerSilent as error:
         raise ProviderTimeout(f"The model provider fell silent: {error}.") from None
-    except ConnectionLost:
-        raise Truncated("The connection to the model provider was cut in mid-answer.") from None
+    except ConnectionLost as error:
+        raise Truncated("The connection to the model provider was cut in mid-answer.", reason=str(error)) from None
     except PeerUnintelligible as error:
         raise ProtocolViolation(f"The model provider's answer cannot be read: {error}.") from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 
 from llm_providers import ProviderError
@@ -9,6 +10,8 @@ from saas_api.model_groups import Deployment
 from wire.log import Outcome
 from wire.records import Attempt, Usage
 from wire.timing import HopMarks
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
@@ -24,7 +27,8 @@ class Trial:
 class Attempts:
     """The attempts of one call, in order. Only the last one can have given a token: after a token there is no other attempt."""
 
-    def __init__(self, marks: HopMarks) -> None:
+    def __init__(self, call_id: str, marks: HopMarks) -> None:
+        self._call_id = call_id
         self._marks = marks
         self._trials: list[Trial] = []
 
@@ -40,12 +44,16 @@ class Attempts:
 
     def begin(self, deployment: Deployment) -> None:
         """Notes that this deployment is about to be asked."""
+        if self._trials:
+            logger.info("the call %s goes on with %s", self._call_id, deployment.model)
         self._trials.append(Trial(deployment, self._marks.elapsed_us))
 
     def failed(self, error: ProviderError) -> None:
-        """Notes that the deployment asked last has failed."""
+        """Notes that the deployment asked last has failed, and tells the operator why, with the provider's own words."""
         trial = self._trials[-1]
         trial.ended_us, trial.error_code = self._marks.elapsed_us, error.code.code
+        said = f"{str(error).removesuffix('.')}: {error.reason}" if error.reason else str(error)
+        logger.warning("the call %s failed at %s: %s", self._call_id, trial.deployment.model, said)
 
     def records(self, outcome: Outcome, usage: Usage | None, first_token: int | None) -> list[Attempt]:
         """The attempts as the receipt lists them.

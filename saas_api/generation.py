@@ -37,7 +37,7 @@ class Generation:
         self.progress = Progress(self.log)
         self.completion: dict[str, Any] | None = None
         """The answer of a non-streaming call."""
-        self.attempts = Attempts(marks)
+        self.attempts = Attempts(call.call_id, marks)
         self.receipt: Receipt | None = None
         self.error: WireError | None = None
         """What went wrong, if anything."""

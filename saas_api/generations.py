@@ -179,7 +179,6 @@ class Generations:
                 following = self._groups.choose(group, attempts.tried)
                 if following is None or not error.elsewhere or generation.progress.has_token():
                     raise
-                logger.warning("the call %s goes on from %s to %s: %s", generation.call.call_id, deployment.model, following.model, error)
                 deployment = following
 
     async def _pump(self, generation: Generation, target: Target) -> None:

@@ -22,7 +22,7 @@ from hop.tls import check_ca_file
 from llm_providers import Price, Target, split_model
 from saas_api.settings import Settings
 from serving.hosts import reachable
-from serving.settings import StartRefused
+from serving.settings import Seconds, StartRefused
 from wire.errors import ErrorCode, WireError
 
 logger = logging.getLogger(__name__)
@@ -56,7 +56,6 @@ _DEMO_PRICES: Mapping[str, tuple[str, str]] = {
     "demo-quality": ("2.00", "8.00"),
 }
 
-
 _FIRST_TOKEN = AliasChoices("timeout_first_token_s", "timeout_first_byte_s")
 """The second is an older name of the first."""
 
@@ -69,7 +68,7 @@ class ModelsFileError(StartRefused):
 
 
 class DeploymentEntry(BaseModel):
-    """`[[model_group.deployment]]` of the models file."""
+    """`[[model_group.deployment]]` of the models file. The settings hold for the timeouts that it does not name."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -78,11 +77,9 @@ class DeploymentEntry(BaseModel):
     api_key_env: str | None = None
     input_usd_per_million: Annotated[Decimal, Field(ge=0)] | None = None
     output_usd_per_million: Annotated[Decimal, Field(ge=0)] | None = None
-    timeout_first_token_s: Annotated[float, Field(gt=0, validation_alias=AliasChoices("timeout_first_token_s", "timeout_first_byte_s"))] = (
-        120.0
-    )
-    timeout_idle_s: Annotated[float, Field(gt=0)] = 60.0
-    timeout_whole_s: Annotated[float, Field(gt=0)] = 600.0
+    timeout_first_token_s: Annotated[Seconds | None, Field(validation_alias=_FIRST_TOKEN)] = None
+    timeout_idle_s: Seconds | None = None
+    timeout_whole_s: Seconds | None = None
     transport: Transport = "auto"
     ca_file: Path | None = None
 
@@ -156,7 +153,7 @@ def load(settings: Settings, environ: Mapping[str, str] = os.environ) -> ModelGr
     for group in entries.model_group:
         if any(group.name == known.name for known in groups):
             raise ModelsFileError(f"the model group {group.name!r} is written twice")
-        groups.append(ModelGroup(group.name, [_deployment(entry, bases, environ) for entry in group.deployment]))
+        groups.append(ModelGroup(group.name, [_deployment(entry, settings, bases, environ) for entry in group.deployment]))
     return ModelGroups(groups)
 
 
@@ -197,7 +194,7 @@ def _built_in(settings: Settings) -> ModelsFile:
     )
 
 
-def _deployment(entry: DeploymentEntry, bases: Mapping[str, str | None], environ: Mapping[str, str]) -> Deployment:
+def _deployment(entry: DeploymentEntry, settings: Settings, bases: Mapping[str, str | None], environ: Mapping[str, str]) -> Deployment:
     try:
         provider, model = split_model(entry.model)
     except ValueError as error:
@@ -221,9 +218,9 @@ def _deployment(entry: DeploymentEntry, bases: Mapping[str, str | None], environ
         model=model,
         api_base=base.rstrip("/"),
         api_key=environ.get(key_env) if key_env else None,
-        timeout_first_token_s=entry.timeout_first_token_s,
-        timeout_idle_s=entry.timeout_idle_s,
-        timeout_whole_s=entry.timeout_whole_s,
+        timeout_first_token_s=entry.timeout_first_token_s or settings.timeout_first_token_s,
+        timeout_idle_s=entry.timeout_idle_s or settings.timeout_idle_s,
+        timeout_whole_s=entry.timeout_whole_s or settings.timeout_whole_s,
         transport=entry.transport,
         ca_file=str(entry.ca_file) if entry.ca_file else None,
     )

@@ -9,7 +9,7 @@ from pydantic import Field, SecretStr
 from sqlalchemy import URL
 
 from serving.data import DataSettings
-from serving.settings import Port
+from serving.settings import Port, Seconds
 from storage.urls import DatabaseUrl, database_at
 
 MAX_BODY_BYTES = 4 * 1024 * 1024
@@ -36,6 +36,10 @@ class Settings(DataSettings):
     openrouter_api_key: SecretStr | None = None
     litellm_base_url: str | None = None
     litellm_api_key: SecretStr | None = None
+
+    timeout_first_token_s: Seconds = 120.0
+    timeout_idle_s: Seconds = 60.0
+    timeout_whole_s: Seconds = 600.0
 
     resume_grace_s: Annotated[float, Field(ge=0)] = 30.0
     stream_retention_s: Annotated[float, Field(ge=0)] = 300.0

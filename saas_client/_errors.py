@@ -21,9 +21,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from hop.json import read_object
+from hop.retry_after import retry_after
 from wire.errors import ErrorCode, WireError
 
 
@@ -126,13 +128,12 @@ def error_from(error: WireError) -> SaaSError:
     return _BY_STATUS.get(error.code.status, UpstreamFailed)(error)
 
 
-def error_from_response(status: int, body: bytes, retry_after: str | None) -> SaaSError:
+def error_from_response(status: int, body: bytes, headers: Mapping[str, str]) -> SaaSError:
     """The exception for an HTTP answer that is not a success; a body of unknown form becomes an error without details."""
     wire = WireError.from_dict(_envelope(body), status=status)
     if wire.code is ErrorCode.UPSTREAM_ERROR and status in (408, 429, 503):
         wire.retryable = True  # a proxy between us and the gateway said so, in a form of its own
-    if retry_after is not None and retry_after.isdigit():
-        wire.retry_after = float(retry_after)
+    wire.retry_after = retry_after(headers)
     return error_from(wire)
 
 

@@ -43,8 +43,9 @@ WHOLES = [
     Whole("identity", OK + b"Content-Encoding: identity\r\nContent-Length: 2\r\n\r\nok", b"ok"),
     *(
         Whole(f"an encoding that is none: {name.decode()!r}", OK + b"Content-Encoding: %b\r\nContent-Length: 2\r\n\r\nok" % name, b"ok")
-        for name in (b"", b"none", b"utf-8", b"UTF-8, identity")
+        for name in (b"", b"none", b"utf-8", b"UTF-8, identity", b"aws-chunked", b"8bit", b"binary", b"chunked", b"gzipped;q=0", b" , ")
     ),
+    Whole("a compressed error", b"HTTP/1.1 429 X\r\nContent-Encoding: gzip\r\nContent-Length: 2\r\n\r\n\x1f\x8b", b"\x1f\x8b", 429),
     Whole("a size with blanks behind it", CHUNKED + b"5  \r\nhello\r\n0 \r\n\r\n", b"hello"),
     Whole("a body that looks like a response", CHUNKED + b"11\r\nHTTP/1.1 200 OK\r\n\r\n0\r\n\r\n", OK),
     Whole(
@@ -105,6 +106,9 @@ BAD = {
     "another protocol behind an interim response": b"HTTP/1.1 100 Continue\r\n\r\nHTTP/2.0 200 OK\r\n\r\n",
     "a lone line feed in the head": b"HTTP/1.1 200 OK\nContent-Length: 0\n\n",
     "a lone line feed in chunks": CHUNKED + b"2\nok\n0\n\n",
+    "compression in a success that is no 200": b"HTTP/1.1 201 X\r\nContent-Encoding: zstd\r\nContent-Length: 5\r\n\r\n",
+    "compression with a parameter": OK + b"Content-Encoding: gzip;level=9\r\nContent-Length: 5\r\n\r\n",
+    "compression in quotes": OK + b'Content-Encoding: "gzip"\r\nContent-Length: 5\r\n\r\n',
     "compression among others": OK + b"Content-Encoding: identity, BR\r\nContent-Length: 5\r\n\r\n",
     "bytes after chunks": CHUNKED + b"2\r\nok\r\n0\r\n\r\nHTTP/1.1 200 OK\r\n",
     "bytes after a length": OK + b"Content-Length: 2\r\n\r\nok!",

@@ -8,23 +8,10 @@ import pytest
 
 from hop.connections import Client
 from hop.response import ConnectFailed, ConnectionLost, PeerUnintelligible
-from tests.hop.lanes import Lane, has_no_connection
+from tests.hop.lanes import Lane, ask, echo, has_no_connection
 from tests.support.ports import free_port
 from tests.support.scripted import CHUNKED, Peer, answer, chunk, upstream
 from tests.support.served import until
-
-
-async def echo(peer: Peer) -> None:
-    """Answers each request with the last line of itself."""
-    while True:
-        request = await peer.request()
-        await peer.send(answer(request.rpartition(b"\r\n")[2]))
-
-
-async def ask(client: Lane, url: str, body: bytes = b"x") -> bytes:
-    """The answer's body."""
-    response = await client.request("POST", url, {}, body, patience_s=5)
-    return await response.read_all(10_000)
 
 
 class TestRequests:

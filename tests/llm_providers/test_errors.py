@@ -77,7 +77,7 @@ OTHERWISE: list[dict[str, Any]] = [
 @pytest.mark.parametrize("status", [400, 403, 429, 503])
 def test_an_account_that_is_used_up_is_no_rate_limit(error: dict[str, Any], status: int) -> None:
     """Waiting does not mend it, whatever status it comes with; another deployment may have money left."""
-    for found in (for_refusal(Refusal(status, {"retry-after": "1"}, error)), reported(error)):
+    for found in (for_refusal(Refusal(status, 1.0, error, "")), reported(error)):
         assert (OutOfQuota, False, True) == (type(found), found.again, found.elsewhere)
         assert (502, None) == (found.to_wire().status, found.to_wire().retry_after)
 
@@ -85,8 +85,8 @@ def test_an_account_that_is_used_up_is_no_rate_limit(error: dict[str, Any], stat
 @pytest.mark.parametrize("error", OTHERWISE)
 def test_other_refusals_are_what_their_status_says(error: dict[str, Any]) -> None:
     """Only `code` and `type` are read, never the message; 402 says it by itself."""
-    assert RateLimited is type(for_refusal(Refusal(429, {}, error)))
-    assert OutOfQuota is type(for_refusal(Refusal(402, {}, error)))
+    assert RateLimited is type(for_refusal(Refusal(429, None, error, "")))
+    assert OutOfQuota is type(for_refusal(Refusal(402, None, error, "")))
     assert ProviderFault is type(reported(error))
 
 

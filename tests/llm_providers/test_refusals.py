@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from llm_providers import InvalidRequest, OutOfQuota, ProviderError, RateLimited, Target, Transport
-from llm_providers.transport import REFUSAL_BYTES
+from llm_providers.transport import MAX_REFUSAL_BYTES
 from tests.support.scripted import LAST_CHUNK, Peer, Upstream, chunk, upstream
 
 PARAMS = {"messages": [{"role": "user", "content": "x"}]}
@@ -120,15 +120,15 @@ async def test_an_endless_body_is_cut_off(transport: Transport) -> None:
         nonlocal sent
         await peer.request()
         await peer.send(head(b"Transfer-Encoding: chunked"))
-        while sent < 1000 * REFUSAL_BYTES:
-            await peer.send(chunk(b" " * REFUSAL_BYTES))
-            sent += REFUSAL_BYTES
+        while sent < 1000 * MAX_REFUSAL_BYTES:
+            await peer.send(chunk(b" " * MAX_REFUSAL_BYTES))
+            sent += MAX_REFUSAL_BYTES
 
     async with upstream(script) as server:
         error = await refused(transport, server)
         await (await server.peer()).gone()
     assert type(error) is RateLimited
-    assert sent < 1000 * REFUSAL_BYTES
+    assert sent < 1000 * MAX_REFUSAL_BYTES
 
 
 async def test_a_connection_is_used_again_after_a_refusal(transport: Transport) -> None:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator
 
 import pytest
 
@@ -16,16 +15,12 @@ from saas_client import (
     InvalidKey,
     InvalidRequest,
     NotFound,
-    RateLimited,
-    SaaSError,
     SaaSLLMClient,
     UpstreamFailed,
-    _client,
 )
+from tests.saas_client.peers import peer, user
 from tests.support.chain import Chain
 from tests.support.ports import free_port
-
-Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
 @pytest.fixture
@@ -34,38 +29,6 @@ async def client(chain: Chain) -> AsyncIterator[SaaSLLMClient]:
     credentials = await asyncio.to_thread(chain.credentials)
     async with SaaSLLMClient(chain.saas_api.url, credentials["SAAS_VIRTUAL_KEY"], credentials["SAAS_TEAM_ID"]) as client:
         yield client
-
-
-def user(text: str) -> list[dict[str, str]]:
-    return [{"role": "user", "content": text}]
-
-
-@asynccontextmanager
-async def peer(serve: Serve) -> AsyncIterator[SaaSLLMClient]:
-    """A client of a server that runs this on every connection, once it has read a request's head."""
-
-    serving: set[asyncio.Task[None]] = set()
-
-    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        serving.add(task)
-        with suppress(ConnectionError):  # the client may leave as it likes
-            try:
-                await reader.readuntil(b"\r\n\r\n")
-                await serve(reader, writer)
-            finally:
-                writer.close()
-                await writer.wait_closed()
-
-    server = await asyncio.start_server(handle, "127.0.0.1", free_port())
-    port = server.sockets[0].getsockname()[1]
-    try:
-        async with SaaSLLMClient(f"http://127.0.0.1:{port}", "sk-x", "team") as client:
-            yield client
-    finally:
-        server.close()
-        await asyncio.gather(*serving)
 
 
 async def test_chat_answers_with_its_receipt(client: SaaSLLMClient) -> None:
@@ -193,26 +156,6 @@ async def test_an_answer_that_breaks_off_is_cut() -> None:
                         pass
 
 
-async def test_a_gateway_that_vanished_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Silence, before an answer's head or in its body, is a cut in the end, though no connection was closed."""
-    monkeypatch.setattr(_client, "PATIENCE_S", 0.05)
-    monkeypatch.setattr(_client, "CHAT_PATIENCE_S", 0.1)
-
-    async def silent(reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
-        while await reader.read(65536):
-            pass
-
-    async def half(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n{")
-        await silent(reader, writer)
-
-    for serve in (silent, half):
-        async with peer(serve) as client, asyncio.timeout(5):
-            for call in (client.chat(user("x")), client.cancel("job", "call"), client.create_job("test"), client.model_groups()):
-                with pytest.raises(GatewayCut):
-                    await call
-
-
 async def test_a_stream_of_anything_else_is_cut() -> None:
     """Half a character is text; data that is not a JSON object is no stream of ours. Neither raises a foreign error."""
 
@@ -230,34 +173,6 @@ async def test_a_stream_of_anything_else_is_cut() -> None:
     for garbage in (b"{", b"[]", b"null"):
         with pytest.raises(GatewayCut):
             await say(garbage, b"[DONE]")
-
-
-async def test_an_error_of_another_form_is_still_an_error() -> None:
-    """A proxy's own answer becomes an error without details, with its `Retry-After`."""
-
-    async def busy(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writer.write(b"HTTP/1.1 503 X\r\nRetry-After: 7\r\nContent-Length: 6\r\n\r\n<html>")
-        await writer.drain()
-
-    async with peer(busy) as client:
-        with pytest.raises(SaaSError) as caught:
-            await client.chat(user("x"))
-    assert (caught.value.status, caught.value.retry_after, caught.value.retryable) == (503, 7.0, True)
-    assert "html" not in caught.value.message
-
-
-async def test_a_rate_limit_says_when_to_come_back() -> None:
-    """429 carries the seconds."""
-    body = b'{"error": {"type": "x", "code": "rate_limited", "message": "Slow down.", "retryable": true, "request_id": "r"}}'
-
-    async def limited(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writer.write(b"HTTP/1.1 429 X\r\nRetry-After: 3\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body))
-        await writer.drain()
-
-    async with peer(limited) as client:
-        with pytest.raises(RateLimited) as caught:
-            await client.chat(user("x"))
-    assert (caught.value.retry_after, caught.value.request_id) == (3.0, "r")
 
 
 async def test_cancelling_a_reader_closes_its_connection_at_once() -> None:
