@@ -60,6 +60,8 @@ async def follow(turn: Turn, client: SaaSLLMClient, *, wait_s: float) -> Termina
             if isinstance(error, StreamExpired) and turn.call_id is not None and not expired:
                 expired = True
                 continue
+            if error.repeated and not reached:  # the first of the two requests may have begun the call
+                reached, patience = True, Patience(PATIENCE_S)
             if is_leaving(error):
                 turn.wait_for_gateway()
             elif not _worth_another_try(error, reached=reached):

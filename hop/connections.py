@@ -78,7 +78,9 @@ class Client:
         if kept is not None:
             with suppress(Unanswered):
                 return await kept.exchange(message)
-        return await (await self._connect(origin)).exchange(message)
+        response = await (await self._connect(origin)).exchange(message)
+        response.repeated = kept is not None
+        return response
 
     def _waiting(self, origin: Origin) -> _Connection | None:
         """The free connection that was used last, so that the others can time out."""

@@ -147,6 +147,7 @@ class LibraryClient:
             answer = await self._client.send(request, stream=True, follow_redirects=False)
         except Unanswered:
             answer = await self._fresh.send(request, stream=True, follow_redirects=False)
+            answer.extensions["repeated"] = True
         stream = answer.extensions.get("network_stream")
         return answer
 
@@ -164,7 +165,9 @@ class LibraryClient:
         def close() -> None:
             task.cancel()
 
-        return Response(answer.status_code, headers, close)
+        response = Response(answer.status_code, headers, close)
+        response.repeated = "repeated" in answer.extensions
+        return response
 
     def _named(self, fault: httpx2.TransportError, peer: str) -> ExchangeFailed:
         """The same fault as an error of `hop.response`."""

@@ -80,6 +80,7 @@ class Response:
         "_timer",
         "_waiter",
         "headers",
+        "repeated",
         "status",
     )
 
@@ -87,6 +88,8 @@ class Response:
         self.status = status
         self.headers = headers
         """Names in lower case."""
+        self.repeated = False
+        """Whether the request was sent twice. The first one should not have been read, but nobody can know."""
         self._close = close
         """Closes the connection."""
         self._loop = asyncio.get_running_loop()

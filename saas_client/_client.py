@@ -167,7 +167,7 @@ class SaaSLLMClient:
             raise GatewayCut(f"the gateway did not answer: {type(error).__name__}") from error
         try:
             if response.status >= 300:
-                raise error_from_response(response.status, await _whole(response), response.headers)
+                raise error_from_response(response.status, await _whole(response), response.headers, repeated=response.repeated)
             yield response
         finally:
             response.close()

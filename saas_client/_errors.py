@@ -53,10 +53,11 @@ class SaaSError(SaaSClientError):
     """The gateway answered with an error.
 
     `code` is the gateway's own word for it, and `status` its HTTP status (for a `failed` frame: the code's own). `retry_after` is in
-    seconds, if the gateway gave it. `request_id` is what its operator will ask for.
+    seconds, if the gateway gave it. `request_id` is what its operator will ask for. `repeated`: the request had to be sent a second time,
+    because a kept connection was closed, and this is the answer to the second. In rare cases the gateway has taken the first.
     """
 
-    def __init__(self, error: WireError) -> None:
+    def __init__(self, error: WireError, *, repeated: bool = False) -> None:
         super().__init__(error.message)
         self.error = error
         self.code = error.code.code
@@ -65,6 +66,7 @@ class SaaSError(SaaSClientError):
         self.retryable = error.retryable
         self.retry_after = error.retry_after
         self.request_id = error.request_id
+        self.repeated = repeated
 
 
 class InvalidRequest(SaaSError):
@@ -123,18 +125,18 @@ _BY_STATUS: dict[int, type[SaaSError]] = {
 }
 
 
-def error_from(error: WireError) -> SaaSError:
+def error_from(error: WireError, *, repeated: bool = False) -> SaaSError:
     """The exception for an error that crossed the wire."""
-    return _BY_STATUS.get(error.code.status, UpstreamFailed)(error)
+    return _BY_STATUS.get(error.code.status, UpstreamFailed)(error, repeated=repeated)
 
 
-def error_from_response(status: int, body: bytes, headers: Mapping[str, str]) -> SaaSError:
+def error_from_response(status: int, body: bytes, headers: Mapping[str, str], *, repeated: bool = False) -> SaaSError:
     """The exception for an HTTP answer that is not a success; a body of unknown form becomes an error without details."""
     wire = WireError.from_dict(_envelope(body), status=status)
     if wire.code is ErrorCode.UPSTREAM_ERROR and status in (408, 429, 503):
         wire.retryable = True  # a proxy between us and the gateway said so, in a form of its own
     wire.retry_after = retry_after(headers)
-    return error_from(wire)
+    return error_from(wire, repeated=repeated)
 
 
 def _envelope(body: bytes) -> Any:

@@ -8,6 +8,7 @@ import pytest
 
 from saas_client import GatewayCut, RateLimited, SaaSError, SaaSLLMClient, _client
 from tests.saas_client.peers import peer, user
+from tests.support.scripted import Peer, answer, upstream
 
 
 async def test_a_gateway_that_vanished_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -96,3 +97,22 @@ async def test_every_form_of_it_is_read(header: bytes, seconds: float | None) ->
         with pytest.raises(SaaSError) as caught:
             await client.chat(user("x"))
     assert caught.value.retry_after == seconds
+
+
+async def test_an_error_tells_that_its_request_was_sent_twice() -> None:
+    """The gateway closed the kept connection, and refused the request on the next: in rare cases it has taken the first."""
+
+    async def script(gateway: Peer) -> None:
+        await gateway.request()
+        while len(server.peers) > 1:
+            await gateway.send(answer(b"{}").replace(b"200", b"503"))
+            await gateway.request()
+        await gateway.send(answer(b"{}"))
+        await gateway.request()
+
+    async with upstream(script) as server, SaaSLLMClient(server.url, "key", "team") as client:
+        await client.get_job("job")
+        for repeated in (True, False):
+            with pytest.raises(SaaSError) as refused:
+                await client.get_job("job")
+            assert refused.value.repeated is repeated
