@@ -34,7 +34,7 @@ def create_app(settings: Settings) -> ASGIApp:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        client = SaaSLLMClient(str(settings.saas_api_url), settings.saas_virtual_key.get_secret_value(), settings.saas_team_id)
+        client = SaaSLLMClient(settings.saas_api_url, settings.saas_virtual_key.get_secret_value(), settings.saas_team_id)
         async with (
             open_store(settings.database_url, Turnstile(ENDS_PER_PASS).enter) as store,
             client,

@@ -11,9 +11,10 @@ from typing import Literal, Protocol, Self
 
 import httpx2
 
-from hop.connections import KEEP_ALIVE_S, Client, address
+from hop.connections import KEEP_ALIVE_S, Client
 from hop.library import LibraryClient, library_client
 from hop.proxies import Proxies
+from hop.requests import address
 from hop.response import Response
 
 Transport = Literal["auto", "direct", "httpx2"]

@@ -15,9 +15,10 @@ from urllib.parse import urlsplit
 
 import httpx2
 
-from hop.connections import CONNECT_TIMEOUT_S, KEEP_ALIVE_S, address, request_bytes
+from hop.connections import CONNECT_TIMEOUT_S, KEEP_ALIVE_S
 from hop.http1 import is_encoded
 from hop.reasons import no_connection
+from hop.requests import address, request_bytes
 from hop.response import ConnectFailed, ConnectionLost, ExchangeFailed, PeerSilent, PeerUnintelligible, Response
 from hop.tls import client_context
 
@@ -82,7 +83,7 @@ class LibraryClient:
         try:
             where = httpx2.URL(f"{scheme}://{netloc}{target}")
         except httpx2.InvalidURL:
-            raise ValueError(f"not an address of HTTP: {url!r}") from None
+            raise ValueError("its host is not a name or an address") from None
         request = self._client.build_request(method, where, headers=given, content=body or None, timeout=_NO_TIMEOUT)
         if "cookie" not in given:
             request.headers.pop("cookie", None)  # the client keeps cookies from earlier answers

@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from hop.json import read
+from hop.requests import below
 from llm_providers.dialect import Request
 from llm_providers.errors import ProtocolViolation, ProviderError, ProviderFault, not_json
 from wire.sse import DEFAULT_MAX_FRAME_BYTES, DONE, Decoder, FrameSplitter, FrameTooLarge, encode
@@ -34,7 +35,7 @@ class OpenAI:
             body["stream"] = True
             body["stream_options"] = {**(options if isinstance(options, Mapping) else {}), "include_usage": True}
         headers = {"Authorization": f"Bearer {target.api_key}"} if target.api_key else {}
-        return Request(f"{target.api_base}/chat/completions", headers, body)
+        return Request(below(target.api_base, "/chat/completions"), headers, body)
 
     def reader(self) -> CleanFrames:
         return CleanFrames()
