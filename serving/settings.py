@@ -81,6 +81,8 @@ def _refusal(error: ValidationError) -> StartRefused:
     said = first["msg"].removeprefix("Value error, ").replace("Input should", "it should", 1)
     if first["type"] == "too_short":  # a secret, whose length pydantic counts in "items"
         said = f"it must have at least {first['ctx']['min_length']} characters"
+    elif first["type"] == "missing":
+        said = "it has no value"
     elif first["type"] == "too_long":
         said = f"it must have at most {first['ctx']['max_length']} characters"
     return StartRefused(str(first["loc"][0]).upper(), said)
