@@ -41,7 +41,7 @@ def sole_owner(url: URL) -> Iterator[None]:
             "stop that one, or give this one a directory of its own."
         ) from None
     except OSError as error:
-        raise StorageError.because(url, error) from error
+        raise StorageError(f"The file {_beside(file)} cannot be made or locked: {(error.strerror or str(error)).lower()}.") from error
     try:
         yield
     finally:
@@ -66,6 +66,7 @@ def _locked(file: Path) -> int:
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         with suppress(OSError):  # on a full disk the lock holds without a name
+            os.fchmod(lock, 0o600)
             os.ftruncate(lock, 0)
             os.pwrite(lock, b"%d\n" % os.getpid(), 0)
     except BaseException:
