@@ -21,17 +21,21 @@ from client_server.settings import Settings
 from client_server.store import Store, open_store
 from client_server.turns import Turns
 from client_server.upkeep import Upkeep
+from hop.door import unusable_proxy
 from hop.shelf import Shelf
 from saas_client import SaaSLLMClient
 from serving import docs
 from serving.app import App
 from serving.edge import Edge
+from serving.settings import StartRefused
 from serving.turnstile import ENDS_PER_PASS, Turnstile
 from storage.ownership import sole_owner
 
 
 def create_app(settings: Settings) -> ASGIApp:
-    """Builds the server as an ASGI application. Its lifespan must run."""
+    """Builds the server as an ASGI application. Its lifespan must run. Raises StartRefused."""
+    if (proxy := unusable_proxy(settings.saas_api_url)) is not None:
+        raise StartRefused(*proxy)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:

@@ -37,7 +37,7 @@ def library_client(*, proxy: str | None = None, ca_file: str | None = None, keep
         verify=client_context(ca_file),
         trust_env=False,
         limits=httpx2.Limits(max_connections=None, max_keepalive_connections=None, keepalive_expiry=keep_alive_s),
-        proxy=None if proxy is None else _proxy(proxy),
+        proxy=None if proxy is None else usable_proxy(proxy),
     )
     no_cookies = CookieJar(DefaultCookiePolicy(allowed_domains=[]))
     client = httpx2.AsyncClient(transport=transport, trust_env=False, cookies=no_cookies)
@@ -155,14 +155,15 @@ class LibraryClient:
             await self._client.aclose()
 
 
-def _proxy(url: str) -> httpx2.Proxy:
-    scheme = urlsplit(url).scheme
-    if scheme.startswith("socks") and importlib.util.find_spec("socksio") is None:
-        raise ConnectFailed("a SOCKS proxy needs one more package: pip install 'streaming-chat[socks]'")
+def usable_proxy(url: str) -> httpx2.Proxy:
+    """The proxy at this address. Raises ConnectFailed for one that cannot be used."""
     try:
-        proxy = httpx2.Proxy(url)
-        if proxy.url.host:
-            return proxy
+        parts = urlsplit(url)
+        if parts.scheme.startswith("socks") and importlib.util.find_spec("socksio") is None:
+            raise ConnectFailed("a SOCKS proxy needs one more package: pip install 'streaming-chat[socks]'")
+        address(f"http://{parts.netloc.rpartition('@')[2]}")  # host and port keep the same rules
+        if url.isprintable():
+            return httpx2.Proxy(url)
     except (ValueError, httpx2.InvalidURL):
         pass  # not the address of a proxy
     raise ConnectFailed("the proxy that the environment names is not the address of one: http://, https://, socks5://")

@@ -49,7 +49,7 @@ class Gateway(Edge):
 
 
 def create_app(settings: Settings) -> Gateway:
-    """Builds the gateway. Its lifespan must run. Raises ModelsFileError.
+    """Builds the gateway. Its lifespan must run. Raises StartRefused.
 
     Routers are added route by route, since FastAPI looks each request up twice in an included router: an eighth of a call's cost. Routes
     are tried in this order.

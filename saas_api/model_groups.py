@@ -17,7 +17,7 @@ from typing import Annotated, Any
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError
 
-from hop.door import Transport
+from hop.door import Transport, unusable_proxy
 from hop.requests import base_address, header_value
 from hop.tls import check_ca_file
 from llm_providers import Price, Target, split_model
@@ -150,15 +150,19 @@ class ModelGroups:
 
 
 def load(settings: Settings, environ: Mapping[str, str] = os.environ) -> ModelGroups:
-    """Returns the model groups that the settings name. Raises ModelsFileError."""
+    """Returns the model groups that the settings name. Raises StartRefused, and ModelsFileError for what is wrong in the file."""
     entries = _read(settings.saas_api_models_file) if settings.saas_api_models_file else _built_in(settings)
     bases = {"litellm": settings.litellm_base_url, "demo": f"http://{reachable(settings.host)}:{settings.demo_llm_port}/v1"}
+    try:
+        base_address(f"http://{reachable(settings.host)}")
+    except ValueError:
+        raise StartRefused("HOST", f"{settings.host!r} is neither a name nor an address") from None
     keys = _Keys(settings, environ)
     groups: list[ModelGroup] = []
     for group in entries.model_group:
         if any(group.name == known.name for known in groups):
             raise ModelsFileError(f"the model group {group.name!r} is written twice")
-        groups.append(ModelGroup(group.name, [_deployment(entry, bases, keys) for entry in group.deployment]))
+        groups.append(ModelGroup(group.name, [_deployment(entry, bases, keys, environ) for entry in group.deployment]))
     return ModelGroups(groups)
 
 
@@ -221,7 +225,7 @@ class _Keys:
         return key
 
 
-def _deployment(entry: DeploymentEntry, bases: Mapping[str, str | None], keys: _Keys) -> Deployment:
+def _deployment(entry: DeploymentEntry, bases: Mapping[str, str | None], keys: _Keys, environ: Mapping[str, str]) -> Deployment:
     try:
         provider, model = split_model(entry.model)
     except ValueError as error:
@@ -257,4 +261,6 @@ def _deployment(entry: DeploymentEntry, bases: Mapping[str, str | None], keys: _
         transport=entry.transport,
         ca_file=str(entry.ca_file) if entry.ca_file else None,
     )
+    if (proxy := unusable_proxy(base, target.way, environ)) is not None:
+        raise StartRefused(*proxy)
     return Deployment(entry.model, target, price)

@@ -62,6 +62,11 @@ def ensure(data_dir: Path) -> Path:
         _close_to_others(path, descriptor)
         if missing:
             _append(path, descriptor, ("\n" if held and not held.endswith(b"\n") else "") + "".join(missing))
+            if any(data_dir.glob("*.db")):
+                names = ", ".join(line.partition("=")[0] for line in missing)
+                logger.warning(
+                    "%s had no %s; new ones were made, and what the databases hold of older ones is not known by them", path, names
+                )
     finally:
         os.close(descriptor)
     return path
