@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 
 from fastapi import FastAPI
 from starlette.types import ASGIApp
@@ -21,39 +21,48 @@ from client_server.settings import Settings
 from client_server.store import Store, open_store
 from client_server.turns import Turns
 from client_server.upkeep import Upkeep
+from hop.door import unusable_proxy
 from hop.shelf import Shelf
 from saas_client import SaaSLLMClient
 from serving import docs
 from serving.app import App
 from serving.edge import Edge
+from serving.settings import StartRefused
 from serving.turnstile import ENDS_PER_PASS, Turnstile
+from storage.ownership import sole_owner
 
 
 def create_app(settings: Settings) -> ASGIApp:
-    """Builds the server as an ASGI application. Its lifespan must run."""
+    """Builds the server as an ASGI application. Its lifespan must run. Raises StartRefused."""
+    if (proxy := unusable_proxy(settings.saas_api_url)) is not None:
+        raise StartRefused(*proxy)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         client = SaaSLLMClient(
-            str(settings.saas_api_url),
+            settings.saas_api_url,
             settings.saas_virtual_key.get_secret_value(),
             settings.saas_team_id,
             answer_patience_s=settings.answer_patience_s,
         )
-        async with (
-            open_store(settings.database_url, Turnstile(ENDS_PER_PASS).enter) as store,
-            client,
-            Turns(
-                client,
-                store,
-                _shelf(settings),
-                notes=settings.data_dir / "client_server.shown",
-                grace_s=settings.resume_grace_s,
-                wait_s=settings.gateway_wait_s,
-            ) as running,
-            Renderer() as renderer,
-            _upkeep(settings, store) as upkeep,
-        ):
+        async with AsyncExitStack() as stack:
+            stack.enter_context(sole_owner(settings.database_url))
+            store = await stack.enter_async_context(open_store(settings.database_url, Turnstile(ENDS_PER_PASS).enter))
+            with store.at_start():
+                await stack.enter_async_context(client)
+                running = await stack.enter_async_context(
+                    Turns(
+                        client,
+                        store,
+                        _shelf(settings),
+                        notes=settings.data_dir / "client_server.shown",
+                        grace_s=settings.resume_grace_s,
+                        wait_s=settings.gateway_wait_s,
+                    )
+                )
+                renderer = await stack.enter_async_context(Renderer())
+                upkeep = await stack.enter_async_context(_upkeep(settings, store))
+                await running.recover()
             app.state.services = Services(
                 sessions=Sessions(settings.session_secret.get_secret_value()),
                 limits=SessionLimits(turns_per_minute=settings.session_turns_per_minute, open_streams=settings.session_open_streams),
@@ -64,7 +73,6 @@ def create_app(settings: Settings) -> ASGIApp:
                 renderer=renderer,
                 templates=Templates(),
             )
-            await running.recover()
             yield
 
     routes = [*api.router.routes, *turns.router.routes, *page.routes, *health.router.routes]  # tried in this order

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar
 
-from pydantic import AnyHttpUrl, Field, SecretStr
+from pydantic import Field, SecretStr
 from sqlalchemy import URL
 
 from serving.data import DataSettings
-from serving.settings import Port, Seconds
+from serving.settings import Address, Key, Port, Seconds
 from storage.urls import DatabaseUrl, database_at
 
 _ATTEMPTS = 6
@@ -23,10 +23,10 @@ class Settings(DataSettings):
 
     client_server_port: Port = 8001
     client_server_database_url: DatabaseUrl | None = None
-    saas_api_url: AnyHttpUrl = AnyHttpUrl("http://127.0.0.1:8003")
+    saas_api_url: Address = "http://127.0.0.1:8003"
 
     saas_team_id: Annotated[str, Field(min_length=1)]
-    saas_virtual_key: Annotated[SecretStr, Field(min_length=1)]
+    saas_virtual_key: Annotated[Key, Field(min_length=1)]
     session_secret: Annotated[SecretStr, Field(min_length=16)]
 
     timeout_whole_s: Seconds = 600.0

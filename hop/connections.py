@@ -23,16 +23,13 @@ from collections.abc import Mapping
 from contextlib import suppress
 from functools import cached_property, lru_cache
 from typing import cast
-from urllib.parse import urlsplit
 
 from hop import keepalive
 from hop.http1 import BadResponse, CutResponse, ResponseParser
 from hop.reasons import no_connection
+from hop.requests import Origin, address, request_bytes
 from hop.response import CLOSE_ON_ITS_WAY_S, ConnectFailed, ConnectionLost, PeerSilent, PeerUnintelligible, Response, Unanswered
 from hop.tls import client_context
-
-Origin = tuple[str, str, int]
-"""Scheme, host and port."""
 
 CONNECT_TIMEOUT_S = 10.0
 KEEP_ALIVE_S = 15.0
@@ -232,23 +229,3 @@ class _Connection(asyncio.Protocol):
             response.finished(error)
         elif head is not None and not head.done():
             head.set_exception(error or ConnectionLost("the connection ended before the response"))
-
-
-def address(url: str) -> tuple[Origin, str, str]:
-    """Where a request goes, with its `Host` and its target. Raises ValueError."""
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ValueError(f"not an address of HTTP: {url!r}")
-    origin = (parts.scheme, parts.hostname, parts.port or (443 if parts.scheme == "https" else 80))
-    return origin, parts.netloc.rpartition("@")[2], (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-
-
-def request_bytes(method: str, target: str, headers: Mapping[str, str], body: bytes) -> bytes:
-    """A whole request. Raises ValueError if a header could be read as more than one."""
-    fields = dict(headers)
-    if body or method == "POST":
-        fields["Content-Length"] = str(len(body))
-    head = "\r\n".join([f"{method} {target} HTTP/1.1", *[f"{name}: {value}" for name, value in fields.items()]])
-    if head.count("\r") != len(fields) or head.count("\n") != len(fields) or "\0" in head:
-        raise ValueError("a header holds a line end")
-    return head.encode("latin-1") + b"\r\n\r\n" + body

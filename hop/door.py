@@ -11,10 +11,11 @@ from typing import Literal, Protocol, Self
 
 import httpx2
 
-from hop.connections import KEEP_ALIVE_S, Client, address
-from hop.library import LibraryClient, library_client
+from hop.connections import KEEP_ALIVE_S, Client
+from hop.library import LibraryClient, library_client, usable_proxy
 from hop.proxies import Proxies
-from hop.response import Response
+from hop.requests import address
+from hop.response import ConnectFailed, Response
 
 Transport = Literal["auto", "direct", "httpx2"]
 
@@ -32,6 +33,21 @@ class Way:
 
 
 DEFAULT_WAY = Way()
+
+
+def unusable_proxy(url: str, way: Way = DEFAULT_WAY, environ: Mapping[str, str] = os.environ) -> tuple[str, str] | None:
+    """If requests to this address would go through a proxy that cannot be used: the variable that names it, and half a sentence.
+
+    A proxy that the address does not need is not looked at. Raises ValueError for an address that is none.
+    """
+    proxies, (scheme, host, port) = Proxies(environ), address(url)[0]
+    proxy = None if way.transport == "direct" else proxies.choose(scheme, host, port)
+    try:
+        if proxy is not None:
+            usable_proxy(proxy)
+    except ConnectFailed as error:
+        return proxies.variable(scheme), error.reason
+    return None
 
 
 class _Lane(Protocol):

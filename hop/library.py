@@ -21,9 +21,10 @@ from urllib.parse import urlsplit
 import httpx2
 
 from hop import keepalive
-from hop.connections import CONNECT_TIMEOUT_S, KEEP_ALIVE_S, address, request_bytes
+from hop.connections import CONNECT_TIMEOUT_S, KEEP_ALIVE_S
 from hop.http1 import is_unreadable
 from hop.reasons import no_connection
+from hop.requests import address, request_bytes
 from hop.response import (
     CLOSE_ON_ITS_WAY_S,
     ConnectFailed,
@@ -47,7 +48,7 @@ def library_client(*, proxy: str | None = None, ca_file: str | None = None, keep
 
     It speaks HTTP/1.1. Over HTTP/2, httpx2 does not tell the server that a stream was given up, so the model would go on writing.
     """
-    tls, way = client_context(ca_file), None if proxy is None else _proxy(proxy)
+    tls, way = client_context(ca_file), None if proxy is None else usable_proxy(proxy)
 
     def client(kept: int | None) -> httpx2.AsyncClient:
         limits = httpx2.Limits(max_connections=None, max_keepalive_connections=kept, keepalive_expiry=keep_alive_s)
@@ -103,7 +104,7 @@ class LibraryClient:
         try:
             where = httpx2.URL(f"{scheme}://{netloc}{target}")
         except httpx2.InvalidURL:
-            raise ValueError(f"not an address of HTTP: {url!r}") from None
+            raise ValueError("its host is not a name or an address") from None
         request = self._client.build_request(method, where, headers=given, content=body or None, timeout=_NO_TIMEOUT)
         if "cookie" not in given:
             request.headers.pop("cookie", None)  # the client keeps cookies from earlier answers
@@ -216,14 +217,15 @@ def _watch(stream: Any) -> None:
     stream.read = read
 
 
-def _proxy(url: str) -> httpx2.Proxy:
-    scheme = urlsplit(url).scheme
-    if scheme.startswith("socks") and importlib.util.find_spec("socksio") is None:
-        raise ConnectFailed("a SOCKS proxy needs one more package: pip install 'streaming-chat[socks]'")
+def usable_proxy(url: str) -> httpx2.Proxy:
+    """The proxy at this address. Raises ConnectFailed for one that cannot be used."""
     try:
-        proxy = httpx2.Proxy(url)
-        if proxy.url.host:
-            return proxy
+        parts = urlsplit(url)
+        if parts.scheme.startswith("socks") and importlib.util.find_spec("socksio") is None:
+            raise ConnectFailed("a SOCKS proxy needs one more package: pip install 'streaming-chat[socks]'")
+        address(f"http://{parts.netloc.rpartition('@')[2]}")  # host and port keep the same rules
+        if url.isprintable():
+            return httpx2.Proxy(url)
     except (ValueError, httpx2.InvalidURL):
         pass  # not the address of a proxy
     raise ConnectFailed("the proxy that the environment names is not the address of one: http://, https://, socks5://")

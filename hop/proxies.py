@@ -15,10 +15,11 @@ class Proxies:
     """The environment's proxies, as they were when this was made."""
 
     def __init__(self, environ: Mapping[str, str]) -> None:
-        named = {scheme: _variable(environ, f"{scheme}_proxy") for scheme in ("http", "https", "all")}
+        self._variables = {scheme: _name(environ, f"{scheme}_proxy") for scheme in ("http", "https", "all")}
         if "REQUEST_METHOD" in environ:
-            named["http"] = environ.get("http_proxy", "")
-        excepted = [entry.strip() for entry in _variable(environ, "no_proxy").split(",")]
+            self._variables["http"] = "http_proxy"
+        named = {scheme: environ.get(name, "").strip() for scheme, name in self._variables.items()}
+        excepted = [entry.strip() for entry in environ.get(_name(environ, "no_proxy"), "").split(",")]
         self._by_scheme = {scheme: url if "://" in url else f"http://{url}" for scheme, url in named.items() if url}
         if "*" in excepted:
             self._by_scheme = {}
@@ -29,6 +30,10 @@ class Proxies:
         """The address of the proxy for this origin, with its user and password if it has them. None: no proxy."""
         proxy = self._by_scheme.get(scheme) or self._by_scheme.get("all")
         return None if proxy is None or self._direct(host, port) else proxy
+
+    def variable(self, scheme: str) -> str:
+        """The variable that names the proxy for this scheme."""
+        return self._variables[scheme if scheme in self._by_scheme else "all"]
 
     def _direct(self, host: str, port: int) -> bool:
         if host == "localhost":
@@ -44,8 +49,8 @@ class Proxies:
         return any(given == name or given.endswith(f".{name}") for name in self._names for given in asked)
 
 
-def _variable(environ: Mapping[str, str], name: str) -> str:
-    return environ.get(name, environ.get(name.upper(), "")).strip()
+def _name(environ: Mapping[str, str], name: str) -> str:
+    return name if name in environ else name.upper()
 
 
 def _network(entry: str) -> IPv4Network | IPv6Network | None:

@@ -16,6 +16,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from hop.json import read, read_object
+from hop.requests import below
 from llm_providers.dialect import Request
 from llm_providers.errors import ProtocolViolation, ProviderError, not_json, reported
 from llm_providers.faults import fault_in, is_chunk, is_fault_event
@@ -38,7 +39,7 @@ class OpenAI:
             body["stream"] = True
             body["stream_options"] = {**(options if isinstance(options, Mapping) else {}), "include_usage": True}
         headers = {"Authorization": f"Bearer {target.api_key}"} if target.api_key else {}
-        return Request(f"{target.api_base}/chat/completions", headers, body)
+        return Request(below(target.api_base, "/chat/completions"), headers, body)
 
     def reader(self) -> CleanFrames:
         return CleanFrames()

@@ -36,7 +36,10 @@ PROVIDERS: Mapping[str, Provider] = {
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where a call goes: one model at one provider. Timeouts are in seconds. The key never appears in a repr."""
+    """Where a call goes: one model at one provider. Timeouts are in seconds.
+
+    `api_base` may have a query, which stays behind the paths below it. Neither that nor the key ever appears in a repr.
+    """
 
     provider: str
     model: str
@@ -59,7 +62,7 @@ class Target:
         return PROVIDERS[self.provider].dialect
 
     def __repr__(self) -> str:
-        return f"Target({self.provider}/{self.model} at {self.api_base})"
+        return f"Target({self.provider}/{self.model} at {self.api_base.partition('?')[0]})"
 
 
 def split_model(model: str) -> tuple[Provider, str]:

@@ -8,6 +8,7 @@ from saas_api.app import Gateway, create_app
 from saas_api.settings import Settings
 from serving.serve import serve
 from storage.migrations import StorageError
+from storage.ownership import DatabaseTaken
 
 if __name__ == "__main__":
     sys.exit(
@@ -17,6 +18,6 @@ if __name__ == "__main__":
             create_app,
             drain=Gateway.drain,
             readers_leave_within_s=5,
-            refused={StorageError: "SAAS_API_DATABASE_URL"},
+            refused={DatabaseTaken: "DATA_DIR or SAAS_API_DATABASE_URL", StorageError: "SAAS_API_DATABASE_URL"},
         )
     )

@@ -28,6 +28,7 @@ from serving.edge import Edge
 from serving.pauses import keep_pauses_short
 from serving.turnstile import ENDS_PER_PASS, Turnstile
 from storage.database import open_database
+from storage.ownership import sole_owner
 
 logger = logging.getLogger(__name__)
 
@@ -48,7 +49,7 @@ class Gateway(Edge):
 
 
 def create_app(settings: Settings) -> Gateway:
-    """Builds the gateway. Its lifespan must run. Raises ModelsFileError.
+    """Builds the gateway. Its lifespan must run. Raises StartRefused.
 
     Routers are added route by route, since FastAPI looks each request up twice in an included router: an eighth of a call's cost. Routes
     are tried in this order.
@@ -59,11 +60,13 @@ def create_app(settings: Settings) -> Gateway:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
+            stack.enter_context(sole_owner(settings.database_url))
             database = await stack.enter_async_context(open_database(settings.database_url, MIGRATIONS, Turnstile(ENDS_PER_PASS).enter))
             authenticator = Authenticator(database, settings.key_pepper.get_secret_value())
-            await authenticator.ensure_first_team(settings.saas_team_id, settings.saas_virtual_key.get_secret_value())
             calls = Calls(database, groups)
-            await calls.reap(at_start=True)
+            with database.at_start():
+                await authenticator.ensure_first_team(settings.saas_team_id, settings.saas_virtual_key.get_secret_value())
+                await calls.reap(at_start=True)
             transport = await stack.enter_async_context(Transport())
             shelf = Shelf(
                 total_bytes=settings.stream_memory_bytes,

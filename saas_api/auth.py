@@ -16,12 +16,12 @@ from cachetools import TTLCache
 from sqlalchemy import Connection, bindparam, select
 from sqlalchemy.exc import IntegrityError
 
+from saas_api.settings import MAX_KEY_LENGTH
 from saas_api.store.tables import teams, virtual_keys
 from storage.database import Database
 from wire.errors import ErrorCode, WireError
 
 REMEMBER_S = 2.0
-_MAX_KEY_LENGTH = 200
 
 _OWNER = (
     select(virtual_keys.c.key_id, virtual_keys.c.team_id, virtual_keys.c.expires_at, virtual_keys.c.revoked_at, teams.c.model_groups)
@@ -60,7 +60,7 @@ class Authenticator:
         key = key.strip()
         if scheme.lower() != "bearer" or not key:
             raise WireError(ErrorCode.INVALID_KEY, "A virtual key is needed: Authorization: Bearer sk-…")
-        if len(key) > _MAX_KEY_LENGTH or not key.isascii():
+        if len(key) > MAX_KEY_LENGTH or not key.isascii():
             raise WireError(ErrorCode.INVALID_KEY, "The virtual key is malformed.")
         identity = self._known.get(key)
         if identity is None:

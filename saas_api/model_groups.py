@@ -17,7 +17,8 @@ from typing import Annotated, Any
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError
 
-from hop.door import Transport
+from hop.door import Transport, unusable_proxy
+from hop.requests import base_address, header_value
 from hop.tls import check_ca_file
 from llm_providers import Price, Target, split_model
 from saas_api.settings import Settings
@@ -146,23 +147,30 @@ class ModelGroups:
 
 
 def load(settings: Settings, environ: Mapping[str, str] = os.environ) -> ModelGroups:
-    """Returns the model groups that the settings name. Raises ModelsFileError."""
+    """Returns the model groups that the settings name. Raises StartRefused, and ModelsFileError for what is wrong in the file."""
     entries = _read(settings.saas_api_models_file) if settings.saas_api_models_file else _built_in(settings)
     bases = {"litellm": settings.litellm_base_url, "demo": f"http://{reachable(settings.host)}:{settings.demo_llm_port}/v1"}
+    try:
+        base_address(f"http://{reachable(settings.host)}")
+    except ValueError:
+        raise StartRefused("HOST", f"{settings.host!r} is neither a name nor an address") from None
+    keys = _Keys(settings, environ)
     groups: list[ModelGroup] = []
     for group in entries.model_group:
         if any(group.name == known.name for known in groups):
             raise ModelsFileError(f"the model group {group.name!r} is written twice")
-        groups.append(ModelGroup(group.name, [_deployment(entry, settings, bases, environ) for entry in group.deployment]))
+        groups.append(ModelGroup(group.name, [_deployment(entry, settings, bases, keys, environ) for entry in group.deployment]))
     return ModelGroups(groups)
 
 
 def _read(path: Path) -> ModelsFile:
     try:
-        return ModelsFile.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+        return ModelsFile.model_validate(tomllib.loads(path.read_text(encoding="utf-8-sig")))
     except OSError as error:
         raise ModelsFileError(f"the file {path} cannot be read: {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError:
+        raise ModelsFileError(f"the file {path} is not UTF-8: save it as such") from None
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise ModelsFileError(f"the file {path} is not TOML: {error}") from None
     except ValidationError as error:
         first = error.errors()[0]
@@ -194,34 +202,64 @@ def _built_in(settings: Settings) -> ModelsFile:
     )
 
 
-def _deployment(entry: DeploymentEntry, settings: Settings, bases: Mapping[str, str | None], environ: Mapping[str, str]) -> Deployment:
+class _Keys:
+    """The providers' keys by variable: the environment's, and for the providers that the settings know, what those say."""
+
+    def __init__(self, settings: Settings, environ: Mapping[str, str]) -> None:
+        known = (settings.openai_api_key, settings.anthropic_api_key, settings.openrouter_api_key, settings.litellm_api_key)
+        names = ("OPENAI_API_KEY", "ANTHROPIC_API_KEY", "OPENROUTER_API_KEY", "LITELLM_API_KEY")
+        self._known = {name: key.get_secret_value() for name, key in zip(names, known, strict=True) if key is not None}
+        self._environ = environ
+
+    def get(self, name: str) -> str | None:
+        """The key. Raises StartRefused if no header can carry it."""
+        key = self._environ.get(name) or self._known.get(name)
+        if key is not None:
+            try:
+                header_value(key)
+            except ValueError as error:
+                raise StartRefused(name, str(error)) from None
+        return key
+
+
+def _deployment(
+    entry: DeploymentEntry, settings: Settings, bases: Mapping[str, str | None], keys: _Keys, environ: Mapping[str, str]
+) -> Deployment:
     try:
         provider, model = split_model(entry.model)
     except ValueError as error:
         raise ModelsFileError(str(error)) from None
+    if entry.api_base is not None:
+        try:
+            base_address(entry.api_base)
+        except ValueError as error:
+            raise ModelsFileError(f"the api_base of {entry.model!r} cannot be used: {error}") from None
     base = entry.api_base or bases.get(provider.name) or provider.api_base
     if base is None:
         raise ModelsFileError(f"{entry.model!r} needs an api_base (or {provider.name.upper()}_BASE_URL)")
-    if not base.startswith(("http://", "https://")):
-        raise ModelsFileError(f"the api_base of {entry.model!r} must begin with http:// or https://")
     if entry.ca_file is not None:
         try:
             check_ca_file(entry.ca_file)
         except ValueError as error:
             raise ModelsFileError(f"the ca_file of {entry.model!r} cannot be used: {error}") from None
     key_env = entry.api_key_env or provider.api_key_env
+    key = keys.get(key_env) if key_env else None
+    if entry.api_key_env and not key:  # it may hold the key itself by mistake, so it is not repeated
+        logger.warning("the variable that api_key_env of %s names is not set: it is asked without a key", entry.model)
     price = Price(provider.name, model, entry.input_usd_per_million, entry.output_usd_per_million)
     if not price.known and provider.name != "demo":
         logger.warning("no price is known for %s: it is counted as free", entry.model)
     target = Target(
         provider=provider.name,
         model=model,
-        api_base=base.rstrip("/"),
-        api_key=environ.get(key_env) if key_env else None,
+        api_base=base,
+        api_key=key,
         timeout_first_token_s=entry.timeout_first_token_s or settings.timeout_first_token_s,
         timeout_idle_s=entry.timeout_idle_s or settings.timeout_idle_s,
         timeout_whole_s=entry.timeout_whole_s or settings.timeout_whole_s,
         transport=entry.transport,
         ca_file=str(entry.ca_file) if entry.ca_file else None,
     )
+    if (proxy := unusable_proxy(base, target.way, environ)) is not None:
+        raise StartRefused(*proxy)
     return Deployment(entry.model, target, price)

@@ -5,15 +5,23 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, ClassVar
 
-from pydantic import Field, SecretStr
+from pydantic import AfterValidator, Field, SecretStr
 from sqlalchemy import URL
 
 from serving.data import DataSettings
-from serving.settings import Port, Seconds
+from serving.settings import Address, Key, Port, Seconds
 from storage.urls import DatabaseUrl, database_at
 
 MAX_BODY_BYTES = 4 * 1024 * 1024
 """The most that may be set. Long bodies are read and written in slices, but also copied whole: of 10 MB that holds streams up for 20 ms."""
+MAX_KEY_LENGTH = 200
+"""The longest virtual key."""
+
+
+def _ascii(key: SecretStr) -> SecretStr:
+    if not key.get_secret_value().isascii():
+        raise ValueError("it must be in ASCII")
+    return key
 
 
 class Settings(DataSettings):
@@ -27,15 +35,15 @@ class Settings(DataSettings):
     saas_api_models_file: Path | None = None
 
     saas_team_id: Annotated[str, Field(min_length=1)]
-    saas_virtual_key: Annotated[SecretStr, Field(min_length=16)]
-    saas_admin_key: Annotated[SecretStr, Field(min_length=16)]
+    saas_virtual_key: Annotated[Key, Field(min_length=16, max_length=MAX_KEY_LENGTH), AfterValidator(_ascii)]
+    saas_admin_key: Annotated[Key, Field(min_length=16)]
     key_pepper: Annotated[SecretStr, Field(min_length=16)]
 
-    openai_api_key: SecretStr | None = None
-    anthropic_api_key: SecretStr | None = None
-    openrouter_api_key: SecretStr | None = None
-    litellm_base_url: str | None = None
-    litellm_api_key: SecretStr | None = None
+    openai_api_key: Key | None = None
+    anthropic_api_key: Key | None = None
+    openrouter_api_key: Key | None = None
+    litellm_base_url: Address | None = None
+    litellm_api_key: Key | None = None
 
     timeout_first_token_s: Seconds = 120.0
     timeout_idle_s: Seconds = 60.0

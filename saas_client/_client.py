@@ -11,6 +11,7 @@ import httpx2
 
 from hop.door import Door
 from hop.json import read_whole
+from hop.requests import base_address, below, header_value
 from hop.response import ConnectFailed, ExchangeFailed, Response
 from saas_client import _requests as requests
 from saas_client._answers import as_answer
@@ -38,6 +39,8 @@ class SaaSLLMClient:
 
     A gateway on another machine is asked through the proxy that the environment names (HTTPS_PROXY, NO_PROXY …). With `http_client`,
     everything goes through that client, with its proxies, certificates and HTTP/2. You close it yourself.
+
+    A query in `api_url` stays behind the paths below it. An address or a key that cannot be in a request raises ValueError here.
     """
 
     def __init__(
@@ -49,10 +52,10 @@ class SaaSLLMClient:
         answer_patience_s: float | None = None,
         http_client: httpx2.AsyncClient | None = None,
     ) -> None:
-        self.api_url = api_url.rstrip("/")
+        self.api_url = base_address(api_url)
         self.team_id = team_id
         self._headers = {
-            "Authorization": f"Bearer {virtual_key}",
+            "Authorization": f"Bearer {header_value(virtual_key)}",
             "Content-Type": "application/json",
             "Accept-Encoding": "identity",
         }
@@ -156,7 +159,7 @@ class SaaSLLMClient:
         if self._client is None:
             raise SaaSClientError("the client is not open: use it as an async context manager")
         headers = {**self._headers, **outgoing_headers(), **request.headers}
-        url = self.api_url + request.path
+        url = below(self.api_url, request.path)
         whole_s = CHAT_PATIENCE_S if self._answer_patience_s is None else self._answer_patience_s
         patience_s = {Patience.SHORT: PATIENCE_S, Patience.LONG: whole_s}.get(request.patience)
         try:

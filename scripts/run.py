@@ -9,8 +9,10 @@ watches make, because make passes on no signal but SIGTERM.
 from __future__ import annotations
 
 import http.client
+import io
 import multiprocessing
 import os
+import re
 import signal
 import socket
 import sys
@@ -30,21 +32,53 @@ from serving.hosts import LOOPBACK, advice, named, reachable
 ROOT = Path(__file__).resolve().parents[1]
 PORTS = {"demo_llm": ("DEMO_LLM_PORT", "8002"), "saas_api": ("SAAS_API_PORT", "8003"), "client_server": ("CLIENT_SERVER_PORT", "8001")}
 READY_TIMEOUT_S = 60.0
+REFUSED = 2
+"""The exit code of a server that cannot start as it is set up."""
 _WATCH_S = 0.25
 
 
+class Unusable(Exception):
+    """The chain cannot be started as it is set up. The message is one sentence."""
+
+
 class Lines(Printer):  # type: ignore[misc]  # honcho has no type information
-    """Prints the output of the servers and hides honcho's own lines. It remembers the name of the first server that ended."""
+    """Prints the output of the servers and hides honcho's own lines. It remembers the name of the first server that ended.
+
+    A server that cannot start says why in one sentence, and two may say the same. So what is no line of a log is held back until all run or
+    one has ended. If that one was not able to start, its sentence is the `refusal`, and what the others said is left out.
+    """
 
     def __init__(self) -> None:
         super().__init__(sys.stderr)
         self.ended: str | None = None
+        self.refusal: str | None = None
+        self._held: list[Message] | None = []
+        self._at_work = threading.Lock()  # the watching thread releases what is held
 
     def write(self, message: Message) -> None:
         if message.name != SYSTEM_PRINTER_NAME:
-            super().write(message)
+            self._take(message)
         elif " stopped (rc=" in message.data and self.ended is None:
             self.ended = message.data.partition(" ")[0]
+            said = b"".join(held.data for held in self._held or () if held.name == self.ended).decode(errors="replace").strip()
+            if said and f"(rc={REFUSED})" in message.data:
+                self.refusal = said
+            else:
+                self.release()
+
+    def release(self) -> None:
+        """Prints what has been held back, and all that follows."""
+        with self._at_work:
+            held, self._held = self._held, None
+            for message in held or ():
+                super().write(message)
+
+    def _take(self, message: Message) -> None:
+        with self._at_work:
+            if self._held is None or message.data.startswith(b"{"):
+                super().write(message)
+            else:
+                self._held.append(message)
 
 
 class Chain(Manager):  # type: ignore[misc]  # honcho has no type information
@@ -80,7 +114,7 @@ class Chain(Manager):  # type: ignore[misc]  # honcho has no type information
         for fork in multiprocessing.active_children():
             fork.join()  # each fork has already reported to the loop that its server ended
         if self.problem is None and not self.stopping:
-            return f"{self.lines.ended} ended by itself, so the others were stopped as well."
+            return self.lines.refusal or f"{self.lines.ended} ended by itself, so the others were stopped as well."
         return self.problem
 
 
@@ -89,12 +123,29 @@ def environment() -> dict[str, str]:
 
     A variable that is set to nothing counts as not set, here as in the servers.
     """
-    values = {name: value for name, value in (dotenv_values(ROOT / ".env") | os.environ).items() if value}
+    values = {name: value for name, value in (written() | os.environ).items() if value}
     env = {"LOG_LEVEL": "WARNING", "HOST": "127.0.0.1"} | dict(PORTS.values()) | values
     env.setdefault("SAAS_API_URL", f"http://{reachable(env['HOST'])}:{env['SAAS_API_PORT']}")
     env["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{env.get('PATH', os.defpath)}"  # so that `python` in the Procfile is this one
     env["PYTHONUNBUFFERED"] = "1"
+    env["PYTHONIOENCODING"] = "utf-8"  # what honcho reads, whatever this terminal shows
     return env
+
+
+def written() -> dict[str, str | None]:
+    """What `.env` says. Raises Unusable if it cannot be read."""
+    path = ROOT / ".env"
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        return {}
+    except OSError as error:
+        raise Unusable(f"{path} cannot be read: {os.strerror(error.errno or 0).lower()}.") from None
+    except UnicodeDecodeError:
+        text = "\0"
+    if "\0" in text:
+        raise Unusable(f"{path} is not text in UTF-8: save it as such.")
+    return dict(dotenv_values(stream=io.StringIO(text)))
 
 
 def obstacle(env: dict[str, str]) -> str | None:
@@ -104,14 +155,21 @@ def obstacle(env: dict[str, str]) -> str | None:
         named(env.get("ALLOWED_HOSTS"))
     except ValueError as error:
         return f"ALLOWED_HOSTS: {error}."
+    ports: dict[int, str] = {}
     for name, (variable, _) in PORTS.items():
-        if not env[variable].isdigit() or not 0 < int(env[variable]) < 65536:
+        if not re.fullmatch("[0-9]{1,5}", env[variable]) or not 0 < int(env[variable]) < 65536:
             return f"{variable} is {env[variable]!r}, which is not a port number."
+        if (other := ports.setdefault(int(env[variable]), variable)) != variable:
+            return f"{other} and {variable} are both {env[variable]}; each server needs a port of its own."
         try:
             socket.create_server((host, int(env[variable])), family=socket.AF_INET6 if ":" in host else socket.AF_INET).close()
         except OSError as error:
-            reason = os.strerror(error.errno) if error.errno and error.errno > 0 else str(error)  # the error's own text repeats the address
+            if not error.errno or error.errno < 0:  # the resolver's own numbers
+                return f"HOST is {host!r}, which is not an address of this machine."
+            reason = os.strerror(error.errno)  # the error's own text repeats the address
             return f"{name} cannot listen on {host}:{env[variable]} ({reason}); set {variable} (or HOST) to another, also in .env."
+        except UnicodeError:
+            return f"HOST is {host!r}, which is not a name."
     return None
 
 
@@ -138,7 +196,8 @@ def watch(chain: Chain) -> None:
         if waiting:
             waiting = {name: address for name, address in waiting.items() if not answers(address)}
             if not waiting:
-                print(banner(f"http://{page}", env), flush=True)
+                chain.lines.release()
+                print(shown(banner(f"http://{page}", env), sys.stdout.encoding), flush=True)
             elif time.monotonic() > deadline:
                 chain.problem = f"{' and '.join(waiting)} did not answer within {READY_TIMEOUT_S:.0f} s."
                 chain.terminate()
@@ -152,6 +211,15 @@ def banner(url: str, env: dict[str, str]) -> str:
     """The text for a person once everything runs."""
     hops = " ◄ ".join(f"{name} :{env[PORTS[name][0]]}" for name in ("client_server", "saas_api", "demo_llm"))
     return f"\n  Streaming chat is ready:  {url}\n\n  browser ◄ {hops}\n  Ctrl-C stops it.\n"
+
+
+def shown(text: str, encoding: str) -> str:
+    """The text as a terminal of this encoding can show it."""
+    try:
+        text.encode(encoding)
+    except UnicodeEncodeError:
+        return text.replace("◄", "<").encode(encoding, "backslashreplace").decode(encoding)
+    return text
 
 
 def is_leaving(make: int) -> bool:
@@ -187,14 +255,18 @@ def own_ctrl_c() -> Iterator[None]:
 
 
 def main() -> int:
-    env = environment()
+    try:
+        env = environment()
+    except Unusable as error:
+        print(error, file=sys.stderr)
+        return 1
     problem = obstacle(env)
     if problem is None:
         if (unknown := advice(env.get("ALLOWED_HOSTS"), env["HOST"])) is not None:
             print(unknown, file=sys.stderr)
             env["ALLOWED_HOSTS"] = ",".join(LOOPBACK)  # so that the three servers do not repeat the line
         chain = Chain(env)
-        for name, command in parse_procfile((ROOT / "Procfile").read_text()).processes.items():
+        for name, command in parse_procfile((ROOT / "Procfile").read_text(encoding="utf-8")).processes.items():
             chain.add_process(name, f"exec {command}", env=env, cwd=str(ROOT))  # `exec`, so that signals reach the server and not a shell
         with own_ctrl_c():
             problem = chain.run()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 import logging
 import sys
@@ -11,15 +12,18 @@ from typing import Any
 from wire.context import request_id_var, traceparent_var
 
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName", "color_message"}
-_JSON = json.JSONEncoder(ensure_ascii=False, default=str)
 
 
 class JsonFormatter(logging.Formatter):
-    """`time` (UTC, RFC 3339), `level`, `service`, `logger`, `message`, `request_id`, `traceparent`, and the record's extras."""
+    """`time` (UTC, RFC 3339), `level`, `service`, `logger`, `message`, `request_id`, `traceparent`, and the record's extras.
 
-    def __init__(self, service: str) -> None:
+    `ascii_only` is for a stream in another encoding than JSON's own, which is UTF-8.
+    """
+
+    def __init__(self, service: str, *, ascii_only: bool = False) -> None:
         super().__init__()
         self.service = service
+        self._json = json.JSONEncoder(ensure_ascii=ascii_only, default=str)
         self._second = (0, "")
 
     def format(self, record: logging.LogRecord) -> str:
@@ -35,7 +39,7 @@ class JsonFormatter(logging.Formatter):
         line |= {name: value for name, value in vars(record).items() if name not in _STANDARD}
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
-        return _JSON.encode(line)
+        return self._json.encode(line)
 
     def _to_the_second(self, second: int) -> str:
         """The time without its fraction. It is kept, because hundreds of lines share one second."""
@@ -55,6 +59,6 @@ def configure(service: str, level: str) -> None:
     logging._srcfile = None
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(JsonFormatter(service))
+    handler.setFormatter(JsonFormatter(service, ascii_only=codecs.lookup(sys.stderr.encoding).name != "utf-8"))
     logging.getLogger("httpx2").setLevel(logging.WARNING)  # it logs every request, and so do we
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)

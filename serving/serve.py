@@ -95,8 +95,9 @@ def _bind(settings: ServerSettings) -> socket.socket:
     try:
         both = host == "::" and socket.has_dualstack_ipv6()
         return socket.create_server((host, port), family=family, backlog=BACKLOG, dualstack_ipv6=both)
-    except OSError as error:
-        reason = os.strerror(error.errno).lower() if error.errno and error.errno > 0 else "it is not an address"
+    except (OSError, UnicodeError) as error:
+        number = getattr(error, "errno", None)
+        reason = os.strerror(number).lower() if number and number > 0 else "it is not an address"
         raise StartRefused(f"HOST and {settings.port_variable}", f"{host}:{port} cannot be listened on: {reason}") from None
 
 

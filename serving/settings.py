@@ -7,15 +7,26 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from hop.requests import base_address, header_value
 from serving.hosts import Hosts, named, served
+
+
+def _sendable(secret: SecretStr) -> SecretStr:
+    header_value(secret.get_secret_value())
+    return secret
+
 
 Port = Annotated[int, Field(ge=1, le=65535)]
 Seconds = Annotated[float, Field(gt=0, le=24 * 3600, allow_inf_nan=False)]
 """A limit of time. Nobody waits for longer than a day."""
 LogLevel = Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"], BeforeValidator(lambda value: str(value).upper())]
+Address = Annotated[str, AfterValidator(base_address)]
+"""Where another server is: an HTTP address below which its routes lie."""
+Key = Annotated[SecretStr, AfterValidator(_sendable)]
+"""A secret that goes into a header."""
 
 
 class StartRefused(Exception):
@@ -72,4 +83,8 @@ def _refusal(error: ValidationError) -> StartRefused:
     said = first["msg"].removeprefix("Value error, ").replace("Input should", "it should", 1)
     if first["type"] == "too_short":  # a secret, whose length pydantic counts in "items"
         said = f"it must have at least {first['ctx']['min_length']} characters"
+    elif first["type"] == "missing":
+        said = "it has no value"
+    elif first["type"] == "too_long":
+        said = f"it must have at most {first['ctx']['max_length']} characters"
     return StartRefused(str(first["loc"][0]).upper(), said)

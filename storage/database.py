@@ -11,8 +11,8 @@ that raises is rolled back alone (`storage.works`).
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import TypeVar
 
@@ -21,6 +21,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from storage.batching import Batcher
 from storage.engines import Engine
+from storage.migrations import StorageError
 from storage.outages import DatabaseAway, is_outage, is_read_only, reason
 from storage.postgresql import is_deadlock, open_postgresql
 from storage.sqlite import open_sqlite
@@ -39,6 +40,8 @@ class Database:
 
     def __init__(self, engine: Engine, admit: Callable[[], Awaitable[None]] | None = None) -> None:
         self.embedded = engine.embedded
+        self._url = engine.url
+        self._starting = False
         self._read = engine.read
         self._batcher: Batcher[Work] = Batcher(engine.transact, admit)
         self._away = False
@@ -83,6 +86,8 @@ class Database:
         """Raises DatabaseAway if the database is in trouble. The log hears of it once."""
         if not is_outage(error):
             return
+        if self._starting:
+            raise StorageError.because(self._url, error) from error
         if not self._away:
             logger.error("the database cannot be used: %s", reason(error))
         self._away = True
@@ -91,6 +96,15 @@ class Database:
     def _note_return(self) -> None:
         logger.warning("the database can be used again")
         self._away = False
+
+    @contextmanager
+    def at_start(self) -> Iterator[None]:
+        """While it lasts, an outage is a StorageError: it keeps a server from starting, which then says why."""
+        self._starting = True
+        try:
+            yield
+        finally:
+            self._starting = False
 
     async def finish(self) -> None:
         """Returns once everything that callers asked to write has been written."""
@@ -123,8 +137,10 @@ def database_url(url: str | URL) -> URL:
     """The URL with the driver that we use. Raises ValueError, with one sentence, if we cannot use it or if nothing would be kept."""
     try:
         parsed = make_url(url)
-    except ArgumentError:
+    except (ArgumentError, ValueError):  # the latter for a port that is no number, in words that may hold a part of the password
         raise ValueError("it is not a database URL") from None
+    if parsed.port is not None and not 0 < parsed.port < 65536:
+        raise ValueError("its port is not a number from 1 to 65535")
     if parsed.get_backend_name() not in _KINDS:
         raise ValueError("it must be a URL of SQLite or PostgreSQL")
     if parsed.database in (None, "", ":memory:"):

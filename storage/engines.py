@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import orjson
+from sqlalchemy import URL
 
 from storage.works import Work
 
@@ -19,6 +20,7 @@ class Engine:
     `embedded` says that the database is this process's own.
     """
 
+    url: URL
     embedded: bool
     transact: Callable[[Sequence[Work]], Awaitable[Sequence[Any]]]
     read: Callable[[Work], Awaitable[Any]]

@@ -27,7 +27,9 @@ class StorageError(Exception):
     @classmethod
     def because(cls, url: URL, error: Exception) -> Self:
         """The error for what the driver said. The URL is shown without its password."""
-        return cls(f"The database {url.render_as_string()} cannot be used: {reason(error).strip(' .')}.")
+        said = reason(error).strip(" .")
+        hint = ", perhaps because the disk is full" if said == "disk I/O error" else ""
+        return cls(f"The database {url.render_as_string()} cannot be used: {said}{hint}.")
 
 
 def migrate(connection: Connection, migrations: Path, before_upgrade: Callable[[str], None] | None = None) -> bool:

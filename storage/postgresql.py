@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from asyncpg import PostgresError
+from asyncpg import InterfaceError, PostgresError
 from sqlalchemy import URL, Connection
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import create_async_engine
@@ -40,9 +40,16 @@ async def open_postgresql(url: URL, migrations: Path) -> AsyncIterator[Engine]:
     try:
         try:
             await _migrate(url, migrations)
-        except (OSError, SQLAlchemyError, PostgresError) as error:
+        except (
+            OSError,
+            SQLAlchemyError,
+            PostgresError,
+            InterfaceError,
+            TypeError,
+            ValueError,
+        ) as error:  # the last for the URL's own query
             raise StorageError.because(url, error) from error
-        yield Engine(False, transact, read)
+        yield Engine(url, False, transact, read)
     finally:
         await engine.dispose()
 

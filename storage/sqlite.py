@@ -14,7 +14,7 @@ import os
 import sqlite3
 import time
 from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager, closing, contextmanager
+from contextlib import ExitStack, asynccontextmanager, closing, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -39,18 +39,15 @@ _READER = ("query_only=ON",)
 async def open_sqlite(url: URL, migrations: Path) -> AsyncIterator[Engine]:
     """The database at this URL, made for this user alone. Raises StorageError."""
     keep_private(url.database)
-    try:
-        await asyncio.to_thread(_migrate, url, migrations)
-    except (SQLAlchemyError, sqlite3.Error) as error:
-        raise StorageError.because(url, error) from error
-    with (
-        _connected(url, "BEGIN IMMEDIATE", *_WRITER) as writer,
-        _connected(url, "BEGIN", *_READER) as reader,
-        _connected(url, "BEGIN", *_READER) as second_reader,
-        Threads("sqlite-writer") as writing,
-        Threads("sqlite-reader", 2) as reading,
-    ):
-        idle = [reader, second_reader]
+    with ExitStack() as stack:
+        try:
+            await asyncio.to_thread(_migrate, url, migrations)
+            writer = stack.enter_context(_connected(url, "BEGIN IMMEDIATE", *_WRITER))
+            idle = [stack.enter_context(_connected(url, "BEGIN", *_READER)) for _ in range(2)]
+        except (SQLAlchemyError, sqlite3.Error, OSError) as error:  # the last from the copy before an upgrade
+            raise StorageError.because(url, error) from error
+        writing = stack.enter_context(Threads("sqlite-writer"))
+        reading = stack.enter_context(Threads("sqlite-reader", 2))
 
         async def transact(works: Sequence[Work]) -> Sequence[Any]:
             return await writing.run(_transact, writer, works)
@@ -58,7 +55,7 @@ async def open_sqlite(url: URL, migrations: Path) -> AsyncIterator[Engine]:
         async def read(work: Work) -> Any:
             return await reading.run(_read, idle, work)
 
-        yield Engine(True, transact, read)
+        yield Engine(url, True, transact, read)
 
 
 def _transact(connection: Connection, works: Sequence[Work]) -> Sequence[Any]:

@@ -21,5 +21,8 @@ DatabaseUrl = Annotated[str, AfterValidator(_known)]
 
 
 def database_at(url: str | None, file: Path) -> URL:
-    """The URL that was set, or else that of a SQLite database in this file."""
-    return URL.create("sqlite", database=str(file)) if url is None else database_url(url)
+    """The URL that was set, or else that of a SQLite database in this file.
+
+    The file's path is made absolute: a relative one may begin with `file:`, which SQLite would take for an address.
+    """
+    return URL.create("sqlite", database=str(file.absolute())) if url is None else database_url(url)

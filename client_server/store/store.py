@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractContextManager, asynccontextmanager
 from dataclasses import fields
 from pathlib import Path
 from typing import Any, TypeVar
@@ -63,6 +63,10 @@ class Store:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+
+    def at_start(self) -> AbstractContextManager[None]:
+        """While it lasts, an outage of the database is a StorageError (`Database.at_start`)."""
+        return self._database.at_start()
 
     async def conversation(self, conversation_id: str, session_id: str) -> ConversationRow | None:
         """Returns the conversation if it is this session's."""

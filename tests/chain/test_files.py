@@ -28,8 +28,8 @@ def modes(folder: Path) -> dict[str, int]:
 
 
 def files(*names: str) -> dict[str, int]:
-    """These files with private permissions, plus the files beside a database in use, and the folder of what has been shown."""
-    private = ("credentials.env", *(f"{name}.db{ending}" for name in names for ending in ("", "-wal", "-shm")))
+    """These files with private permissions, plus the files beside a database in use and its lock, and the folder of what has been shown."""
+    private = ("credentials.env", *(f"{name}.db{ending}" for name in names for ending in ("", "-wal", "-shm", ".lock")))
     return dict.fromkeys(private, 0o600) | {"client_server.shown": 0o700}
 
 

@@ -15,6 +15,15 @@ from tests.support.chain import client_server
     [
         ("CLIENT_SERVER_PORT", "99999"),
         ("SAAS_API_URL", "not a url"),
+        ("SAAS_API_URL", "http://127.0.0.1:99999"),
+        ("SAAS_API_URL", "http://user:secret@127.0.0.1:8003"),
+        ("SAAS_API_URL", "http://127.0.0.1:8003/#part"),
+        ("SAAS_API_URL", "http:///api"),
+        ("SAAS_API_URL", " http://127.0.0.1:8003"),
+        ("SAAS_API_URL", "ftp://127.0.0.1:8003"),
+        ("SAAS_VIRTUAL_KEY", "sk-secret\n"),
+        ("HTTP_PROXY", "http://user:secret@:3128"),
+        ("CLIENT_SERVER_DATABASE_URL", "postgresql://user:secret@127.0.0.1:port/x"),
         ("CLIENT_SERVER_DATABASE_URL", "mysql://localhost/x"),
         ("CLIENT_SERVER_DATABASE_URL", "nonsense"),
         ("CLIENT_SERVER_DATABASE_URL", "sqlite://"),
@@ -28,8 +37,9 @@ from tests.support.chain import client_server
     ],
 )
 def test_a_wrong_value_stops_the_start_with_one_sentence(tmp_path: Path, name: str, value: str) -> None:
-    """The process ends with status 2 and one line that names the variable."""
-    server = client_server(tmp_path, {"DATA_DIR": str(tmp_path / "data"), name: value})
+    """The process ends with status 2 and one line that names the variable, without a secret."""
+    env = {"SAAS_API_URL": "http://gateway.test"} if name == "HTTP_PROXY" else {}
+    server = client_server(tmp_path, {"DATA_DIR": str(tmp_path / "data"), **env, name: value})
     server.env = server.env | ({"CLIENT_SERVER_PORT": value} if name == "CLIENT_SERVER_PORT" else {})
     if name == "CLIENT_SERVER_PORT":
         server._port_variable = None
@@ -37,6 +47,7 @@ def test_a_wrong_value_stops_the_start_with_one_sentence(tmp_path: Path, name: s
     assert server.wait() == 2
     assert server.stderr.startswith(f"{name}: ")
     assert server.stderr.count("\n") == 1
+    assert "secret" not in server.stderr
 
 
 def test_a_database_that_is_none_stops_the_start(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from scripts.run import Unusable, written
 from tests.support.ports import free_port
 from tests.support.server import ROOT
 
@@ -170,6 +171,89 @@ def test_a_wrong_port_is_named(start: Callable[..., Run], env: dict[str, str], v
     run = start()
     assert run.end() == 1
     assert run.output.strip() == f"CLIENT_SERVER_PORT is {value!r}, which is not a port number."
+
+
+def test_a_port_for_two_is_named(start: Callable[..., Run], env: dict[str, str]) -> None:
+    """Two servers cannot listen at one port."""
+    env["SAAS_API_PORT"] = env["DEMO_LLM_PORT"]
+    run = start()
+    assert run.end() == 1
+    assert run.output.strip().startswith("DEMO_LLM_PORT and SAAS_API_PORT are both ")
+
+
+@pytest.mark.parametrize("host", ["no host", "a" * 64, "nowhere.invalid"])
+def test_a_wrong_host_is_named(start: Callable[..., Run], env: dict[str, str], host: str) -> None:
+    """What is no address of this machine is refused in one sentence that names the variable."""
+    env["HOST"] = host
+    run = start()
+    assert run.end() == 1
+    (sentence,) = run.output.strip().splitlines()
+    assert sentence.startswith(f"HOST is {host!r}, which is not ")
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "ascii"])
+def test_a_terminal_that_knows_no_utf_8(start: Callable[..., Run], env: dict[str, str], encoding: str) -> None:
+    """The address is printed there too, and the arrows beside it are ones that the terminal has."""
+    env |= {"PYTHONIOENCODING": encoding, "LC_ALL": "C"}
+    run = start()
+    run.read_until(READY)
+    assert f"http://127.0.0.1:{env['CLIENT_SERVER_PORT']}" in run.output
+    assert "client_server :" in run.output
+    run.process.send_signal(signal.SIGTERM)
+    assert run.end() == 0
+    assert "Traceback" not in run.output
+
+
+def test_a_second_run_on_the_same_directory(start: Callable[..., Run], env: dict[str, str]) -> None:
+    """It ends with one sentence that names the directory, and the first one runs on."""
+    first = start()
+    first.read_until(READY)
+    env |= {name: str(free_port()) for name in ("DEMO_LLM_PORT", "SAAS_API_PORT", "CLIENT_SERVER_PORT")}
+    second = start()
+    assert second.end() == 1
+    (sentence,) = second.output.strip().splitlines()
+    assert f"The directory {env['DATA_DIR']} is in use by another running server (process " in sentence
+    first.process.send_signal(signal.SIGTERM)
+    assert first.end() == 0
+
+
+@pytest.mark.parametrize("fault", ["credentials", "key", "setting"])
+def test_a_server_that_refuses_says_so_once(start: Callable[..., Run], env: dict[str, str], fault: str) -> None:
+    """Whichever server refuses, and if both do, one sentence is all that is printed, and nothing is left running."""
+    if fault == "credentials":
+        Path(env["DATA_DIR"]).mkdir()
+        (Path(env["DATA_DIR"]) / "credentials.env").write_bytes(b"KEY_PEPPER=caf\xe9\n")
+    env |= {"key": {"OPENAI_API_KEY": "sk-secret\n"}, "setting": {"RESUME_GRACE_S": "-1"}}.get(fault, {})
+    run = start()
+    family = run.family()
+    assert (1, []) == (run.end(), left(family))
+    (sentence,) = run.output.strip().splitlines()
+    assert sentence.startswith({"credentials": "DATA_DIR: ", "key": "OPENAI_API_KEY: ", "setting": "RESUME_GRACE_S: "}[fault])
+    assert "secret\n" not in run.output
+
+
+@pytest.mark.parametrize(
+    "held", [b"\xef\xbb\xbfHOST=::1\r\n", b"# a comment\nexport HOST='::1'\n"], ids=["a mark and CRLF", "as a shell's"]
+)
+def test_a_file_of_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, held: bytes) -> None:
+    """A byte order mark does not hide the first variable of `.env`."""
+    monkeypatch.setattr("scripts.run.ROOT", tmp_path)
+    assert {} == written()
+    (tmp_path / ".env").write_bytes(held)
+    assert {"HOST": "::1"} == written()
+
+
+@pytest.mark.parametrize("held", [b"# caf\xe9\nHOST=::1\n", "HOST=::1".encode("utf-16"), "HOST=::1".encode("utf-16-le"), None])
+def test_a_file_of_settings_that_cannot_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, held: bytes | None) -> None:
+    """The sentence names the file: settings that somebody wrote are not passed over."""
+    monkeypatch.setattr("scripts.run.ROOT", tmp_path)
+    path = tmp_path / ".env"
+    if held is None:
+        path.mkdir()
+    else:
+        path.write_bytes(held)
+    with pytest.raises(Unusable, match=f"^{path} "):
+        written()
 
 
 def test_a_wrong_list_of_hosts_is_named(start: Callable[..., Run], env: dict[str, str]) -> None:

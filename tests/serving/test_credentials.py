@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import codecs
+import errno
 import fcntl
 import os
 import select
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from serving.credentials import FILE_NAME, ensure
+from serving.credentials import FILE_NAME, CredentialsUnusable, ensure
 
 ROOT = Path(__file__).parents[2]
 NAMES = ["SAAS_TEAM_ID", "SAAS_VIRTUAL_KEY", "SAAS_ADMIN_KEY", "SESSION_SECRET", "KEY_PEPPER"]
@@ -105,6 +108,18 @@ def test_a_directory_that_is_there_stays_as_it_is(tmp_path: Path) -> None:
     assert 0o750 == folder.stat().st_mode & 0o777
 
 
+def test_secrets_that_are_gone_are_missed(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """If there is a database already, new ones are not made in silence."""
+    ensure(tmp_path)
+    assert caplog.messages == []
+    (tmp_path / "saas_api.db").touch()
+    path = tmp_path / FILE_NAME
+    path.write_text("".join(line for line in path.read_text().splitlines(keepends=True) if not line.startswith("KEY_PEPPER")))
+    ensure(tmp_path)
+    (message,) = caplog.messages
+    assert f"{path} had no KEY_PEPPER; new ones were made" in message
+
+
 def test_processes_that_start_at_once_agree(tmp_path: Path) -> None:
     """One writes at a time, and the next takes what it wrote: all read the same values, and the file holds each name once.
 
@@ -131,3 +146,134 @@ print(ensure(Path(sys.argv[1])).read_text().replace("\\n", " "), flush=True)
     assert path.read_text().replace("\n", " ") + "\n" == read[0] == read[1]
     assert set(NAMES) == values(path).keys()
     assert "mine" == values(path)["SAAS_ADMIN_KEY"]
+
+
+COMPLETE = "".join(f"{name}=mine-and-long-enough-{name.lower()}\n" for name in NAMES)
+
+
+@pytest.mark.parametrize(
+    "held",
+    [
+        codecs.BOM_UTF8 + COMPLETE.encode(),
+        COMPLETE.replace("\n", "\r\n").encode(),
+        COMPLETE.lower().encode(),
+        COMPLETE.replace("SAAS", "export SAAS").encode(),
+        COMPLETE.replace("=mine", "='mine").replace("\n", "'  # a comment\n").encode(),
+        COMPLETE.replace("=", " = ").encode(),
+        "\n# käse\n\n".encode() + COMPLETE.encode(),
+        COMPLETE.replace("mine", "${NOTHING}").encode(),
+    ],
+    ids=["a mark", "CRLF", "lower case", "export", "quotes", "blanks", "comments", "a reference"],
+)
+def test_a_secret_is_known_however_it_is_written(tmp_path: Path, held: bytes) -> None:
+    """Every form that the settings read counts as a value, so nothing is added that would take its place."""
+    path = tmp_path / FILE_NAME
+    path.write_bytes(held)
+    ensure(tmp_path)
+    assert held == path.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("held", "why"),
+    [
+        (b"# Schl\xfcssel\n" + COMPLETE.encode(), "it is not UTF-8"),
+        (COMPLETE.encode("utf-16"), "it is not UTF-8"),
+        (COMPLETE.encode("utf-16-le"), "it is not text"),
+        (COMPLETE.encode() + bytes(512), "it is not text"),
+        (COMPLETE.replace("KEY_PEPPER=", "KEY_PEPPER: ").encode(), "its line 5 is not of the form NAME=value"),
+        (COMPLETE.encode() + b"\n\n  SAAS_TEAM_I", "its line 8 is not of the form NAME=value"),
+        (COMPLETE.replace("KEY_PEPPER=", 'KEY_PEPPER="').encode(), "its line 5 is not of the form NAME=value"),
+        (COMPLETE.replace("KEY_PEPPER", "KEY\u200b_PEPPER").encode(), "its line 5 is not of the form NAME=value"),
+        (COMPLETE.replace("KEY_PEPPER", "KEY-PEPPER").encode(), "its line 5 is not of the form NAME=value"),
+    ],
+    ids=[
+        "Latin-1",
+        "UTF-16",
+        "UTF-16 without a mark",
+        "zeros",
+        "a colon",
+        "half a line",
+        "an open quote",
+        "a hidden character",
+        "a hyphen",
+    ],
+)
+def test_a_file_that_cannot_be_read_is_left_alone(tmp_path: Path, held: bytes, why: str) -> None:
+    """It may hold the secrets all the same: none is written over them, and the sentence says where the fault is and not what is there."""
+    path = tmp_path / FILE_NAME
+    path.write_bytes(held)
+    with pytest.raises(CredentialsUnusable) as refused:
+        ensure(tmp_path)
+    assert str(refused.value).startswith(f"{path} cannot be read: {why}; ")
+    assert "mine" not in str(refused.value)
+    assert held == path.read_bytes()
+
+
+@pytest.mark.parametrize("what", ["directory", "pipe", "loop", "link to nowhere", "device"])
+def test_what_is_no_file(tmp_path: Path, what: str) -> None:
+    """The sentence names it, and nothing waits for what never comes."""
+    path = tmp_path / FILE_NAME
+    match what:
+        case "directory":
+            path.mkdir()
+        case "pipe":
+            os.mkfifo(path)
+        case _:
+            path.symlink_to({"loop": FILE_NAME, "link to nowhere": f"{tmp_path}/nowhere/x", "device": "/dev/null"}[what])
+    with pytest.raises(CredentialsUnusable, match=f"^{path} cannot be read: "):
+        ensure(tmp_path)
+
+
+def refuse(monkeypatch: pytest.MonkeyPatch, name: str, number: int, when: Callable[..., bool] = lambda *_: True) -> None:
+    """Lets a function of `os` fail with this error: the tests may run as a user whom no permission stops."""
+    real = getattr(os, name)
+
+    def failing(*args: Any) -> Any:
+        if when(*args):
+            raise OSError(number, os.strerror(number))
+        return real(*args)
+
+    monkeypatch.setattr(os, name, failing)
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EROFS])
+def test_a_complete_file_need_not_be_writable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+    """A mounted secret, or a directory that is read-only: the file is read, and if something is missing in it, the sentence names it."""
+    path = tmp_path / FILE_NAME
+    path.write_text(COMPLETE)
+    path.chmod(0o444)
+    refuse(monkeypatch, "open", number, lambda _, flags, *__: flags & os.O_RDWR)
+    refuse(monkeypatch, "fchmod", number)
+    assert path == ensure(tmp_path)
+    path.chmod(0o644)
+    path.write_text(COMPLETE.replace("KEY_PEPPER", "OTHER"))
+    with pytest.raises(CredentialsUnusable, match=f"the secrets that {path} lacks cannot be written to it: "):
+        ensure(tmp_path)
+    path.unlink()
+    with pytest.raises(CredentialsUnusable, match=f"{path} cannot be made: "):
+        ensure(tmp_path)
+
+
+def test_a_file_that_nobody_may_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is left alone, with the system's own reason."""
+    path = tmp_path / FILE_NAME
+    path.write_text(COMPLETE)
+    refuse(monkeypatch, "open", errno.EACCES)
+    with pytest.raises(CredentialsUnusable, match=f"^{path} cannot be read: permission denied; "):
+        ensure(tmp_path)
+    assert COMPLETE == path.read_text()
+
+
+@pytest.mark.parametrize("before", ["", "SAAS_ADMIN_KEY=mine\n", "SAAS_ADMIN_KEY=mine"])
+def test_a_full_disk_leaves_no_half_of_a_secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, before: str) -> None:
+    """What was there stays as it was, and the next start writes what is missing."""
+    path = tmp_path / FILE_NAME
+    path.write_text(before)
+    real = os.write
+    with monkeypatch.context() as full:
+        full.setattr(os, "write", lambda descriptor, data: real(descriptor, data[:50]))
+        with pytest.raises(CredentialsUnusable, match=f"the secrets that {path} lacks cannot be written to it: no space left on device"):
+            ensure(tmp_path)
+    assert before == path.read_text()
+    ensure(tmp_path)
+    assert set(NAMES) == values(path).keys()

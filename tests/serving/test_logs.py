@@ -115,3 +115,13 @@ logging.getLogger().error("bad")
         (line["service"], line["level"], line["message"]) for line in lines
     ]
     assert b"" == done.stdout
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "ascii", "utf-8"])
+def test_a_stream_in_any_encoding(encoding: str) -> None:
+    """A line is JSON on a terminal of any encoding, whatever it says."""
+    program = "import logging\nfrom serving import logs\nlogs.configure('test', 'INFO')\nlogging.getLogger('x').warning('caf\xe9 \u25c4')"
+    written = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, env={"PYTHONIOENCODING": encoding}, capture_output=True, timeout=30, check=True
+    ).stderr
+    assert json.loads(written)["message"] == "caf\xe9 \u25c4"
