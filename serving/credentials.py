@@ -65,7 +65,7 @@ def ensure(data_dir: Path) -> Path:
             if any(data_dir.glob("*.db")):
                 names = ", ".join(line.partition("=")[0] for line in missing)
                 logger.warning(
-                    "%s had no %s; new ones were made, and what the databases hold of older ones is not known by them", path, names
+                    "%s had no %s, although there is a database: what belongs to the old values is not known any more", path, names
                 )
     finally:
         os.close(descriptor)

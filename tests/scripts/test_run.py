@@ -173,6 +173,20 @@ def test_a_wrong_port_is_named(start: Callable[..., Run], env: dict[str, str], v
     assert run.output.strip() == f"CLIENT_SERVER_PORT is {value!r}, which is not a port number."
 
 
+def test_a_chain_on_an_ipv6_address(start: Callable[..., Run], env: dict[str, str]) -> None:
+    """With HOST at `::1` a question goes all the way to the model and back."""
+    env["HOST"] = "::1"
+    run = start()
+    run.read_until(READY)
+    url = f"http://[::1]:{env['CLIENT_SERVER_PORT']}"
+    assert url in run.output
+    question = urllib.request.Request(f"{url}/api/chat", b'{"message": "hello"}', {"Content-Type": "application/json"})
+    with urllib.request.urlopen(question) as answer:
+        assert b'"finish_reason":"stop"' in answer.read()
+    run.process.send_signal(signal.SIGTERM)
+    assert run.end() == 0
+
+
 def test_a_port_for_two_is_named(start: Callable[..., Run], env: dict[str, str]) -> None:
     """Two servers cannot listen at one port."""
     env["SAAS_API_PORT"] = env["DEMO_LLM_PORT"]

@@ -117,7 +117,7 @@ def test_secrets_that_are_gone_are_missed(tmp_path: Path, caplog: pytest.LogCapt
     path.write_text("".join(line for line in path.read_text().splitlines(keepends=True) if not line.startswith("KEY_PEPPER")))
     ensure(tmp_path)
     (message,) = caplog.messages
-    assert f"{path} had no KEY_PEPPER; new ones were made" in message
+    assert f"{path} had no KEY_PEPPER, although there is a database" in message
 
 
 def test_processes_that_start_at_once_agree(tmp_path: Path) -> None:
