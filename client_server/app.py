@@ -26,6 +26,7 @@ from saas_client import SaaSLLMClient
 from serving import docs
 from serving.app import App
 from serving.edge import Edge
+from serving.prefix import Prefix
 from serving.turnstile import ENDS_PER_PASS, Turnstile
 
 
@@ -57,7 +58,7 @@ def create_app(settings: Settings) -> ASGIApp:
                 turns=running,
                 model_groups=ModelGroups(client),
                 renderer=renderer,
-                templates=Templates(),
+                templates=Templates(settings.root_path),
             )
             await running.recover()
             yield
@@ -74,7 +75,7 @@ def create_app(settings: Settings) -> ASGIApp:
         redoc_url=None,
     )
     openapi.complete(app)
-    return Edge(app, hosts=settings.hosts, answer=answer)
+    return Edge(app, hosts=settings.hosts, prefix=Prefix(settings.root_path, app.routes), answer=answer)
 
 
 def _upkeep(settings: Settings, store: Store) -> Upkeep:

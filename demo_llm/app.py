@@ -17,12 +17,13 @@ from demo_llm.responses import CompletionResponse, Source, event_stream
 from demo_llm.schemas import ChatRequest
 from serving.edge import Edge
 from serving.hosts import ANY, Hosts
+from serving.prefix import Prefix
 
 
-def create_app(hosts: Hosts = ANY) -> FastAPI:
+def create_app(hosts: Hosts = ANY, root_path: str = "") -> FastAPI:
     """The built-in provider as an ASGI app."""
     app = FastAPI(title="demo_llm", description="A simulated model that speaks OpenAI's dialect.", docs_url=None, redoc_url=None)
-    app.add_middleware(Edge, hosts=hosts)
+    app.add_middleware(Edge, hosts=hosts, prefix=Prefix(root_path, app.routes))
     errors.install(app)
     app.get("/health")(health)
     app.get("/v1/models")(models)

@@ -41,14 +41,17 @@ _FIRST_READER_S = 5.0
 class Generations:
     """Owns every running generation. Its log stays on the shelf for a while after the end.
 
-    `grace_s`: how long a generation goes on without a reader.
+    `grace_s`: how long a generation goes on without a reader. `root_path`: what the addresses in its errors begin with.
     """
 
-    def __init__(self, calls: Calls, groups: ModelGroups, transport: Transport, shelf: Shelf, *, grace_s: float) -> None:
+    def __init__(
+        self, calls: Calls, groups: ModelGroups, transport: Transport, shelf: Shelf, *, grace_s: float, root_path: str = ""
+    ) -> None:
         self._calls = calls
         self._groups = groups
         self._transport = transport
         self._grace_s = grace_s
+        self._root_path = root_path
         self._shelf = shelf
         self._by_call: dict[str, Generation] = {}
         self._running: set[Generation] = set()
@@ -160,7 +163,7 @@ class Generations:
     def _forget(self, generation: Generation) -> WireError:
         """Forgets an ended generation. Returns the error for readers who come too late."""
         self._by_call.pop(generation.call.call_id, None)
-        return stream_expired(generation.call.job_id)
+        return stream_expired(generation.call.job_id, self._root_path)
 
     async def _answer(self, generation: Generation) -> None:
         """Asks one deployment after another until one has answered, or until an error rules out further attempts."""

@@ -15,6 +15,7 @@ from saas_api.calls import AlreadyStarted, stream_expired
 from saas_api.generation import Generation
 from saas_api.schemas import CallRequest, JobRequest
 from saas_api.services import services_of
+from serving.prefix import root_of
 from wire.errors import ErrorCode, WireError
 from wire.frames import is_chunk
 from wire.log import Outcome
@@ -58,7 +59,7 @@ async def attach(request: Request, identity: Identity, job_id: str, call_id: str
     if record.status == Outcome.INTERRUPTED.value:
         raise WireError(ErrorCode.INTERRUPTED, "The server that ran this call died before the answer was finished.")
     if record.finished_at is not None:
-        raise stream_expired(job_id)
+        raise stream_expired(job_id, root_of(request.scope))
     raise WireError(ErrorCode.UPSTREAM_UNAVAILABLE, "The server that runs this call does not answer.", retry_after=1.0)
 
 

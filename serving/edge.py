@@ -19,6 +19,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from serving.errors import Answer, envelope, respond
 from serving.hosts import ANY, Hosts
+from serving.prefix import Prefix, route_path
 from serving.turnstile import Turnstile
 from wire.context import request_id_var, traceparent_var
 from wire.errors import ErrorCode, WireError
@@ -41,17 +42,25 @@ access_log = logging.getLogger("access")
 class Edge:
     """The outermost middleware.
 
-    It sets `received_ns` (of `wire.timing.now_ns`) and `request_id` in the request's state. It answers 400 for a request to a host that is
-    not one of `hosts` (GET /health need not name one), and 413 for a body over `max_body_bytes`. It gives every response its `X-Request-Id`
-    and writes one access line per request. With `answer`, it also answers what goes wrong in the app (`serving.errors`).
+    It sets `received_ns` (of `wire.timing.now_ns`) and `request_id` in the request's state. From here on, a request's path begins with the
+    `prefix`, whether the proxy has passed it on or not. It answers 400 for a request to a host that is not one of `hosts` (GET /health need
+    not name one), and 413 for a body over `max_body_bytes`. It gives every response its `X-Request-Id` and writes one access line per
+    request. With `answer`, it also answers what goes wrong in the app (`serving.errors`).
     """
 
     def __init__(
-        self, app: ASGIApp, *, hosts: Hosts = ANY, max_body_bytes: int = DEFAULT_MAX_BODY_BYTES, answer: Answer | None = None
+        self,
+        app: ASGIApp,
+        *,
+        hosts: Hosts = ANY,
+        prefix: Prefix | None = None,
+        max_body_bytes: int = DEFAULT_MAX_BODY_BYTES,
+        answer: Answer | None = None,
     ) -> None:
         self.app = app
         self._answer = answer
         self.hosts = hosts
+        self._prefix = prefix or Prefix()
         self.max_body_bytes = max_body_bytes
         self._turnstile = Turnstile()
         self._arriving = 0
@@ -62,6 +71,7 @@ class Edge:
             await self.app(scope, receive, send)
             return
         received = now_ns()
+        self._prefix.enter(scope)
         headers = dict(scope["headers"])
         drawn = secrets.token_hex(40)  # for all three ids at once: each draw is a system call
         request_id = _valid(_REQUEST_ID, headers.get(b"x-request-id")) or drawn[:32]
@@ -124,7 +134,7 @@ class Edge:
     def _check_host(self, scope: Scope) -> None:
         """Raises WireError INVALID_REQUEST if the request names a foreign host, several hosts, or none."""
         named = [value for name, value in scope["headers"] if name == b"host"]
-        if not named and scope["method"] == "GET" and scope["path"] == "/health":
+        if not named and scope["method"] == "GET" and route_path(scope) == "/health":
             return
         if len(named) > 1 or not self.hosts.serve(named[0] if named else None):
             raise WireError(ErrorCode.INVALID_REQUEST, "Host: this server does not go by that name; ALLOWED_HOSTS adds one to its names.")

@@ -11,6 +11,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from serving.hosts import Hosts, named, served
+from serving.prefix import checked
 
 Port = Annotated[int, Field(ge=1, le=65535)]
 LogLevel = Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"], BeforeValidator(lambda value: str(value).upper())]
@@ -37,6 +38,7 @@ class ServerSettings(BaseSettings):
 
     host: str = "127.0.0.1"
     allowed_hosts: Annotated[str, AfterValidator(_known_names)] | None = None
+    root_path: Annotated[str, AfterValidator(checked)] = ""
     log_level: LogLevel = "INFO"
 
     @property

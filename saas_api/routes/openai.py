@@ -17,6 +17,7 @@ from serving import errors
 from serving.app import Route
 from serving.bodies import Json
 from serving.openapi import EVENT_STREAM, answers
+from serving.prefix import route_path
 from wire.errors import WireError
 
 router = APIRouter(prefix="/v1", tags=["openai"], route_class=Route)
@@ -56,6 +57,6 @@ async def models(services: ServicesDep, identity: IdentityDep) -> dict[str, Any]
 
 def refusal(request: Request, error: WireError) -> Response:
     """Returns an error's response. OpenAI's API has no 422."""
-    if error.status == 422 and request.url.path.startswith("/v1/"):
+    if error.status == 422 and route_path(request.scope).startswith("/v1/"):
         error.status = 400
     return errors.envelope(request, error)

@@ -24,6 +24,7 @@ from tests.support.chain import client_server
         ("SESSION_OPEN_STREAMS", "0"),
         ("LOG_LEVEL", "loud"),
         ("ALLOWED_HOSTS", "https://chat.example.com"),
+        ("ROOT_PATH", "/chat/"),
         ("DATA_DIR", "/proc/nowhere"),
     ],
 )

@@ -189,3 +189,25 @@ def test_all_addresses_without_a_name_are_remarked_on(start: Callable[..., Run],
     run.process.send_signal(signal.SIGTERM)
     assert run.end() == 0
     assert [line for line in run.output.splitlines() if "ALLOWED_HOSTS" in line] == run.output.splitlines()[:1]
+
+
+def test_a_path_prefix_is_in_the_address(start: Callable[..., Run], env: dict[str, str]) -> None:
+    """The address that it prints is the page's under ROOT_PATH, and it works as it stands."""
+    env["ROOT_PATH"] = "/chat"
+    run = start()
+    run.read_until(READY)
+    url = f"http://127.0.0.1:{env['CLIENT_SERVER_PORT']}/chat/"
+    assert f"ready:  {url}\n" in run.output
+    with urllib.request.urlopen(url) as answer:
+        assert b'href="/chat/static/' in answer.read()
+    run.process.send_signal(signal.SIGTERM)
+    assert run.end() == 0
+
+
+def test_a_wrong_path_prefix_is_named(start: Callable[..., Run], env: dict[str, str]) -> None:
+    """With an invalid prefix nothing is started, and one sentence names the variable."""
+    env["ROOT_PATH"] = "/chat/"
+    run = start()
+    assert run.end() == 1
+    (sentence,) = run.output.strip().splitlines()
+    assert sentence.startswith("ROOT_PATH: ")
