@@ -26,6 +26,7 @@ from saas_client import SaaSLLMClient
 from serving import docs
 from serving.app import App
 from serving.edge import Edge
+from serving.limits import BodyLimits
 from serving.prefix import Prefix
 from serving.turnstile import ENDS_PER_PASS, Turnstile
 
@@ -75,7 +76,8 @@ def create_app(settings: Settings) -> ASGIApp:
         redoc_url=None,
     )
     openapi.complete(app)
-    return Edge(app, hosts=settings.hosts, prefix=Prefix(settings.root_path, app.routes), answer=answer)
+    prefix, limits = Prefix(settings.root_path, app.routes), BodyLimits.set_by(settings, app.routes)
+    return Edge(app, hosts=settings.hosts, prefix=prefix, limits=limits, answer=answer)
 
 
 def _upkeep(settings: Settings, store: Store) -> Upkeep:

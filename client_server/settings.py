@@ -8,11 +8,12 @@ from pydantic import AnyHttpUrl, Field, SecretStr
 from sqlalchemy import URL
 
 from serving.data import DataSettings
+from serving.limits import BodySettings
 from serving.settings import Port
 from storage.urls import DatabaseUrl, database_at
 
 
-class Settings(DataSettings):
+class Settings(DataSettings, BodySettings):
     """What an operator may set. Each field is the environment variable of the same name in capitals."""
 
     port_variable: ClassVar = "CLIENT_SERVER_PORT"

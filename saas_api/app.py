@@ -25,6 +25,7 @@ from saas_api.store import MIGRATIONS
 from serving import docs
 from serving.app import App
 from serving.edge import Edge
+from serving.limits import BodyLimits
 from serving.pauses import keep_pauses_short
 from serving.prefix import Prefix
 from serving.turnstile import ENDS_PER_PASS, Turnstile
@@ -38,7 +39,8 @@ class Gateway(Edge):
 
     def __init__(self, app: FastAPI, settings: Settings) -> None:
         prefix = Prefix(settings.root_path, app.routes)
-        super().__init__(app, hosts=settings.hosts, prefix=prefix, max_body_bytes=settings.max_body_bytes, answer=openai.refusal)
+        limits = BodyLimits.set_by(settings, app.routes)
+        super().__init__(app, hosts=settings.hosts, prefix=prefix, limits=limits, answer=openai.refusal)
         self._state = app.state
         self._drain_timeout_s = settings.drain_timeout_s
 

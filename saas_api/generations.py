@@ -15,7 +15,7 @@ from functools import partial
 
 from hop.shelf import Shelf
 from llm_providers import ProviderError, ProviderFault, Target, Transport
-from saas_api.calls import LEASE_S, AlreadySettled, Call, Calls, Checkpoint, Settlement, stream_expired
+from saas_api.calls import LEASE_S, AlreadySettled, Call, Calls, Settlement, stream_expired
 from saas_api.generation import Generation
 from saas_api.model_groups import ModelGroups
 from saas_api.usage import estimate_completion_tokens, trusted_text, trusted_usage
@@ -114,8 +114,10 @@ class Generations:
         """
         while True:
             await asyncio.sleep(LEASE_S / 3)
+            for generation in self._running:
+                generation.forget_request_if_begun()
             try:
-                await self._calls.renew([_checkpoint(generation) for generation in self._running])
+                await self._calls.renew([generation.checkpoint() for generation in self._running])
                 await self.settle_rest()
                 if time.monotonic() >= self._reap_from:
                     await self._calls.reap({generation.call.call_id for generation in self._running})
@@ -204,6 +206,7 @@ class Generations:
 
     async def _settled(self, generation: Generation) -> bytes:
         """Settles the call, writes the closing frames into the log, and returns the terminal frame."""
+        generation.forget_request()
         await self._turnstile.enter()
         error, log = generation.error, generation.log
         if error is not None:
@@ -261,7 +264,7 @@ class Generations:
         """Cancels the generation if it has had no reader for the grace. Each reader that leaves starts it again."""
         if generation.grace is not None:
             generation.grace.cancel()
-        generation.grace = asyncio.get_running_loop().call_later(grace_s, _look_for_readers, generation)
+        generation.grace = asyncio.get_running_loop().call_later(grace_s, generation.cancel_unread)
 
 
 class _Intake:
@@ -288,16 +291,6 @@ def _unrecorded(generation: Generation, message: str) -> bytes:
     """The call fails for its readers with this message, whatever becomes of its record. Returns the terminal frame."""
     generation.error = WireError(ErrorCode.INTERNAL_ERROR, message, hop=HOP)
     return failed_frame(generation.error)
-
-
-def _look_for_readers(generation: Generation) -> None:
-    if not generation.log.readers:
-        generation.cancel()
-
-
-def _checkpoint(generation: Generation) -> Checkpoint:
-    deployment = generation.attempts.deployment
-    return Checkpoint(generation.call.call_id, len(generation.log), deployment.model if deployment else "")
 
 
 def _shutting_down() -> WireError:

@@ -16,6 +16,7 @@ from saas_api.generation import Generation
 from saas_api.schemas import CallRequest, JobRequest
 from saas_api.services import services_of
 from serving.prefix import root_of
+from serving.room import place_of
 from wire.errors import ErrorCode, WireError
 from wire.frames import is_chunk
 from wire.log import Outcome
@@ -42,6 +43,7 @@ async def start(request: Request, identity: Identity, call: CallRequest, job: Jo
             raise WireError(ErrorCode.JOB_STATE, "This Idempotency-Key was used for a call of the other kind.") from None
         return generation
     generation = services.generations.start(opened, identity.key_id, received_ns=request.state.received_ns, streamed=streamed)
+    generation.holds(place_of(request).keep())
     await asyncio.sleep(0)  # lets the provider be asked first; this request's own answer is prepared meanwhile
     return generation
 

@@ -9,14 +9,12 @@ from pydantic import Field, SecretStr
 from sqlalchemy import URL
 
 from serving.data import DataSettings
+from serving.limits import BodySettings
 from serving.settings import Port
 from storage.urls import DatabaseUrl, database_at
 
-MAX_BODY_BYTES = 4 * 1024 * 1024
-"""The most that may be set. Long bodies are read and written in slices, but also copied whole: of 10 MB that holds streams up for 20 ms."""
 
-
-class Settings(DataSettings):
+class Settings(DataSettings, BodySettings):
     """What an operator may set. The defaults serve one machine without any key."""
 
     port_variable: ClassVar = "SAAS_API_PORT"
@@ -42,7 +40,6 @@ class Settings(DataSettings):
     stream_memory_bytes: Annotated[int, Field(ge=1024 * 1024)] = 512 * 1024 * 1024
     stream_memory_bytes_per_key: Annotated[int, Field(ge=1024 * 1024)] = 256 * 1024 * 1024
     drain_timeout_s: Annotated[float, Field(ge=0)] = 3.0
-    max_body_bytes: Annotated[int, Field(ge=1024, le=MAX_BODY_BYTES)] = 1024 * 1024
 
     @property
     def database_url(self) -> URL:

@@ -11,6 +11,7 @@ import httpx2
 
 from hop.door import Door
 from hop.json import read_whole
+from hop.pieces import write_in_pieces
 from hop.response import ConnectFailed, ExchangeFailed, Response
 from saas_client import _requests as requests
 from saas_client._answers import as_answer
@@ -112,6 +113,7 @@ class SaaSLLMClient:
         """The same as a stream. With the same `idempotency_key` a second request follows the first one's call from its start."""
         job = Job(self.team_id, job_type, user_id, metadata)
         async with self._sent(requests.chat(job, model_group, messages, params, idempotency_key, streamed=True)) as response:
+            del messages, params
             yield Stream(response)
 
     @asynccontextmanager
@@ -142,17 +144,22 @@ class SaaSLLMClient:
     @asynccontextmanager
     async def _sent(self, request: Request) -> AsyncIterator[Response]:
         """A successful response. Leaving it before its end closes the connection; after its end the connection is used again."""
-        if self._client is None:
+        client = self._client
+        if client is None:
             raise SaaSClientError("the client is not open: use it as an async context manager")
         headers = {**self._headers, **outgoing_headers(), **request.headers}
         url = self.api_url + request.path
+        method = request.method
+        body = b"" if request.content is None else await write_in_pieces(request.content)
         patience_s = {Patience.SHORT: PATIENCE_S, Patience.LONG: CHAT_PATIENCE_S}.get(request.patience)
         try:
-            response = await self._client.request(request.method, url, headers, request.body, patience_s=patience_s)
+            response = await client.request(method, url, headers, body, patience_s=patience_s)
         except ConnectFailed as error:
             raise GatewayRefused(f"the gateway cannot be reached: {error}") from error
         except ExchangeFailed as error:
             raise GatewayCut(f"the gateway did not answer: {type(error).__name__}") from error
+        finally:
+            del request, body  # a stream may take long, and its request may be long
         try:
             if response.status >= 300:
                 raise error_from_response(response.status, await _whole(response), response.headers.get("retry-after"))

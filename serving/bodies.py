@@ -97,7 +97,8 @@ class JsonBody(Generic[Model]):
 
     async def __call__(self, request: Request) -> Model:
         """Raises WireError as `parse` does."""
-        return await parse(self.model, request.headers.get("content-type"), await request.body())
+        parts = [part async for part in request.stream() if part]  # behind our edge one; `request.body` would keep it
+        return await parse(self.model, request.headers.get("content-type"), b"".join(parts))
 
 
 if TYPE_CHECKING:

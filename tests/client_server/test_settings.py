@@ -25,6 +25,8 @@ from tests.support.chain import client_server
         ("LOG_LEVEL", "loud"),
         ("ALLOWED_HOSTS", "https://chat.example.com"),
         ("ROOT_PATH", "/chat/"),
+        ("MAX_BODY_BYTES", "1000000000"),
+        ("BODY_MEMORY_BYTES", "20000000"),
         ("DATA_DIR", "/proc/nowhere"),
     ],
 )
