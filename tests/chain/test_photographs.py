@@ -138,6 +138,13 @@ async def test_it_arrives_byte_for_byte(eye: Recorder, stopping: Callable[..., A
         assert json.loads(eye.bodies.pop())["messages"] == body["messages"], url
 
 
+async def test_the_built_in_model_takes_one(demo_chain: Chain) -> None:
+    """The chain as it is without a key answers what stands beside a photograph of 10 MiB."""
+    body = asking(photograph(10 * MIB), "chat-fast", "Count to 3") | {"max_tokens": 20}
+    answer = await post(f"{demo_chain.url}/api/chat", body)
+    assert (answer.status_code, "3" in answer.json()["content"]) == (200, True)
+
+
 async def test_one_byte_over(eye: Recorder, stopping: Callable[..., Any]) -> None:
     """The limit is the last size that passes. One byte more is 413 with the limit and its setting; other routes keep the small limit."""
     limit = 2 * MIB
