@@ -28,6 +28,7 @@ IF_CHOSEN = $(if $(ARGS),|| [ $$? -eq 5 ])
 
 test: check
 	@scripts/debian.sh chromium chromium "the tests in a browser are skipped"
+	@scripts/debian.sh nginx nginx-light "the tests behind nginx are skipped"
 	@scripts/debian.sh initdb postgresql "the tests on PostgreSQL are skipped"
 	@$(PY) -m pytest -m "not timing" $(ARGS) $(IF_CHOSEN)
 	@TEST_DATABASE=postgresql $(PY) -m pytest -m "not timing" $(ARGS) $(IF_CHOSEN)

@@ -27,6 +27,8 @@ from saas_client import SaaSLLMClient
 from serving import docs
 from serving.app import App
 from serving.edge import Edge
+from serving.limits import BodyLimits
+from serving.prefix import Prefix
 from serving.settings import StartRefused
 from serving.turnstile import ENDS_PER_PASS, Turnstile
 from storage.ownership import sole_owner
@@ -71,7 +73,7 @@ def create_app(settings: Settings) -> ASGIApp:
                 turns=running,
                 model_groups=ModelGroups(client),
                 renderer=renderer,
-                templates=Templates(),
+                templates=Templates(settings.root_path),
             )
             yield
 
@@ -87,7 +89,8 @@ def create_app(settings: Settings) -> ASGIApp:
         redoc_url=None,
     )
     openapi.complete(app)
-    return Edge(app, hosts=settings.hosts, answer=answer)
+    prefix, limits = Prefix(settings.root_path, app.routes), BodyLimits.set_by(settings, app.routes)
+    return Edge(app, hosts=settings.hosts, prefix=prefix, limits=limits, answer=answer)
 
 
 def _upkeep(settings: Settings, store: Store) -> Upkeep:

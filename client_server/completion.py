@@ -43,7 +43,7 @@ async def ask(turn: Turn, client: SaaSLLMClient, *, wait_s: float) -> Terminal:
 async def _asked(turn: Turn, client: SaaSLLMClient) -> dict[str, Any] | None:
     """Returns the gateway's answer; None if there is no gateway at the moment. Raises WireError."""
     try:
-        return await client.chat(idempotency_key=turn.id, **turn.request)
+        return await client.chat(idempotency_key=turn.id, **turn.request.fields)
     except GatewayRefused:
         turn.wait_for_gateway()
         return None

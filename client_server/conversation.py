@@ -15,6 +15,7 @@ from client_server.sessions import Session
 from client_server.store import ConversationBusy, ConversationRow, RunningTurn, TurnRow
 from client_server.store.records import REMEMBERED, STREAMING
 from client_server.turn import Turn
+from serving.room import place_of
 from wire.errors import ErrorCode, WireError
 
 TITLE_CHARACTERS = 80
@@ -122,7 +123,7 @@ async def _start(request: Request, session: Session, row: RunningTurn, *, title:
     app, state = services(request), request.state
     app.upkeep.admit(session)
     try:
-        return await app.turns.start(
+        turn = await app.turns.start(
             row,
             received_ns=state.received_ns,
             request_id=state.request_id,
@@ -134,3 +135,5 @@ async def _start(request: Request, session: Session, row: RunningTurn, *, title:
         raise WireError(
             ErrorCode.JOB_STATE, "The last answer of this conversation is still being written: wait for it or stop it."
         ) from None
+    turn.request.when_gone(place_of(request).keep())
+    return turn

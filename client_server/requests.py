@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, TypeVar, cast
 
-import orjson
 from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 from starlette.requests import Request
 from typing_extensions import TypedDict
@@ -23,7 +22,7 @@ _OURS = {"stream", "stream_options", "team_id", "job_type", "job_id", "user_id",
 
 
 def _not_blank(value: Any) -> Any:
-    if isinstance(value, str) and not value.strip():
+    if isinstance(value, str) and len(value) <= MAX_MESSAGE_CHARACTERS and not value.strip():
         raise ValueError("it must not be empty")
     return value
 
@@ -51,6 +50,15 @@ class Message(TypedDict):
     __pydantic_config__ = ConfigDict(extra="allow")  # type: ignore[misc]  # where pydantic looks for it
 
     role: Annotated[str, Field(min_length=1, max_length=40)]
+
+
+def _noted(part: Any) -> str:
+    """Returns what the record says of a message's content, or of one part of it."""
+    text = part.get("text") if isinstance(part, dict) else part
+    if isinstance(text, str):
+        return text[:MAX_MESSAGE_CHARACTERS]
+    kind = part.get("type") if isinstance(part, dict) else None
+    return f"[{kind[:40]}]" if isinstance(kind, str) else ""
 
 
 def _either_name(schema: dict[str, Any]) -> None:
@@ -84,12 +92,13 @@ class ChatBody(BaseModel):
 
     @property
     def asked(self) -> str:
-        """Returns the person's last message as text."""
+        """Returns the person's last message as text, for the record. Of a part that is no text, such as a photograph, it names the type."""
         if self.message is not None:
             return self.message
         asked = [message.get("content") for message in self.conversation if message["role"] == "user"]
         content = asked[-1] if asked else None
-        return content if isinstance(content, str) else orjson.dumps(content).decode() if content else ""
+        parts = content if isinstance(content, list) else [content]
+        return "\n".join(filter(None, map(_noted, parts)))[:MAX_MESSAGE_CHARACTERS]
 
     @property
     def parameters(self) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import secrets
+from collections.abc import Iterator
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -14,6 +15,7 @@ from starlette.responses import Response
 
 from client_server.forms import form_fields
 from serving.media import is_json
+from serving.prefix import root_of
 from wire.errors import ErrorCode, WireError
 
 COOKIE = "session"
@@ -36,9 +38,11 @@ class Sessions:
         self._csrf_key = hashlib.sha256(b"csrf\0" + secret.encode()).digest()
 
     def of(self, request: Request) -> Session:
-        """Returns the request's session, or a new one. A cookie that we did not sign counts as none."""
-        cookie = request.cookies.get(COOKIE)
-        if cookie is not None:
+        """Returns the request's session, or a new one. A cookie that we did not sign counts as none.
+
+        A browser may send several of this name: another program under the same host may use it too, with another path.
+        """
+        for cookie in _values(request, COOKIE):
             try:
                 return Session(self._signer.unsign(cookie).decode(), fresh=False)
             except (BadSignature, UnicodeDecodeError):
@@ -51,7 +55,7 @@ class Sessions:
             return {}
         secure = "; Secure" if _over_tls(request) else ""
         value = self._signer.sign(session.id).decode()
-        return {"Set-Cookie": f"{COOKIE}={value}; Path=/; Max-Age={_YEAR_S}; HttpOnly; SameSite=Lax{secure}"}
+        return {"Set-Cookie": f"{COOKIE}={value}; Path={root_of(request.scope) or '/'}; Max-Age={_YEAR_S}; HttpOnly; SameSite=Lax{secure}"}
 
     def stamp(self, request: Request, session: Session, response: Response) -> Response:
         """Returns the response, with a new session's cookie."""
@@ -78,6 +82,15 @@ class Sessions:
         token = request.headers.get("x-csrf-token") or (await form_fields(request)).get("csrf_token", "")
         if not hmac.compare_digest(token.encode(), self.csrf_token(session).encode()):
             raise WireError(ErrorCode.CSRF, "The page's token is missing or out of date: reload the page.")
+
+
+def _values(request: Request, name: str) -> Iterator[str]:
+    """The values of all cookies of this name, the one with the longest path first, as browsers send them."""
+    for header in request.headers.getlist("cookie"):
+        for cookie in header.split(";"):
+            found, _, value = cookie.strip().partition("=")
+            if found == name:
+                yield value
 
 
 def _over_tls(request: Request) -> bool:

@@ -8,6 +8,7 @@ from pydantic import Field, SecretStr
 from sqlalchemy import URL
 
 from serving.data import DataSettings
+from serving.limits import BodySettings
 from serving.settings import Address, Key, Port, Seconds
 from storage.urls import DatabaseUrl, database_at
 
@@ -16,7 +17,7 @@ _ATTEMPTS = 6
 _MARGIN_S = 30.0
 
 
-class Settings(DataSettings):
+class Settings(DataSettings, BodySettings):
     """What an operator may set. Each field is the environment variable of the same name in capitals."""
 
     port_variable: ClassVar = "CLIENT_SERVER_PORT"

@@ -12,7 +12,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from client_server.turn import Checkpoint, Notes
+from client_server.notes import Notes
+from client_server.turn import Checkpoint
 from hop.fold import Fold
 from storage.journal import Journal, LeftBehind, as_key, left_behind
 

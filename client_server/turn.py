@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Any, NamedTuple, Self
 
+from client_server.held import HeldRequest
+from client_server.notes import Notes
 from client_server.store import RunningTurn
 from hop.fold import Fold
 from saas_client import Stream
@@ -62,20 +64,6 @@ def _nothing() -> None:
     pass
 
 
-def _no_note(key: bytes, frames: Sequence[bytes]) -> None:
-    pass
-
-
-class Notes(NamedTuple):
-    """Where a turn's frames are noted before its log gets them, in case the process is killed: `add(key, frames)`.
-
-    All turns share the function. One of its own for each turn would be several objects more that a chunk has to fetch from cold memory.
-    """
-
-    add: Callable[[bytes, Sequence[bytes]], None] = _no_note
-    key: bytes = b""
-
-
 def _log(account: Account) -> StreamLog:
     return StreamLog(max_bytes=DEFAULT_MAX_LOG_BYTES + CLOSING_BYTES, account=account)
 
@@ -88,8 +76,7 @@ class Turn:
     session_id: str
     conversation_id: str | None
     streaming: bool
-    request: dict[str, Any]
-    """The gateway's request: `messages`, `model_group` and OpenAI's parameters."""
+    request: HeldRequest
     created_at: float
     """When it was asked, in Unix seconds."""
     marks: HopMarks
@@ -125,15 +112,17 @@ class Turn:
     """The number of reads when it was last seen to change, and the time of that."""
 
     @classmethod
-    def of(cls, row: RunningTurn, account: Account, *, received_ns: int | None = None, request_id: str | None = None) -> Self:
-        """Makes a new turn for this request."""
+    def of(
+        cls, row: RunningTurn, request: dict[str, Any], account: Account, *, received_ns: int | None = None, request_id: str | None = None
+    ) -> Self:
+        """Makes a new turn for this request of the gateway's."""
         marks = HopMarks("client_server", received_ns=received_ns)
         return cls(
             row.id,
             row.session_id,
             row.conversation_id,
             row.streaming,
-            row.request or {},
+            HeldRequest(request),
             row.created_at,
             marks,
             request_id,
@@ -144,7 +133,7 @@ class Turn:
     def left_behind(cls, row: RunningTurn, account: Account) -> Self:
         """Makes a turn of a stream that a former process left unfinished."""
         marks = HopMarks("client_server", resumed=True)
-        turn = cls(row.id, row.session_id, row.conversation_id, True, row.request or {}, row.created_at, marks, log=_log(account))
+        turn = cls(row.id, row.session_id, row.conversation_id, True, HeldRequest(row.request), row.created_at, marks, log=_log(account))
         turn.recovered, turn.saved_content = True, row.content
         turn.job_id, turn.call_id = row.job_id, row.call_id
         return turn
@@ -190,12 +179,15 @@ class Turn:
 
     def _known_as(self, job_id: str | None, call_id: str | None) -> None:
         self.job_id, self.call_id = job_id or self.job_id, call_id or self.call_id
+        if self.job_id and self.call_id:
+            self.request.forget()
         self.phase = Phase.ANSWERING
         self._accepted.set()
 
     def stop_reading(self) -> None:
         """Notes that the answer is over, in whatever way. There is nothing to abort any more."""
         self._task = self._stream = None
+        self.request.forget()
         self.phase = Phase.ENDING
 
     def fail(self, error: WireError) -> Terminal:

@@ -24,6 +24,7 @@ from client_server.store import RunningTurn, Store
 from client_server.turn import Phase, Terminal, Turn
 from client_server.upstream import follow
 from client_server.watch import Watch
+from hop.pieces import is_longer
 from hop.shelf import Shelf
 from saas_client import GatewayUnreachable, SaaSClientError, SaaSLLMClient
 from serving.patience import FIRST_PAUSE_S
@@ -36,6 +37,8 @@ logger = logging.getLogger(__name__)
 
 STARTING_AT_ONCE = 8
 """How many turns may be between their insert and the gateway's headers. More would delay the chunks of running turns."""
+STORED_REQUEST = 1024 * 1024
+"""Characters of a request that is stored until its turn has ended. A longer one holds a photograph, and would hold up all writes."""
 START_SLOT_S = 1.0
 """How long a turn keeps its place: a slow gateway must not keep other turns from starting."""
 STOP_PATIENCE_S = 5.0
@@ -103,22 +106,35 @@ class Turns:
         Raises ConversationBusy, DatabaseAway, and WireError RATE_LIMITED if the session's answers fill their memory.
         """
         self._shelf.check(row.session_id)
+        request = row.request or {}
+        if is_longer(request, STORED_REQUEST):
+            row = replace(row, request=None)
         release = await self._place()
         try:
             await self._store.add_turn(row, title=title, replaces=replaces, fresh_session=fresh_session)
         except BaseException:
             release()
             raise
-        turn = Turn.of(row, self._shelf.account(row.session_id), received_ns=received_ns, request_id=request_id)
+        turn = Turn.of(row, request, self._shelf.account(row.session_id), received_ns=received_ns, request_id=request_id)
         turn.hold_start(release)
+        if row.request is None:
+            turn.request.when_gone(lambda: self._tasks.create_task(self._record_call(turn)))
         self._begin(turn)
         await asyncio.sleep(0)  # lets the gateway be asked first; the reader's response is prepared meanwhile
         return turn
 
+    async def _record_call(self, turn: Turn) -> None:
+        """Records at once which call a turn became whose request is not stored: a process that goes on with it knows it by that alone."""
+        try:
+            await self._store.checkpoint([(turn.id, turn.content(), turn.job_id, turn.call_id)])
+        except Exception:
+            logger.exception("the call of the turn %s is not recorded yet", turn.id)
+
     async def recover(self) -> None:
         """Goes on with the turns that a former process left. Call it before the first request, so that readers find them.
 
-        A turn without streaming is marked interrupted, because the gateway cancelled it when its client died.
+        A turn without streaming is marked interrupted, because the gateway cancelled it when its client died. So is one whose request was
+        too long to be stored, if the gateway had not taken it yet.
         """
         rows = await self._store.streaming_turns()
         with shown_before(self._notes, {row.id: row.content for row in rows}) as texts:
@@ -126,7 +142,7 @@ class Turns:
             if texts:
                 await self._store.checkpoint([(row.id, row.content, row.job_id, row.call_id) for row in rows if row.id in texts])
         for row in rows:
-            if row.streaming:
+            if row.streaming and (row.request is not None or row.call_id is not None):
                 self.adopt(row)
             else:
                 await self._store.end_turn(row.id, state="interrupted", content=row.content, error=_RESTARTED, ended_at=time.time())

@@ -143,7 +143,7 @@ def _open(turn: Turn, client: SaaSLLMClient) -> AbstractAsyncContextManager[Stre
         turn.marks.sent()
     if turn.job_id and turn.call_id:
         return client.resume_stream(turn.job_id, turn.call_id, len(turn.log) - 1 if len(turn.log) else None)
-    return client.chat_stream(idempotency_key=turn.id, **turn.request)
+    return client.chat_stream(idempotency_key=turn.id, **turn.request.fields)
 
 
 def _worth_another_try(error: SaaSError, *, reached: bool) -> bool:

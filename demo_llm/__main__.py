@@ -12,4 +12,4 @@ GRACE_S = 3
 """A hanging fault never ends by itself, and must not hold up the end of the process."""
 
 if __name__ == "__main__":
-    sys.exit(serve("demo_llm", Settings, lambda settings: create_app(settings.hosts), readers_leave_within_s=GRACE_S))
+    sys.exit(serve("demo_llm", Settings, create_app, readers_leave_within_s=GRACE_S))

@@ -6,6 +6,7 @@ from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.responses import Response
+from fastapi.routing import APIRoute
 
 from demo_llm import errors, faults
 from demo_llm.chunks import Chunks
@@ -13,20 +14,31 @@ from demo_llm.errors import ProviderError
 from demo_llm.generation import plan
 from demo_llm.models import MODELS
 from demo_llm.probe import Probe
+from demo_llm.reading import SlicedRoute
 from demo_llm.responses import CompletionResponse, Source, event_stream
 from demo_llm.schemas import ChatRequest
+from demo_llm.settings import Settings
 from serving.edge import Edge
-from serving.hosts import ANY, Hosts
+from serving.limits import BodyLimits
+from serving.prefix import Prefix
+
+CHAT = "/v1/chat/completions"
 
 
-def create_app(hosts: Hosts = ANY) -> FastAPI:
+def create_app(settings: Settings) -> FastAPI:
     """The built-in provider as an ASGI app."""
     app = FastAPI(title="demo_llm", description="A simulated model that speaks OpenAI's dialect.", docs_url=None, redoc_url=None)
-    app.add_middleware(Edge, hosts=hosts)
+    app.router.route_class = SlicedRoute
     errors.install(app)
     app.get("/health")(health)
     app.get("/v1/models")(models)
-    app.post("/v1/chat/completions")(chat)
+    app.post(CHAT)(chat)
+    limits = BodyLimits(
+        settings.max_body_bytes,
+        settings.body_memory_bytes,
+        long_routes=tuple(route for route in app.routes if isinstance(route, APIRoute) and route.path == CHAT),
+    )
+    app.add_middleware(Edge, hosts=settings.hosts, prefix=Prefix(settings.root_path, app.routes), limits=limits)
     return app
 
 

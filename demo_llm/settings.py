@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from serving.settings import Port, ServerSettings
+from serving.limits import BodySettings
+from serving.settings import Port
 
 
-class Settings(ServerSettings):
-    """Its port, beside what every server reads."""
+class Settings(BodySettings):
+    """Its port, beside what every server that takes messages reads."""
 
     port_variable: ClassVar = "DEMO_LLM_PORT"
 

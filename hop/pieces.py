@@ -14,7 +14,7 @@ PIECE = 16 * 1024
 
 async def write_in_pieces(value: Any) -> bytes:
     """The JSON text of a value. Raises TypeError where it holds what JSON, or orjson, cannot."""
-    if _room_after(value, PIECE) >= 0:
+    if not is_longer(value, PIECE):
         return orjson.dumps(value)
     parts: list[bytes] = []
     size = 0
@@ -27,8 +27,16 @@ async def write_in_pieces(value: Any) -> bytes:
     return b"".join(parts)
 
 
+def is_longer(value: Any, characters: int) -> bool:
+    """Whether the text of the value is longer than that, roughly: a string counts as its length, and anything else as 8 and its members.
+
+    It does not look at all of a long value.
+    """
+    return _room_after(value, characters) < 0
+
+
 def _parts(value: Any) -> Iterator[bytes]:
-    if _room_after(value, PIECE) >= 0:
+    if not is_longer(value, PIECE):
         yield orjson.dumps(value)
     elif isinstance(value, str):
         yield b'"'
@@ -37,7 +45,9 @@ def _parts(value: Any) -> Iterator[bytes]:
         yield b'"'
     elif isinstance(value, dict):
         for number, (key, member) in enumerate(value.items()):
-            yield (b"," if number else b"{") + orjson.dumps(key) + b":"
+            yield b"," if number else b"{"
+            yield from _parts(key)
+            yield b":"
             yield from _parts(member)
         yield b"}"
     else:
@@ -50,6 +60,8 @@ def _parts(value: Any) -> Iterator[bytes]:
 def _room_after(value: Any, room: int) -> int:
     """How much room the value's text leaves, roughly; below 0 where it is too long, which is found out without looking at all of it."""
     room -= len(value) if isinstance(value, str) else 8
+    if isinstance(value, dict):
+        room -= sum(map(len, value)) if len(value) <= room else room + 1
     if isinstance(value, dict | list):
         for member in value.values() if isinstance(value, dict) else value:
             if room < 0:

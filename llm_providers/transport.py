@@ -87,6 +87,7 @@ class Transport:
         dialect = target.dialect
         deadline = asyncio.get_running_loop().time() + target.timeout_first_token_s
         response = await self._post(target, dialect.request(target, params, streamed=True), target.timeout_first_token_s)
+        del params  # the answer may take long, and the request may be long
         left_s = max(0.0, deadline - asyncio.get_running_loop().time())
         if progress is None:
             response.limit_silence(left_s, target.timeout_idle_s)

@@ -25,7 +25,9 @@ from saas_api.store import MIGRATIONS
 from serving import docs
 from serving.app import App
 from serving.edge import Edge
+from serving.limits import BodyLimits
 from serving.pauses import keep_pauses_short
+from serving.prefix import Prefix
 from serving.turnstile import ENDS_PER_PASS, Turnstile
 from storage.database import open_database
 from storage.ownership import sole_owner
@@ -37,7 +39,9 @@ class Gateway(Edge):
     """The gateway as an ASGI application."""
 
     def __init__(self, app: FastAPI, settings: Settings) -> None:
-        super().__init__(app, hosts=settings.hosts, max_body_bytes=settings.max_body_bytes, answer=openai.refusal)
+        prefix = Prefix(settings.root_path, app.routes)
+        limits = BodyLimits.set_by(settings, app.routes)
+        super().__init__(app, hosts=settings.hosts, prefix=prefix, limits=limits, answer=openai.refusal)
         self._state = app.state
         self._drain_timeout_s = settings.drain_timeout_s
 
@@ -73,7 +77,7 @@ def create_app(settings: Settings) -> Gateway:
                 owner_bytes=settings.stream_memory_bytes_per_key,
                 retention_s=settings.stream_retention_s,
             )
-            generations = Generations(calls, groups, transport, shelf, grace_s=settings.resume_grace_s)
+            generations = Generations(calls, groups, transport, shelf, grace_s=settings.resume_grace_s, root_path=settings.root_path)
             stack.push_async_callback(generations.drain, 0.0)
             await stack.enter_async_context(_background(generations.keep_leases(), keep_pauses_short(lambda: generations.busy)))
             app.state.services = Services(authenticator, groups, Jobs(database), calls, generations)

@@ -269,6 +269,7 @@ class Calls:
         return AlreadyStarted(row.job_id, row.call_id)
 
 
-def stream_expired(job_id: str) -> WireError:
+def stream_expired(job_id: str, root_path: str) -> WireError:
     """The error for a stream whose call has ended and whose log is gone."""
-    return WireError(ErrorCode.STREAM_EXPIRED, f"This stream can be resumed no longer; its answer is stored at /api/jobs/{job_id}.")
+    address = f"{root_path}/api/jobs/{job_id}"
+    return WireError(ErrorCode.STREAM_EXPIRED, f"This stream can be resumed no longer; its answer is stored at {address}.")

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
+from dataclasses import replace
 from enum import Enum, auto
 from typing import Any
 
 from llm_providers import ProviderError
 from saas_api.attempts import Attempts
-from saas_api.calls import Call
+from saas_api.calls import Call, Checkpoint
 from saas_api.progress import Progress
 from wire.errors import ErrorCode, WireError
 from wire.log import Account, LogFull, Outcome, StreamLog
@@ -18,6 +19,10 @@ from wire.records import Receipt
 from wire.timing import HopMarks
 
 logger = logging.getLogger(__name__)
+
+
+def _nothing() -> None:
+    pass
 
 
 class _Phase(Enum):
@@ -48,6 +53,32 @@ class Generation:
         self.stop: WireError | Outcome | None = None
         """Why it was told to stop: an outcome, or the error to fail with."""
         self._phase = _Phase.OPEN
+        self._give_back: Callable[[], None] = _nothing
+
+    def holds(self, give_back: Callable[[], None]) -> None:
+        """Notes that its request takes room. `give_back` is called once the request has been forgotten."""
+        self._give_back = give_back
+
+    def forget_request(self) -> None:
+        """Lets the request go, which may be long: no provider will be asked any more."""
+        if self.call.params:
+            self.call = replace(self.call, params={})
+        self._give_back()
+
+    def forget_request_if_begun(self) -> None:
+        """The same, where a token has come: the rest is asked of no other deployment."""
+        if self.streamed and self.progress.has_token():
+            self.forget_request()
+
+    def cancel_unread(self) -> None:
+        """Cancels the call if nobody reads it."""
+        if not self.log.readers:
+            self.cancel()
+
+    def checkpoint(self) -> Checkpoint:
+        """Returns how far it has come."""
+        deployment = self.attempts.deployment
+        return Checkpoint(self.call.call_id, len(self.log), deployment.model if deployment else "")
 
     def cancel(self, why: WireError | Outcome = Outcome.CANCELLED) -> None:
         """Stops the provider now. The call is settled for what came. It does nothing once the call is being settled."""

@@ -15,7 +15,7 @@ from functools import partial
 
 from hop.shelf import Shelf
 from llm_providers import ProtocolViolation, ProviderError, ProviderTimeout, Target, Transport, Truncated
-from saas_api.calls import LEASE_S, AlreadySettled, Call, Calls, Checkpoint, Settlement, stream_expired
+from saas_api.calls import LEASE_S, AlreadySettled, Call, Calls, Settlement, stream_expired
 from saas_api.generation import Generation
 from saas_api.intake import Intake
 from saas_api.model_groups import ModelGroups
@@ -43,14 +43,17 @@ _FIRST_READER_S = 5.0
 class Generations:
     """Owns every running generation. Its log stays on the shelf for a while after the end.
 
-    `grace_s`: how long a generation goes on without a reader.
+    `grace_s`: how long a generation goes on without a reader. `root_path`: what the addresses in its errors begin with.
     """
 
-    def __init__(self, calls: Calls, groups: ModelGroups, transport: Transport, shelf: Shelf, *, grace_s: float) -> None:
+    def __init__(
+        self, calls: Calls, groups: ModelGroups, transport: Transport, shelf: Shelf, *, grace_s: float, root_path: str = ""
+    ) -> None:
         self._calls = calls
         self._groups = groups
         self._transport = transport
         self._grace_s = grace_s
+        self._root_path = root_path
         self._shelf = shelf
         self._by_call: dict[str, Generation] = {}
         self._running: set[Generation] = set()
@@ -113,8 +116,10 @@ class Generations:
         """
         while True:
             await asyncio.sleep(LEASE_S / 3)
+            for generation in self._running:
+                generation.forget_request_if_begun()
             try:
-                await self._calls.renew([_checkpoint(generation) for generation in self._running])
+                await self._calls.renew([generation.checkpoint() for generation in self._running])
                 await self.settle_rest()
                 if time.monotonic() >= self._reap_from:
                     await self._calls.reap({generation.call.call_id for generation in self._running})
@@ -162,7 +167,7 @@ class Generations:
     def _forget(self, generation: Generation) -> WireError:
         """Forgets an ended generation. Returns the error for readers who come too late."""
         self._by_call.pop(generation.call.call_id, None)
-        return stream_expired(generation.call.job_id)
+        return stream_expired(generation.call.job_id, self._root_path)
 
     async def _answer(self, generation: Generation) -> None:
         """Asks one deployment after another until one has answered, or until an error rules out further attempts."""
@@ -201,6 +206,7 @@ class Generations:
 
     async def _settled(self, generation: Generation) -> bytes:
         """Settles the call, writes the closing frames into the log, and returns the terminal frame."""
+        generation.forget_request()
         await self._turnstile.enter()
         error, log = generation.error, generation.log
         if error is not None:
@@ -258,23 +264,13 @@ class Generations:
         """Cancels the generation if it has had no reader for the grace. Each reader that leaves starts it again."""
         if generation.grace is not None:
             generation.grace.cancel()
-        generation.grace = asyncio.get_running_loop().call_later(grace_s, _look_for_readers, generation)
+        generation.grace = asyncio.get_running_loop().call_later(grace_s, generation.cancel_unread)
 
 
 def _unrecorded(generation: Generation, message: str) -> bytes:
     """The call fails for its readers with this message, whatever becomes of its record. Returns the terminal frame."""
     generation.error = WireError(ErrorCode.INTERNAL_ERROR, message, hop=HOP)
     return failed_frame(generation.error)
-
-
-def _look_for_readers(generation: Generation) -> None:
-    if not generation.log.readers:
-        generation.cancel()
-
-
-def _checkpoint(generation: Generation) -> Checkpoint:
-    deployment = generation.attempts.deployment
-    return Checkpoint(generation.call.call_id, len(generation.log), deployment.model if deployment else "")
 
 
 def _shutting_down() -> WireError:

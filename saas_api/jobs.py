@@ -15,6 +15,7 @@ from typing import Any
 import orjson
 from sqlalchemy import Connection, Row, bindparam, func, or_, select, tuple_, update
 
+from hop.pieces import is_longer
 from saas_api.auth import Identity
 from saas_api.money import usd
 from saas_api.schemas import JobRequest
@@ -201,6 +202,8 @@ def _merged(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
 
 
 def _bounded(metadata: dict[str, Any]) -> dict[str, Any]:
+    if is_longer(metadata, 8 * MAX_METADATA_BYTES):  # characters of texts, and 8 for everything else: without writing all of it
+        raise WireError(ErrorCode.TOO_LARGE, f"metadata: a job keeps at most {MAX_METADATA_BYTES} bytes of JSON; this would be far more.")
     size = len(orjson.dumps(metadata)) if metadata else 0
     if size > MAX_METADATA_BYTES:
         raise WireError(ErrorCode.TOO_LARGE, f"metadata: a job keeps at most {MAX_METADATA_BYTES} bytes of JSON; this would be {size}.")

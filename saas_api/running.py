@@ -15,6 +15,8 @@ from saas_api.calls import AlreadyStarted, stream_expired
 from saas_api.generation import Generation
 from saas_api.schemas import ChatRequest, JobRequest
 from saas_api.services import services_of
+from serving.prefix import root_of
+from serving.room import place_of
 from wire.errors import ErrorCode, WireError
 from wire.frames import is_chunk
 from wire.log import Outcome
@@ -44,6 +46,7 @@ async def start(request: Request, identity: Identity, call: ChatRequest, job: Jo
             raise WireError(ErrorCode.JOB_STATE, "This Idempotency-Key was used for a call of the other kind.") from None
         return generation
     generation = services.generations.start(opened, identity.key_id, received_ns=request.state.received_ns, streamed=streamed)
+    generation.holds(place_of(request).keep())
     await asyncio.sleep(0)  # lets the provider be asked first; this request's own answer is prepared meanwhile
     return generation
 
@@ -61,7 +64,7 @@ async def attach(request: Request, identity: Identity, job_id: str, call_id: str
     if record.status == Outcome.INTERRUPTED.value:
         raise WireError(ErrorCode.INTERRUPTED, "The server that ran this call died before the answer was finished.")
     if record.finished_at is not None:
-        raise stream_expired(job_id)
+        raise stream_expired(job_id, root_of(request.scope))
     raise WireError(ErrorCode.UPSTREAM_UNAVAILABLE, "The server that runs this call does not answer.", retry_after=1.0)
 
 

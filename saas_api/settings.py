@@ -9,11 +9,10 @@ from pydantic import AfterValidator, Field, SecretStr
 from sqlalchemy import URL
 
 from serving.data import DataSettings
+from serving.limits import BodySettings
 from serving.settings import Address, Key, Port, Seconds
 from storage.urls import DatabaseUrl, database_at
 
-MAX_BODY_BYTES = 4 * 1024 * 1024
-"""The most that may be set. Long bodies are read and written in slices, but also copied whole: of 10 MB that holds streams up for 20 ms."""
 MAX_KEY_LENGTH = 200
 """The longest virtual key."""
 
@@ -24,7 +23,7 @@ def _ascii(key: SecretStr) -> SecretStr:
     return key
 
 
-class Settings(DataSettings):
+class Settings(DataSettings, BodySettings):
     """What an operator may set. The defaults serve one machine without any key."""
 
     port_variable: ClassVar = "SAAS_API_PORT"
@@ -54,7 +53,6 @@ class Settings(DataSettings):
     stream_memory_bytes: Annotated[int, Field(ge=1024 * 1024)] = 512 * 1024 * 1024
     stream_memory_bytes_per_key: Annotated[int, Field(ge=1024 * 1024)] = 256 * 1024 * 1024
     drain_timeout_s: Annotated[float, Field(ge=0)] = 3.0
-    max_body_bytes: Annotated[int, Field(ge=1024, le=MAX_BODY_BYTES)] = 1024 * 1024
 
     @property
     def database_url(self) -> URL:

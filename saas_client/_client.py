@@ -11,6 +11,7 @@ import httpx2
 
 from hop.door import Door
 from hop.json import read_whole
+from hop.pieces import write_in_pieces
 from hop.requests import base_address, below, header_value
 from hop.response import ConnectFailed, ExchangeFailed, Response
 from saas_client import _requests as requests
@@ -126,6 +127,7 @@ class SaaSLLMClient:
         """The same as a stream. With the same `idempotency_key` a second request follows the first one's call from its start."""
         job = Job(self.team_id, job_type, user_id, metadata)
         async with self._sent(requests.chat(job, model_group, messages, params, idempotency_key, streamed=True)) as response:
+            del messages, params
             yield Stream(response)
 
     @asynccontextmanager
@@ -156,18 +158,23 @@ class SaaSLLMClient:
     @asynccontextmanager
     async def _sent(self, request: Request) -> AsyncIterator[Response]:
         """A successful response. Leaving it before its end closes the connection; after its end the connection is used again."""
-        if self._client is None:
+        client = self._client
+        if client is None:
             raise SaaSClientError("the client is not open: use it as an async context manager")
         headers = {**self._headers, **outgoing_headers(), **request.headers}
         url = below(self.api_url, request.path)
         whole_s = CHAT_PATIENCE_S if self._answer_patience_s is None else self._answer_patience_s
         patience_s = {Patience.SHORT: PATIENCE_S, Patience.LONG: whole_s}.get(request.patience)
+        method = request.method
+        body = b"" if request.content is None else await write_in_pieces(request.content)
         try:
-            response = await self._client.request(request.method, url, headers, request.body, patience_s=patience_s)
+            response = await client.request(method, url, headers, body, patience_s=patience_s)
         except ConnectFailed as error:
             raise GatewayRefused(f"the gateway cannot be reached: {error}") from error
         except ExchangeFailed as error:
             raise GatewayCut(f"the gateway did not answer: {type(error).__name__}") from error
+        finally:
+            del request, body  # a stream may take long, and its request may be long
         try:
             if response.status >= 300:
                 raise error_from_response(response.status, await _whole(response), response.headers, repeated=response.repeated)

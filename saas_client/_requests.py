@@ -8,8 +8,6 @@ from enum import Enum, auto
 from typing import Any
 from urllib.parse import quote
 
-import orjson
-
 Messages = Sequence[Mapping[str, Any]]
 
 
@@ -27,7 +25,8 @@ class Request:
 
     method: str
     path: str
-    body: bytes = b""
+    content: Mapping[str, Any] | None = None
+    """What is sent as JSON, if anything."""
     headers: Mapping[str, str] = field(default_factory=dict)
     patience: Patience = Patience.SHORT
 
@@ -68,7 +67,7 @@ def chat(
     body = dict(params) | job.fields() | {"model_group": model_group, "messages": messages}
     headers = {} if idempotency_key is None else {"Idempotency-Key": idempotency_key}
     path = "/api/jobs/create-and-call-stream" if streamed else "/api/jobs/create-and-call"
-    return Request("POST", path, orjson.dumps(body), headers, Patience.ENDLESS if streamed else Patience.LONG)
+    return Request("POST", path, body, headers, Patience.ENDLESS if streamed else Patience.LONG)
 
 
 def resume_stream(job_id: str, call_id: str, last_event_id: int | None) -> Request:
@@ -88,7 +87,7 @@ def models() -> Request:
 
 
 def _post(path: str, body: Mapping[str, Any]) -> Request:
-    return Request("POST", path, orjson.dumps(body))
+    return Request("POST", path, body)
 
 
 def _job(job_id: str) -> str:

@@ -28,6 +28,7 @@ from honcho.manager import SYSTEM_PRINTER_NAME, Manager
 from honcho.printer import Message, Printer
 
 from serving.hosts import LOOPBACK, advice, named, reachable
+from serving.prefix import checked
 
 ROOT = Path(__file__).resolve().parents[1]
 PORTS = {"demo_llm": ("DEMO_LLM_PORT", "8002"), "saas_api": ("SAAS_API_PORT", "8003"), "client_server": ("CLIENT_SERVER_PORT", "8001")}
@@ -149,12 +150,16 @@ def written() -> dict[str, str | None]:
 
 
 def obstacle(env: dict[str, str]) -> str | None:
-    """A sentence about an invalid list of hosts or about the first port that cannot be used, or None."""
+    """A sentence about an invalid list of hosts, an invalid prefix, or the first port that cannot be used, or None."""
     host = env["HOST"]
     try:
         named(env.get("ALLOWED_HOSTS"))
     except ValueError as error:
         return f"ALLOWED_HOSTS: {error}."
+    try:
+        checked(env.get("ROOT_PATH", ""))
+    except ValueError as error:
+        return f"ROOT_PATH: {error}."
     ports: dict[int, str] = {}
     for name, (variable, _) in PORTS.items():
         if not re.fullmatch("[0-9]{1,5}", env[variable]) or not 0 < int(env[variable]) < 65536:
@@ -197,7 +202,7 @@ def watch(chain: Chain) -> None:
             waiting = {name: address for name, address in waiting.items() if not answers(address)}
             if not waiting:
                 chain.lines.release()
-                print(shown(banner(f"http://{page}", env), sys.stdout.encoding), flush=True)
+                print(shown(banner(address(page, env), env), sys.stdout.encoding), flush=True)
             elif time.monotonic() > deadline:
                 chain.problem = f"{' and '.join(waiting)} did not answer within {READY_TIMEOUT_S:.0f} s."
                 chain.terminate()
@@ -205,6 +210,11 @@ def watch(chain: Chain) -> None:
         if suspicions > 1:
             chain.terminate()
         time.sleep(_WATCH_S)
+
+
+def address(page: str, env: dict[str, str]) -> str:
+    """The URL of the page of the middle tier at this host and port."""
+    return f"http://{page}{env['ROOT_PATH']}/" if env.get("ROOT_PATH") else f"http://{page}"
 
 
 def banner(url: str, env: dict[str, str]) -> str:

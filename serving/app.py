@@ -75,6 +75,7 @@ def _direct(route: APIRoute, finds: dict[str, Find], usual: ASGIApp) -> ASGIApp:
         if request_name is not None:
             values[request_name] = request
         response: Response = await endpoint(**values)
+        del values  # the response may take long, and the body may be long
         await response(scope, receive, send)
 
     return app

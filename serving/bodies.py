@@ -42,7 +42,7 @@ async def parse(model: type[Model], content_type: str | None, body: bytes) -> Mo
         raise WireError(ErrorCode.INVALID_REQUEST, "body: it must be a JSON object", status=422)
     if not is_json(content_type):
         raise WireError(ErrorCode.INVALID_REQUEST, "body: it must be JSON, and Content-Type must say application/json", status=422)
-    value = await _portable(body)
+    value = await read_json(body)
     try:
         found = model.model_validate(value)
     except ValidationError as error:
@@ -52,8 +52,11 @@ async def parse(model: type[Model], content_type: str | None, body: bytes) -> Mo
     return found
 
 
-async def _portable(body: bytes) -> Any:
-    """The value, if every hop and database can write it again. The parser accepts more than that, but refusing it later would be wrong."""
+async def read_json(body: bytes) -> Any:
+    """The value, if every hop and database can write it again. The parser accepts more than that, but refusing it later would be wrong.
+
+    Raises WireError INVALID_REQUEST, and TOO_LARGE for too many values.
+    """
     try:
         if len(body) > SHORT:
             value = await read_in_slices((await decode(body)).removeprefix("\ufeff"), check=_Portable())
@@ -74,7 +77,7 @@ def _refuse(_constant: str) -> NoReturn:
 
 
 class _Portable:
-    """Looks at each piece of a long body as `_portable` does at a short one, and counts its values."""
+    """Looks at each piece of a long body as `read_json` does at a short one, and counts its values."""
 
     def __init__(self) -> None:
         self._values = 0
@@ -97,7 +100,8 @@ class JsonBody(Generic[Model]):
 
     async def __call__(self, request: Request) -> Model:
         """Raises WireError as `parse` does."""
-        return await parse(self.model, request.headers.get("content-type"), await request.body())
+        parts = [part async for part in request.stream() if part]  # behind our edge one; `request.body` would keep it
+        return await parse(self.model, request.headers.get("content-type"), b"".join(parts))
 
 
 if TYPE_CHECKING:

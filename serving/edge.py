@@ -1,7 +1,7 @@
 """What each of our servers does with a request before anything else: note the time, name it, bound it, queue it, log it.
 
-Pure ASGI, because a middleware with a task and a queue per response would cost every chunk. Bodies are small (messages, not
-uploads), so they are read here, up to the limit, and handed on whole: no handler ever sees half a body.
+Pure ASGI, because a middleware with a task and a queue per response would cost every chunk. Bodies are messages, perhaps with a
+photograph, and no uploads. So they are read here, up to the limit, and handed on whole: no handler ever sees half a body.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from serving.errors import Answer, envelope, respond
 from serving.hosts import ANY, Hosts
+from serving.limits import BodyLimits
+from serving.prefix import Prefix, route_path
+from serving.room import SMALL_BODY, Place, Room
 from serving.turnstile import Turnstile
 from wire.context import request_id_var, traceparent_var
 from wire.errors import ErrorCode, WireError
 from wire.timing import now_ns
 
-DEFAULT_MAX_BODY_BYTES = 1024 * 1024
 _DISCARD_BYTES = 64 * 1024 * 1024
 _BODY_TIMEOUT_S = 30.0
-SMALL_BODY = 64 * 1024
-"""A body up to here always has room."""
-MAX_UNREAD_BYTES = 128 * 1024 * 1024
-"""What the longer bodies that are still arriving may hold together."""
+_BYTES_A_SECOND = 128 * 1024
+"""How fast a long body must come, beside that."""
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
 _TRACEPARENT = re.compile(rb"[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
 
@@ -41,27 +41,35 @@ access_log = logging.getLogger("access")
 class Edge:
     """The outermost middleware.
 
-    It sets `received_ns` (of `wire.timing.now_ns`) and `request_id` in the request's state. It answers 400 for a request to a host that is
-    not one of `hosts` (GET /health need not name one), and 413 for a body over `max_body_bytes`. It gives every response its `X-Request-Id`
-    and writes one access line per request. With `answer`, it also answers what goes wrong in the app (`serving.errors`).
+    It sets `received_ns` (of `wire.timing.now_ns`) and `request_id` in the request's state. From here on, a request's path begins with the
+    `prefix`, whether the proxy has passed it on or not. It answers 400 for a request to a host that is not one of `hosts` (GET /health need
+    not name one), and 413 for a body over the `limits`. It gives every response its `X-Request-Id` and writes one access line per
+    request. With `answer`, it also answers what goes wrong in the app (`serving.errors`).
     """
 
     def __init__(
-        self, app: ASGIApp, *, hosts: Hosts = ANY, max_body_bytes: int = DEFAULT_MAX_BODY_BYTES, answer: Answer | None = None
+        self,
+        app: ASGIApp,
+        *,
+        hosts: Hosts = ANY,
+        prefix: Prefix | None = None,
+        limits: BodyLimits | None = None,
+        answer: Answer | None = None,
     ) -> None:
         self.app = app
         self._answer = answer
         self.hosts = hosts
-        self.max_body_bytes = max_body_bytes
+        self._prefix = prefix or Prefix()
+        self._limits = limits or BodyLimits()
         self._turnstile = Turnstile()
-        self._arriving = 0
-        """The bytes of the bodies over `SMALL_BODY` that are not complete."""
+        self._room = Room(self._limits.memory_bytes)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
         received = now_ns()
+        self._prefix.enter(scope)
         headers = dict(scope["headers"])
         drawn = secrets.token_hex(40)  # for all three ids at once: each draw is a system call
         request_id = _valid(_REQUEST_ID, headers.get(b"x-request-id")) or drawn[:32]
@@ -71,6 +79,7 @@ class Edge:
         state = scope.setdefault("state", {})
         state["received_ns"] = received
         state["request_id"] = request_id
+        state["body_place"] = place = Place(self._room)
         status = 499  # nginx's number for a client that left before it was answered
 
         def send_named(message: MutableMapping[str, Any]) -> Awaitable[None]:
@@ -78,16 +87,17 @@ class Edge:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
+                place.leave()
                 message["headers"] = [*message.get("headers", ()), (b"x-request-id", request_id.encode())]
             return send(message)
 
         try:
             if not self.hosts.serve(headers.get(b"host")) or len(headers) != len(scope["headers"]):
                 self._check_host(scope)
-            body = await self._body(headers, receive)
-            if body is not None:
+            replay = await self._whole(scope, headers, receive, place)
+            if replay is not None:
                 await self._turnstile.enter()
-                await self.app(scope, _replay(body, receive), send_named)
+                await self.app(scope, replay, send_named)
         except Exception as error:
             if status != 499:
                 raise  # the response is under way: its status cannot be taken back
@@ -99,6 +109,7 @@ class Edge:
             status = 500 if status == 499 else status
             raise
         finally:
+            place.leave()
             access_log.info(
                 "%s %s %d",
                 scope["method"],
@@ -124,48 +135,51 @@ class Edge:
     def _check_host(self, scope: Scope) -> None:
         """Raises WireError INVALID_REQUEST if the request names a foreign host, several hosts, or none."""
         named = [value for name, value in scope["headers"] if name == b"host"]
-        if not named and scope["method"] == "GET" and scope["path"] == "/health":
+        if not named and scope["method"] == "GET" and route_path(scope) == "/health":
             return
         if len(named) > 1 or not self.hosts.serve(named[0] if named else None):
             raise WireError(ErrorCode.INVALID_REQUEST, "Host: this server does not go by that name; ALLOWED_HOSTS adds one to its names.")
 
-    async def _body(self, headers: dict[bytes, bytes], receive: Receive) -> bytes | None:
-        """The whole body, or None if the client left while sending it. Raises WireError TOO_LARGE, or RATE_LIMITED if too much is arriving.
+    async def _whole(self, scope: Scope, headers: dict[bytes, bytes], receive: Receive, place: Place) -> Receive | None:
+        """A `receive` that gives the whole body, or None if the client left while sending it.
 
-        Too large a body is still read and dropped, up to a bound, so that the client gets as far as reading the answer.
+        Raises WireError TOO_LARGE, or RATE_LIMITED if there is no room for it.
         """
         length = headers.get(b"content-length")
-        if length is None and b"transfer-encoding" not in headers:
-            return b""
-        if length == b"0":
-            return b""
+        if length == b"0" or (length is None and b"transfer-encoding" not in headers):
+            return _replay(b"", receive)
+        body = await self._body(scope, receive, place)
+        return None if body is None else _replay(body, receive)
+
+    async def _body(self, scope: Scope, receive: Receive, place: Place) -> bytes | None:
+        """Too large a body is still read and dropped, up to a bound, so that the client gets as far as reading the answer."""
         parts: list[bytes] = []
-        size = counted = 0
+        size = 0
+        limit = self._limits.small
         try:
-            async with asyncio.timeout(_BODY_TIMEOUT_S):
+            async with asyncio.timeout(_BODY_TIMEOUT_S) as deadline:
+                began = asyncio.get_running_loop().time()
                 while True:
                     message = await receive()
                     if message["type"] == "http.disconnect":
                         return None
                     part = message.get("body", b"")
                     size += len(part)
-                    if size <= self.max_body_bytes:
+                    if limit < size <= self._limits.most:
+                        limit = self._limits.of(scope)
+                    if size <= limit:
                         parts.append(part)
                     else:
                         parts.clear()
                     if size > SMALL_BODY:
-                        self._arriving += (held := size if parts else 0) - counted
-                        counted = held
-                        if self._arriving > MAX_UNREAD_BYTES:
-                            raise WireError(ErrorCode.RATE_LIMITED, "Too many long requests are arriving at once.", retry_after=1.0)
+                        place.take(size if parts else 0)
+                        deadline.reschedule(began + _BODY_TIMEOUT_S + min(size, limit) / _BYTES_A_SECOND)
                     if not message.get("more_body") or size > _DISCARD_BYTES:
                         break
         except TimeoutError:
             raise WireError(ErrorCode.INVALID_REQUEST, "The request's body did not arrive in time.", status=408, retryable=True) from None
-        finally:
-            self._arriving -= counted
-        if size > self.max_body_bytes:
-            raise WireError(ErrorCode.TOO_LARGE, f"The request's body is over the limit of {self.max_body_bytes} bytes.")
+        if size > limit:
+            raise WireError(ErrorCode.TOO_LARGE, f"The request's body is over the limit of {self._limits.told(scope)}.")
         return b"".join(parts)
 
 
@@ -174,14 +188,14 @@ def _valid(pattern: re.Pattern[bytes], value: bytes | None) -> str | None:
 
 
 def _replay(body: bytes, receive: Receive) -> Receive:
-    """A `receive` that gives the body once and the server's own messages after it."""
-    given = False
+    """A `receive` that gives the body once, keeps nothing of it, and gives the server's own messages after it."""
+    message: MutableMapping[str, Any] | None = {"type": "http.request", "body": body, "more_body": False}
 
     async def replay() -> MutableMapping[str, Any]:
-        nonlocal given
-        if given:
+        nonlocal message
+        if message is None:
             return await receive()
-        given = True
-        return {"type": "http.request", "body": body, "more_body": False}
+        given, message = message, None
+        return given
 
     return replay

@@ -91,7 +91,7 @@ def _complete(operation: dict[str, Any]) -> None:
     codes = [ErrorCode.INVALID_REQUEST, ErrorCode.INTERNAL_ERROR]
     codes += [ErrorCode.INVALID_KEY] if "security" in operation else []
     if "requestBody" in operation:
-        codes.append(ErrorCode.TOO_LARGE)
+        codes += [ErrorCode.TOO_LARGE, ErrorCode.RATE_LIMITED]  # of too long a body, and of too many long ones
         responses["408"] = _error([ErrorCode.INVALID_REQUEST], "`invalid_request`: the body did not come in time")
         responses["422"] = _error([ErrorCode.INVALID_REQUEST], _FIELD)
     for number, group in _by_status(codes).items():
@@ -107,7 +107,7 @@ def _complete(operation: dict[str, Any]) -> None:
 def _describe_bodies(app: FastAPI, document: dict[str, Any]) -> None:
     """Describes what `serving.bodies.Json` takes: the framework does not, because it is a dependency."""
     routes = [route for route in app.routes if isinstance(route, APIRoute)]
-    taken = [(route, body.model) for route in routes for body in _bodies(route.dependant)]
+    taken = [(route, body.model) for route in routes for body in bodies_of(route.dependant)]
     references, definitions = models_json_schema([(model, "validation") for _, model in taken], ref_template="#/components/schemas/{model}")
     for route, model in taken:
         body = {"required": True, "content": {"application/json": {"schema": references[model, "validation"]}}}
@@ -119,11 +119,12 @@ def _describe_bodies(app: FastAPI, document: dict[str, Any]) -> None:
             raise ValueError(f"two schemas of the document are named {name}")
 
 
-def _bodies(dependant: Dependant) -> Iterator[JsonBody[Any]]:
+def bodies_of(dependant: Dependant) -> Iterator[JsonBody[Any]]:
+    """What a route takes as its JSON body."""
     for dependency in dependant.dependencies:
         if isinstance(dependency.call, JsonBody):
             yield dependency.call
-        yield from _bodies(dependency)
+        yield from bodies_of(dependency)
 
 
 def _by_status(codes: Iterable[ErrorCode]) -> dict[int, list[ErrorCode]]:

@@ -12,6 +12,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from hop.requests import base_address, header_value
 from serving.hosts import Hosts, named, served
+from serving.prefix import checked
 
 
 def _sendable(secret: SecretStr) -> SecretStr:
@@ -50,6 +51,7 @@ class ServerSettings(BaseSettings):
 
     host: str = "127.0.0.1"
     allowed_hosts: Annotated[str, AfterValidator(_known_names)] | None = None
+    root_path: Annotated[str, AfterValidator(checked)] = ""
     log_level: LogLevel = "INFO"
 
     @property

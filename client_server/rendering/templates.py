@@ -27,12 +27,13 @@ SECURITY_HEADERS: Mapping[str, str] = {
 
 
 class Templates:
-    """Renders a template into a page's response."""
+    """Renders a template into a page's response. Every address in a template is `url(…)` of its path, which begins with `root_path`."""
 
-    def __init__(self, web: Path = WEB) -> None:
+    def __init__(self, root_path: str = "", web: Path = WEB) -> None:
         self._environment = Environment(
             loader=FileSystemLoader(web / "templates"), autoescape=True, auto_reload=False, undefined=StrictUndefined, enable_async=False
         )
+        self._environment.globals["url"] = lambda path: root_path + path
         self._environment.globals["version"] = self.version = _version_of(web / "static")
 
     def page(self, name: str, context: Mapping[str, Any], *, status: int = 200) -> HTMLResponse:

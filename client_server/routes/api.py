@@ -69,7 +69,7 @@ def _answer(turn: Turn) -> dict[str, Any]:
         "finish_reason": receipt.get("finish_reason"),
         "usage": receipt.get("usage"),
         "cost_usd": receipt.get("cost_usd"),
-        "model_group": turn.request["model_group"],
+        "model_group": turn.request.model_group,
         "timing": turn.hops,
     }
 

@@ -7,6 +7,7 @@ from starlette.responses import Response
 
 from client_server.services import services
 from serving.errors import envelope
+from serving.prefix import route_path
 from wire.errors import WireError
 
 _HEADINGS = {403: "Not allowed", 404: "Not found", 429: "Too many at once"}
@@ -27,7 +28,7 @@ def answer(request: Request, error: WireError) -> Response:
 
 def _wants_page(request: Request) -> bool:
     """Whether a person will read the answer: a browser that opens an address prefers HTML."""
-    if request.url.path.startswith("/api/") or request.headers.get("hx-request") == "true":
+    if route_path(request.scope).startswith("/api/") or request.headers.get("hx-request") == "true":
         return False
     wanted = dict(map(_media_range, request.headers.get("accept", "").split(",")))
     return wanted.get("text/html", 0.0) > wanted.get("application/json", 0.0)

@@ -22,6 +22,7 @@ from client_server.services import services
 from client_server.sessions import Session
 from client_server.store import ConversationRow, TurnRow
 from serving.errors import malformed
+from serving.prefix import root_of
 
 TURNS_SHOWN = 50
 """The turns of one page; a link leads to those before them."""
@@ -63,11 +64,11 @@ async def messages(request: Request) -> Response:
     await app.limits.count_turn(session)
     turn, conversation = await ask_in_conversation(request, session, form)
     if not _from_htmx(request):
-        return app.sessions.stamp(request, session, back(turn))
+        return app.sessions.stamp(request, session, back(request, turn))
     response = await _fragment(request, session, "turn.html", turn)
     response.headers["HX-Trigger"] = json.dumps({"conversation": {"id": conversation.id, "title": conversation.title}})
     if not form.conversation_id:
-        response.headers["HX-Push-Url"] = f"/c/{conversation.id}"
+        response.headers["HX-Push-Url"] = f"{root_of(request.scope)}/c/{conversation.id}"
     return app.sessions.stamp(request, session, response)
 
 
@@ -86,7 +87,7 @@ async def regenerate(request: Request) -> Response:
     old = await app.turn(request.path_params["turn_id"], session)
     await app.limits.count_turn(session)
     turn = await ask_again(request, session, old)
-    return await _fragment(request, session, "answer.html", turn) if _from_htmx(request) else back(turn)
+    return await _fragment(request, session, "answer.html", turn) if _from_htmx(request) else back(request, turn)
 
 
 async def _fragment(request: Request, session: Session, template: str, row: TurnRow) -> Response:

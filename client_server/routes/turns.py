@@ -21,6 +21,7 @@ from serving.app import Route
 from serving.bodies import Json
 from serving.media import is_json
 from serving.openapi import EVENT_STREAM, answers
+from serving.prefix import root_of
 from wire.errors import ErrorCode
 from wire.frames import index_after
 
@@ -66,7 +67,7 @@ async def stop(turn_id: str, request: Request, session: ChangeDep) -> Response:
     turn = app.turns.get(row.id, session.id)
     if turn is not None:
         await app.turns.stop(turn)
-    return back(row) if is_page_without_script(request) else Response(status_code=204)
+    return back(request, row) if is_page_without_script(request) else Response(status_code=204)
 
 
 @router.get("/{turn_id}/timing", responses=answers(TurnTiming, "The times.", NOT_FOUND))
@@ -107,6 +108,7 @@ def is_page_without_script(request: Request) -> bool:
     return request.headers.get("hx-request") != "true" and not is_json(request.headers.get("content-type"))
 
 
-def back(row: TurnRow) -> Response:
+def back(request: Request, row: TurnRow) -> Response:
     """Redirects to the turn's conversation."""
-    return RedirectResponse("/" if row.conversation_id is None else f"/c/{row.conversation_id}", 303)
+    path = "/" if row.conversation_id is None else f"/c/{row.conversation_id}"
+    return RedirectResponse(root_of(request.scope) + path, 303)

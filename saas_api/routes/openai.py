@@ -17,6 +17,7 @@ from serving import errors
 from serving.app import Route
 from serving.bodies import Json
 from serving.openapi import EVENT_STREAM, answers
+from serving.prefix import route_path
 from wire.errors import ErrorCode, WireError
 from wire.sse import PING_LINE
 
@@ -70,7 +71,7 @@ def refusal(request: Request, error: WireError) -> Response:
 
     OpenAI's API has no 422. If a request with an `Idempotency-Key` is repeated, it gets the error of the same call.
     """
-    if not request.url.path.startswith("/v1/"):
+    if not route_path(request.scope).startswith("/v1/"):
         return errors.envelope(request, error)
     if error.status == 422:
         error.status = 400

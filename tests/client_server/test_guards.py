@@ -132,9 +132,9 @@ async def test_a_wrong_form_is_named(guest: Visitor) -> None:
     assert "temperature" in response.json()["error"]["message"]
 
 
-async def test_ten_megabytes_are_too_large(guest: Visitor) -> None:
+async def test_thirty_megabytes_are_too_large(guest: Visitor) -> None:
     """A body over the limit is 413, and the connection can still be used."""
-    response = await guest.http.post("/api/chat", content=b" " * 10_000_000, headers={"Content-Type": "application/json"})
+    response = await guest.http.post("/api/chat", content=b" " * 30_000_000, headers={"Content-Type": "application/json"})
     assert code_of(response) == (413, "too_large")
     assert (await guest.http.get("/health")).status_code == 200
 

@@ -91,7 +91,7 @@ async def test_errors_are_as_documented(described: Described) -> None:
     for path, body in ((CHAT, {"message": 5}), (STREAM, {"message": 5}), (TIMING, {"hop": "other"})):
         await described.ask("POST", path, b"{", status=400, headers=JSON, **nobody)
         await described.ask("POST", path, body, status=422, **nobody)
-        await described.ask("POST", path, b"x" * 2_000_000, status=413, headers=JSON, **nobody)
+        await described.ask("POST", path, b"x" * 22_000_000, status=413, headers=JSON, **nobody)
     for method, path in described.operations:
         await described.ask(method, path, status=400, headers={"Host": "evil.example"}, **nobody)
         if method == "POST":

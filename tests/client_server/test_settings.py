@@ -33,6 +33,9 @@ from tests.support.chain import client_server
         ("SESSION_OPEN_STREAMS", "0"),
         ("LOG_LEVEL", "loud"),
         ("ALLOWED_HOSTS", "https://chat.example.com"),
+        ("ROOT_PATH", "/chat/"),
+        ("MAX_BODY_BYTES", "1000000000"),
+        ("BODY_MEMORY_BYTES", "20000000"),
         ("DATA_DIR", "/proc/nowhere"),
     ],
 )

@@ -160,9 +160,22 @@ async def test_an_unknown_model_and_an_unknown_path_are_not_found(demo: Demo) ->
 
 
 async def test_a_body_over_the_limit_is_refused(demo: Demo) -> None:
-    """A body of more than a megabyte gets a 413."""
-    status, _, answer = await demo.request("POST", PATH, request_for("x" * 1_100_000, {}))
+    """A body of more than 20 MiB gets a 413."""
+    status, _, answer = await demo.request("POST", PATH, request_for("x" * 21_000_000, {}))
     assert (status, answer["error"]["code"]) == (413, "too_large")
+
+
+async def test_a_photograph_is_taken(demo: Demo) -> None:
+    """It is not looked at, but the text beside it is answered; long JSON that is wrong is refused as short JSON is."""
+    body = request_for("Count to 3", {"max_tokens": 5})
+    body["messages"][-1]["content"] = [
+        {"type": "text", "text": "Count to 3"},
+        {"type": "image_url", "image_url": {"url": "data:image/jpeg;base64," + "/9j/" * 3_000_000}},
+    ]
+    status, _, answer = await demo.request("POST", PATH, body)
+    assert (status, bool(answer["choices"][0]["message"]["content"])) == (200, True)
+    status, _, answer = await demo.request("POST", PATH, body | {"temperature": 9})
+    assert (status, answer["error"]["param"]) == (400, "temperature")
 
 
 @pytest.mark.parametrize("model", ["demo-quality", "demo-fault-hang", "demo-fault-stall"])

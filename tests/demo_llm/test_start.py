@@ -22,6 +22,7 @@ from tests.support.server import ROOT, Server
         ("LOG_LEVEL", "loud"),
         ("HOST", "999.1.1.1"),
         ("ALLOWED_HOSTS", "chat.example.com:443"),
+        ("ROOT_PATH", "chat"),
     ],
 )
 def test_a_wrong_setting_stops_the_start(name: str, value: str) -> None:
@@ -40,6 +41,15 @@ def test_it_ends_when_told_to(tmp_path: Path) -> None:
     with Server("demo_llm", tmp_path, port_variable="DEMO_LLM_PORT", env={"LOG_LEVEL": "WARNING"}) as server:
         server.terminate()
         assert server.stderr == ""
+
+
+def test_a_path_prefix(tmp_path: Path) -> None:
+    """Under ROOT_PATH the server answers with and without the prefix, and its description names it."""
+    with Server("demo_llm", tmp_path, port_variable="DEMO_LLM_PORT", env={"ROOT_PATH": "/v1"}) as server:
+        for passed_on in ("", "/v1"):
+            status, models = server.request("GET", f"{passed_on}/v1/models")
+            assert (status, models["object"]) == (200, "list")
+            assert server.request("GET", f"{passed_on}/openapi.json")[1]["servers"] == [{"url": "/v1"}]
 
 
 def test_a_head_that_is_too_large(demo: Demo) -> None:

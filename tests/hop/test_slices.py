@@ -91,7 +91,13 @@ async def test_bytes_that_are_no_utf_8() -> None:
     assert await decode(text.encode()) == text
 
 
-MANY: dict[str, Any] = {"text": "x" * 1_000_000, "numbers": [1] * 500_000, "lists": [[]] * 300_000, "objects": [{"role": "user"}] * 50_000}
+MANY: dict[str, Any] = {
+    "text": "x" * 1_000_000,
+    "key": {"x" * 1_000_000: 1},
+    "numbers": [1] * 500_000,
+    "lists": [[]] * 300_000,
+    "objects": [{"role": "user"}] * 50_000,
+}
 
 
 @pytest.mark.parametrize("value", MANY.values(), ids=MANY)

@@ -153,9 +153,9 @@ async def test_what_is_not_there_or_not_yours(client: httpx.AsyncClient, gateway
     assert error(await client.delete("/v1/models")) == (405, "method_not_allowed")
 
 
-async def test_a_body_of_ten_megabytes(client: httpx.AsyncClient, gateway: Gateway) -> None:
+async def test_a_body_of_thirty_megabytes(client: httpx.AsyncClient, gateway: Gateway) -> None:
     """It is refused with too_large, and the client gets to read that."""
-    response = await client.post("/api/jobs/create-and-call", json=gateway.call("text", "x" * 10_000_000))
+    response = await client.post("/api/jobs/create-and-call", json=gateway.call("text", "x" * 30_000_000))
     assert error(response) == (413, "too_large")
 
 

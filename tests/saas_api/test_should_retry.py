@@ -41,7 +41,7 @@ async def test_what_the_sdk_asks_again(gateway: Gateway, client: httpx.AsyncClie
         pytest.param("POST", "/v1/chat/completions", {"json": {"model": "nope", "messages": [{"role": "user"}]}}, 404, id="model"),
         pytest.param("POST", "/v1/chat/completions", {"json": {"model": "text", "messages": 1}}, 400, id="field"),
         pytest.param("POST", "/v1/chat/completions", {"content": b"{", "headers": {"Content-Type": "application/json"}}, 400, id="JSON"),
-        pytest.param("POST", "/v1/chat/completions", {"content": b"x" * 2_000_000}, 413, id="length"),
+        pytest.param("POST", "/v1/chat/completions", {"content": b"x" * 21_000_000}, 413, id="length"),
         pytest.param("GET", "/v1/chat/completions", {}, 405, id="method"),
         pytest.param("POST", "/v1/embeddings", {"json": {}}, 404, id="address"),
         pytest.param("GET", "/v1/models/nope", {}, 404, id="unknown model"),

@@ -15,7 +15,6 @@ from pathlib import Path
 import psutil
 import pytest
 
-from scripts.run import Unusable, written
 from tests.support.ports import free_port
 from tests.support.server import ROOT
 
@@ -246,30 +245,6 @@ def test_a_server_that_refuses_says_so_once(start: Callable[..., Run], env: dict
     assert "secret\n" not in run.output
 
 
-@pytest.mark.parametrize(
-    "held", [b"\xef\xbb\xbfHOST=::1\r\n", b"# a comment\nexport HOST='::1'\n"], ids=["a mark and CRLF", "as a shell's"]
-)
-def test_a_file_of_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, held: bytes) -> None:
-    """A byte order mark does not hide the first variable of `.env`."""
-    monkeypatch.setattr("scripts.run.ROOT", tmp_path)
-    assert {} == written()
-    (tmp_path / ".env").write_bytes(held)
-    assert {"HOST": "::1"} == written()
-
-
-@pytest.mark.parametrize("held", [b"# caf\xe9\nHOST=::1\n", "HOST=::1".encode("utf-16"), "HOST=::1".encode("utf-16-le"), None])
-def test_a_file_of_settings_that_cannot_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, held: bytes | None) -> None:
-    """The sentence names the file: settings that somebody wrote are not passed over."""
-    monkeypatch.setattr("scripts.run.ROOT", tmp_path)
-    path = tmp_path / ".env"
-    if held is None:
-        path.mkdir()
-    else:
-        path.write_bytes(held)
-    with pytest.raises(Unusable, match=f"^{path} "):
-        written()
-
-
 def test_a_wrong_list_of_hosts_is_named(start: Callable[..., Run], env: dict[str, str]) -> None:
     """With an invalid list of hosts nothing is started, and one sentence names the variable."""
     env["ALLOWED_HOSTS"] = "https://chat.example.com"
@@ -287,3 +262,25 @@ def test_all_addresses_without_a_name_are_remarked_on(start: Callable[..., Run],
     run.process.send_signal(signal.SIGTERM)
     assert run.end() == 0
     assert [line for line in run.output.splitlines() if "ALLOWED_HOSTS" in line] == run.output.splitlines()[:1]
+
+
+def test_a_path_prefix_is_in_the_address(start: Callable[..., Run], env: dict[str, str]) -> None:
+    """The address that it prints is the page's under ROOT_PATH, and it works as it stands."""
+    env["ROOT_PATH"] = "/chat"
+    run = start()
+    run.read_until(READY)
+    url = f"http://127.0.0.1:{env['CLIENT_SERVER_PORT']}/chat/"
+    assert f"ready:  {url}\n" in run.output
+    with urllib.request.urlopen(url) as answer:
+        assert b'href="/chat/static/' in answer.read()
+    run.process.send_signal(signal.SIGTERM)
+    assert run.end() == 0
+
+
+def test_a_wrong_path_prefix_is_named(start: Callable[..., Run], env: dict[str, str]) -> None:
+    """With an invalid prefix nothing is started, and one sentence names the variable."""
+    env["ROOT_PATH"] = "/chat/"
+    run = start()
+    assert run.end() == 1
+    (sentence,) = run.output.strip().splitlines()
+    assert sentence.startswith("ROOT_PATH: ")

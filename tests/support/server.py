@@ -130,21 +130,11 @@ class Server:
         while time.monotonic() < deadline:
             if not self.running:
                 raise RuntimeError(f"{self.module} ended with {self.wait()} at its start:\n{self.stderr[-4000:]}")
-            if self._healthy():
+            if answers(self.port, self._health):
                 return
             time.sleep(0.02)
         self.kill()
         raise RuntimeError(f"{self.module} did not serve within {START_TIMEOUT_S:.0f} s:\n{self.stderr[-4000:]}")
-
-    def _healthy(self) -> bool:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=2)
-        try:
-            connection.request("GET", self._health)
-            return connection.getresponse().status == 200
-        except (OSError, http.client.HTTPException):
-            return False
-        finally:
-            connection.close()
 
     def kill(self) -> None:
         """Sends SIGKILL, so the process has no chance to clean up."""
@@ -196,3 +186,15 @@ class Server:
             return response.status, json.loads(text)
         except ValueError:
             return response.status, text
+
+
+def answers(port: int, path: str) -> bool:
+    """Whether a server on this port answers 200 there."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=2)
+    try:
+        connection.request("GET", path)
+        return connection.getresponse().status == 200
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()

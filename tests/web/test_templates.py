@@ -30,6 +30,21 @@ def test_a_template_has_nothing_inline(template: Path, what: str) -> None:
     assert INLINE[what].findall(template.read_text()) == []
 
 
+@pytest.mark.parametrize("template", TEMPLATES, ids=[path.name for path in TEMPLATES])
+def test_every_address_may_get_a_prefix(template: Path) -> None:
+    """Each address in a template is made by `url`, so that a proxy may show the page under any path."""
+    text = template.read_text()
+    addresses = re.findall(r'\s(?:href|src|action|formaction|hx-(?:get|post|put|patch|delete)|data-[a-z]+-url)="([^"]*)', text)
+    assert [address for address in addresses if not address.startswith(("{{ url(", "#"))] == []
+
+
+@pytest.mark.parametrize("path", [path for path in OURS if path.suffix == ".js"], ids=lambda path: path.name)
+def test_every_address_of_a_script_may_get_a_prefix(path: Path) -> None:
+    """A path of the server in a script is given to `address` or to `post`, which put the prefix in front."""
+    for before in re.findall(r"(.{0,12})[\"'`]/(?:c|chat|api|static)/", path.read_text()):
+        assert before.endswith(("address(", "post(")), before
+
+
 @pytest.mark.parametrize("path", OURS, ids=[path.name for path in OURS])
 def test_a_static_file_loads_nothing_from_elsewhere(path: Path) -> None:
     """No static file loads anything from another server (the SVG namespace is a name, not an address)."""

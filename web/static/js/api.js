@@ -6,8 +6,14 @@ function token() {
   return document.querySelector('meta[name="csrf-token"]')?.content ?? "";
 }
 
-/** Posts, with a JSON body if one is given. Resolves with the response; rejects if there is none. */
-export function post(url, body) {
+/** The address of one of our server's paths, which a proxy may show under a prefix. */
+export function address(path) {
+  return (document.querySelector('meta[name="base"]')?.content ?? "") + path;
+}
+
+/** Posts to a path of our server, with a JSON body if one is given. Resolves with the response; rejects if there is none. */
+export function post(path, body) {
+  const url = address(path);
   const headers = { "X-CSRF-Token": token(), "HX-Request": "true" };
   if (body === undefined) return fetch(url, { method: "POST", headers });
   headers["Content-Type"] = "application/json";
@@ -29,7 +35,7 @@ export function errorOf(status, text) {
 /** The server's rendering of a turn's answer: `{status, article}`. The status is 0 if the server could not be reached. */
 export async function fetchAnswer(turnId) {
   try {
-    const response = await fetch(`/chat/turns/${encodeURIComponent(turnId)}`, { headers: { "HX-Request": "true" }, cache: "no-store" });
+    const response = await fetch(address(`/chat/turns/${encodeURIComponent(turnId)}`), { headers: { "HX-Request": "true" }, cache: "no-store" });
     if (!response.ok) return { status: response.status, article: null };
     const parsed = new DOMParser().parseFromString(await response.text(), "text/html");
     const article = parsed.querySelector("article[data-turn-id]");
