@@ -47,8 +47,8 @@ class FrameReader(Protocol):
 class Dialect(Protocol):
     """One way of talking to models."""
 
-    def request(self, target: Target, params: Mapping[str, Any], *, streamed: bool) -> Request:
-        """The request for an answer; `params` are OpenAI's."""
+    def request(self, target: Target, params: Mapping[str, Any], *, streamed: bool, usage: bool = True) -> Request:
+        """The request for an answer; `params` are OpenAI's. `usage`: whether a stream is asked for its usage."""
 
     def reader(self) -> FrameReader:
         """A reader for one streamed answer."""

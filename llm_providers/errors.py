@@ -33,7 +33,7 @@ class ProviderError(Exception):
     """Base of the tree. `retry_after` is in seconds, if the provider gave it.
 
     `reason` says more, to the operator alone: the provider's own words, or why there is no connection. A dialect writes it as it came;
-    `Transport` raises it fit for a log (`llm_providers.reasons.scrubbed`).
+    `Transport` raises it fit for a log (`llm_providers.reasons.scrubbed`). `status` is that of the refusal, if it was one.
     """
 
     code: ClassVar[ErrorCode] = ErrorCode.UPSTREAM_ERROR
@@ -44,6 +44,7 @@ class ProviderError(Exception):
         super().__init__(message)
         self.retry_after = retry_after
         self.reason = reason
+        self.status: int | None = None
 
     def to_wire(self) -> WireError:
         """The error as the gateway tells it to its clients."""

@@ -30,13 +30,14 @@ if TYPE_CHECKING:
 class OpenAI:
     """The dialect (`llm_providers.dialect.Dialect`)."""
 
-    def request(self, target: Target, params: Mapping[str, Any], *, streamed: bool) -> Request:
+    def request(self, target: Target, params: Mapping[str, Any], *, streamed: bool, usage: bool = True) -> Request:
         """Asks for usage in a stream even if the caller did not: without it nobody knows what the answer cost."""
         body = {**params, "model": target.model}
         body.pop("stream", None)
         options = body.pop("stream_options", None)
         if streamed:
             body["stream"] = True
+        if streamed and usage:
             body["stream_options"] = {**(options if isinstance(options, Mapping) else {}), "include_usage": True}
         headers = {"Authorization": f"Bearer {target.api_key}"} if target.api_key else {}
         return Request(below(target.api_base, "/chat/completions"), headers, body)

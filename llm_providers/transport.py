@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from types import TracebackType
@@ -30,6 +31,8 @@ from llm_providers.errors import (
 from llm_providers.reasons import scrubbed, told
 from llm_providers.registry import Target
 from wire.context import outgoing_headers
+
+logger = logging.getLogger(__name__)
 
 MAX_ANSWER_BYTES = 8 * 1024 * 1024
 """The longest whole answer: the longest of today's models, with the probabilities of some thousand tokens beside it."""
@@ -61,6 +64,8 @@ class Transport:
 
     def __init__(self) -> None:
         self._door = Door()
+        self._without_usage: set[Target] = set()
+        """Those that refuse `stream_options`."""
 
     async def __aenter__(self) -> Self:
         return self
@@ -86,7 +91,7 @@ class Transport:
         """
         dialect = target.dialect
         deadline = asyncio.get_running_loop().time() + target.timeout_first_token_s
-        response = await self._post(target, dialect.request(target, params, streamed=True), target.timeout_first_token_s)
+        response = await self._begin(target, params)
         del params  # the answer may take long, and the request may be long
         left_s = max(0.0, deadline - asyncio.get_running_loop().time())
         if progress is None:
@@ -115,6 +120,21 @@ class Transport:
             sink(made, 0)
         elif not reader.done:
             raise Truncated("The model provider's answer ended without being finished.")
+
+    async def _begin(self, target: Target, params: Mapping[str, Any]) -> Response:
+        """Asks for a stream, and for its usage unless the provider is known to refuse that. Raises as `_post` does."""
+        dialect, patience_s = target.dialect, target.timeout_first_token_s
+        if target not in self._without_usage:
+            try:
+                return await self._post(target, dialect.request(target, params, streamed=True), patience_s)
+            except InvalidRequest as error:
+                if not _minds_usage(error):
+                    raise
+        response = await self._post(target, dialect.request(target, params, streamed=True, usage=False), patience_s)
+        if target not in self._without_usage:
+            self._without_usage.add(target)
+            logger.warning("%s/%s refuses to be asked for a stream's usage: it is estimated from now on", target.provider, target.model)
+        return response
 
     async def complete(self, target: Target, params: Mapping[str, Any]) -> tuple[dict[str, Any], int]:
         """Asks for a whole `chat.completion`. Returns it and how many bytes it was. Raises ProviderError."""
@@ -177,8 +197,14 @@ async def _refusal(response: Response) -> Refusal:
 
 def _refused(refusal: Refusal, key: str | None) -> ProviderError:
     error = for_refusal(refusal)
+    error.status = refusal.status
     error.reason = scrubbed(refusal.reason, key)
     return error
+
+
+def _minds_usage(error: InvalidRequest) -> bool:
+    """Whether the request may have been refused for our wish for usage alone: a schema does not know it, or the provider says so."""
+    return error.status == 422 or "stream_options" in error.reason or "include_usage" in error.reason
 
 
 class _Frames:
