@@ -161,6 +161,7 @@ class Generations:
             if generation.grace is not None:
                 generation.grace.cancel()
             self._running.discard(generation)
+            generation.progress.forget()
             whole = 0 if generation.completion is None else generation.marks.bytes
             self._shelf.keep(generation.log, partial(self._forget, generation), beside=whole)
 

@@ -50,6 +50,10 @@ class Progress:
         await self.fold.follow(self._log)
         return self.fold.answer.finish_reason is not None
 
+    def forget(self) -> None:
+        """Lets go of what the answer adds up to: the log stays for a while, and holds it too."""
+        self.fold = Fold()
+
     async def check(self) -> None:
         """To be called at the end. Raises ProviderError if what came is no answer: the model broke off, or nothing came at all."""
         await self.fold.follow(self._log)
