@@ -11,7 +11,8 @@ from tests.answers.contents import CALLS, COUNTS, FIRST, ONCE, PARTS
 from tests.answers.endings import ENDINGS, HEARTBEATS
 from tests.answers.failures import FAILURES, WHOLE
 from tests.answers.forms import ENCODINGS, FORMS
+from tests.answers.statuses import STATUSES
 
 __all__ = ["CASES", "Case", "End"]
 
-CASES = [*FAILURES, *ENDINGS, *FORMS, *HEARTBEATS, *ENCODINGS, *PARTS, *ONCE, *FIRST, *CALLS, *COUNTS, *WHOLE]
+CASES = [*FAILURES, *ENDINGS, *FORMS, *HEARTBEATS, *ENCODINGS, *PARTS, *ONCE, *FIRST, *CALLS, *COUNTS, *WHOLE, *STATUSES]
