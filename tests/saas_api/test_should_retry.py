@@ -31,7 +31,8 @@ async def test_what_the_sdk_asks_again(gateway: Gateway, client: httpx.AsyncClie
     async with openai.AsyncOpenAI(base_url=f"{gateway.url}/v1", api_key=key, max_retries=1) as sdk:
         with pytest.raises(openai.APIStatusError):
             await sdk.chat.completions.create(model=behaviour, messages=[{"role": "user", "content": "x"}], stream=streamed)
-    assert (await asyncio.to_thread(gateway.provider.stats))["requests"] - before == asked
+    ours = 1 if streamed and behaviour == "status-422" else 0  # the gateway asks once more, without its own wish for usage
+    assert (await asyncio.to_thread(gateway.provider.stats))["requests"] - before == asked + ours
 
 
 @pytest.mark.parametrize(
