@@ -23,15 +23,17 @@ _HOP = b"event: hop\n"
 
 
 class Fold:
-    """The frames of one log, folded as far as `index`."""
+    """The frames of one log from `start` on, folded as far as `index`."""
 
-    __slots__ = ("answer", "first_token", "hops", "index", "receipt")
+    __slots__ = ("answer", "first_token", "hops", "index", "receipt", "unreadable")
 
-    def __init__(self) -> None:
-        self.index = 0
+    def __init__(self, start: int = 0) -> None:
+        self.index = start
         self.answer = Accumulator()
         self.first_token: int | None = None
         """The index of the first chunk that carries text, reasoning, a refusal or a tool call."""
+        self.unreadable = 0
+        """How many chunks were not JSON."""
         self.receipt: Receipt | None = None
         self.hops: list[HopRecord] = []
 
@@ -59,13 +61,17 @@ class Fold:
             self._find_first_token(rest, places)
         add = self.answer.add
         for chunk in rest:
-            if chunk is not None:
+            if chunk is None:
+                self.unreadable += 1
+            else:
                 add(chunk)
 
     def _find_first_token(self, chunks: Iterator[dict[str, Any] | None], places: Sequence[int]) -> None:
         """Takes chunks up to the first one that carries something."""
         for place, chunk in zip(places, chunks, strict=False):
-            if chunk is not None:
+            if chunk is None:
+                self.unreadable += 1
+            else:
                 self.answer.add(chunk)
                 if self.answer.deltas:
                     self.first_token = place

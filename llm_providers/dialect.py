@@ -53,6 +53,9 @@ class Dialect(Protocol):
     def reader(self) -> FrameReader:
         """A reader for one streamed answer."""
 
+    async def whole(self, body: bytes) -> Any:
+        """The body of an answer that is not streamed, read as JSON. Raises ProviderError."""
+
     def completion(self, answer: Any) -> dict[str, Any]:
         """A whole answer, read as JSON, as a `chat.completion`. Raises ProviderError."""
 

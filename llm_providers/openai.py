@@ -1,8 +1,8 @@
 """OpenAI's chat dialect and its many imitators: a request out, clean frames in.
 
 Strategy. Most providers write `data: {…}\\n\\n` and nothing else. Such a frame is handed on as the bytes it came as. It is checked only for
-its first and last bytes, for line ends inside, for being UTF-8, for a choice, and for `"error"`. (In a JSON string the quotes would be
-escaped, so the last two tests miss nothing.) Every other frame, and everything after the first CR, goes through the full decoder: a
+its first and last bytes, for line ends inside, for being UTF-8, for a choice, for `"error"` (in a JSON string the quotes would be escaped),
+and for numbers that JSON does not have. Every other frame, and everything after the first CR, goes through the full decoder: a
 chunk is written anew, a heartbeat is dropped, and all else is a failure (`llm_providers.faults`).
 
 Format: https://platform.openai.com/docs/api-reference/chat-streaming
@@ -11,20 +11,31 @@ Format: https://platform.openai.com/docs/api-reference/chat-streaming
 from __future__ import annotations
 
 import json
+import re
 from codecs import BOM_UTF8
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from hop.json import read, read_object
+from hop.fold import Fold
+from hop.json import read, read_object, read_whole
 from hop.requests import below
 from llm_providers.dialect import Request
-from llm_providers.errors import ProtocolViolation, ProviderError, not_json, reported
-from llm_providers.faults import fault_in, is_chunk, is_fault_event
-from wire.chunks import as_chunk, first_choice, merge_usage
-from wire.sse import DEFAULT_MAX_FRAME_BYTES, DONE, Decoder, Event, FrameSplitter, FrameTooLarge, encode
+from llm_providers.errors import ProtocolViolation, ProviderError, Truncated, not_json, reported
+from llm_providers.faults import fault_in, is_chunk, is_failing
+from wire.chunks import as_chunk, first_choice, merge_usage, read_delta
+from wire.frames import numbered
+from wire.log import StreamLog
+from wire.sse import DEFAULT_MAX_FRAME_BYTES, DONE, FOREIGN, Decoder, Event, FrameSplitter, FrameTooLarge, encode
 
 if TYPE_CHECKING:
     from llm_providers.registry import Target
+
+
+_FIELD = re.compile(rb"[\r\n](?:data|event|id|retry)?:")
+"""A line of an event stream. No line within JSON begins like it."""
+_LONGEST_NAME = 8
+_EVENTS = re.compile(rb"(?:\xef\xbb\xbf)?\s*(?:data|event|id|retry)?:")
+_WINDOW = 64 * 1024
 
 
 class OpenAI:
@@ -45,6 +56,14 @@ class OpenAI:
     def reader(self) -> CleanFrames:
         return CleanFrames()
 
+    async def whole(self, body: bytes) -> Any:
+        if _EVENTS.match(body):
+            return await _folded(body)
+        try:
+            return await read_whole(body)
+        except ValueError:
+            raise not_json() from None
+
     def completion(self, answer: Any) -> dict[str, Any]:
         completion = _an_object(answer[0] if isinstance(answer, list) and answer else answer)
         if (fault := fault_in(completion)) is not None:
@@ -52,6 +71,8 @@ class OpenAI:
         choice = first_choice(completion)
         if choice is None or not isinstance(choice.get("message"), dict):
             raise ProtocolViolation("The model provider's answer holds no message.")
+        if not choice.get("finish_reason") and not read_delta(choice["message"]).is_token:
+            raise ProtocolViolation("The model provider's answer is empty.")
         completion["usage"] = merge_usage(merge_usage(None, completion.get("usage")), choice.get("usage"))
         return completion
 
@@ -111,10 +132,15 @@ class CleanFrames:
         return not self._begun
 
     def _keep(self, data: bytes) -> list[bytes]:
-        """Keeps JSON until the body ends."""
+        """Keeps JSON until the body ends, or until it turns out to be a line before the events."""
         if self.whole is None:
             self.whole = bytearray(self._splitter.pending)
+            self._splitter = FrameSplitter()
+        looked = max(0, len(self.whole) - _LONGEST_NAME)
         self.whole += data
+        if _FIELD.search(self.whole, looked):
+            kept, self.whole, self._begun = bytes(self.whole), None, True
+            return self.feed(kept)
         if len(self.whole) > DEFAULT_MAX_FRAME_BYTES:
             self.whole = None
             self.failure = ProtocolViolation(f"The model provider sent more than {DEFAULT_MAX_FRAME_BYTES} bytes of JSON for a stream.")
@@ -144,25 +170,47 @@ class CleanFrames:
 
     def _rewrite(self, decoder: Decoder, data: bytes) -> list[bytes]:
         clean: list[bytes] = []
-        done = False
-        try:
-            for event in decoder.feed(data):
-                if event.data.strip() == "[DONE]":
-                    done = True
-                    break
+        for event in decoder.feed(data):
+            if event.data.strip() == "[DONE]":
+                self.done = True
+                break
+            try:
                 if (chunk := _chunk(event)) is not None:
                     clean.append(chunk)
-            for line in decoder.unknown:
-                _check_line(line)
-            self.done = done
-        except ProviderError as error:
-            self.failure = error.with_traceback(None)  # which refers to this reader: the cycle would wait for the collector
-        decoder.unknown.clear()
+            except ProviderError as error:
+                self.failure = error.with_traceback(None)  # which refers to this reader: the cycle would wait for the collector
+                break
         return clean
 
 
+async def _folded(body: bytes) -> dict[str, Any]:
+    """The answer in an event stream that came where a whole answer was asked for. Raises ProviderError."""
+    reader, fold, log = CleanFrames(), Fold(), StreamLog()
+    for start in range(0, len(body), _WINDOW):
+        _append(log, reader.feed(body[start : start + _WINDOW]))
+        await fold.follow(log)
+        if reader.done or reader.failure is not None:
+            break
+    _append(log, reader.end())
+    await fold.follow(log)
+    failure, reader.failure = reader.failure, None
+    finished = fold.answer.finish_reason is not None
+    if failure is not None and not (finished and isinstance(failure, ProtocolViolation)):
+        try:
+            raise failure
+        finally:
+            del failure  # its traceback refers to this frame: the cycle would wait for the collector
+    if not reader.done and not finished:
+        raise Truncated("The model provider's answer ended without being finished.")
+    return fold.answer.completion()
+
+
+def _append(log: StreamLog, frames: list[bytes]) -> None:
+    log.append([numbered(index, frame) for index, frame in enumerate(frames, len(log))])
+
+
 def _decoder() -> Decoder:
-    return Decoder(keep_unknown=True)
+    return Decoder(keep_ignored=True)
 
 
 def _is_clean(frame: bytes) -> bool:
@@ -173,6 +221,8 @@ def _is_clean(frame: bytes) -> bool:
         and b"\r" not in frame
         and (b'"choices":[{' in frame or b'"choices": [{' in frame)
         and b'"error"' not in frame
+        and b"NaN" not in frame
+        and b"nfinity" not in frame
         and (frame.isascii() or _is_utf8(frame))
     )
 
@@ -185,17 +235,13 @@ def _is_utf8(data: bytes) -> bool:
     return True
 
 
-def _check_line(line: bytes) -> None:
-    """Raises ProviderFault if a line that is no field of an event tells one: some servers write an error as it is into the stream."""
-    value = read_object(line) if line.startswith(b"{") else None
-    if value is not None and (fault := fault_in(value)) is not None:
-        raise fault
-
-
 def _chunk(event: Event) -> bytes | None:
     """The frame of an event that is a chunk; None for a heartbeat. Raises ProviderError for everything else."""
     data = event.data.strip()
-    if is_fault_event(event.event):
+    if event.event == FOREIGN:
+        _check_foreign(data)
+        return None
+    if is_failing(event.event):
         raise reported(read_object(data) or data)
     if not data or data == "null":
         return None
@@ -209,7 +255,29 @@ def _chunk(event: Event) -> bytes | None:
         raise fault
     if not is_chunk(value):
         return None
-    return encode(json.dumps(value, separators=(",", ":")) if "\n" in data else data)
+    if "NaN" in data or "nfinity" in data:
+        value = json.loads(data, parse_constant=_nothing)
+    elif "\n" not in data:
+        return encode(data)
+    return encode(json.dumps(value, separators=(",", ":")))
+
+
+def _nothing(_constant: str) -> None:
+    """What stands for a number that JSON does not have."""
+
+
+def _check_foreign(text: str) -> None:
+    """Raises ProviderFault if lines that are no event tell one: some servers write an error as it is into the stream."""
+    if text.startswith(("{", "[")):
+        try:
+            value = read(text)
+        except ValueError:
+            return
+        value = value[0] if isinstance(value, list) and value else value
+        if isinstance(value, dict) and (fault := fault_in(value)) is not None:
+            raise fault
+    elif text[:100].lower().startswith(("error", "<html", "<!doctype")):
+        raise reported(text)
 
 
 def _unless_cut(failure: ProviderError | None) -> ProviderError | None:

@@ -11,7 +11,6 @@ from typing import Any, Protocol, Self
 
 from hop.door import Door
 from hop.http1 import is_encoded
-from hop.json import read_whole
 from hop.pieces import write_in_pieces
 from hop.response import ConnectFailed, ConnectionLost, ExchangeFailed, PeerSilent, PeerUnintelligible, Response
 from hop.retry_after import retry_after
@@ -25,7 +24,6 @@ from llm_providers.errors import (
     Refusal,
     Truncated,
     for_refusal,
-    not_json,
     without_content,
 )
 from llm_providers.reasons import scrubbed, told
@@ -91,7 +89,7 @@ class Transport:
         """
         dialect = target.dialect
         deadline = asyncio.get_running_loop().time() + target.timeout_first_token_s
-        response = await self._begin(target, params)
+        response = await self._begin(target, params, deadline)
         del params  # the answer may take long, and the request may be long
         left_s = max(0.0, deadline - asyncio.get_running_loop().time())
         if progress is None:
@@ -101,36 +99,27 @@ class Transport:
         if accepted is not None:
             accepted()
         reader = dialect.reader()
-        frames = _Frames(reader, sink, target.api_key)
+        fault = await _followed(response, _Frames(reader, sink, target.api_key))
         try:
-            with _named_faults():
-                try:
-                    await response.follow(frames.take)
-                except ExchangeFailed:
-                    frames.end()
-                    raise
-            frames.end()
-        except BaseException:
-            response.close()
-            raise
-        if reader.whole is not None:
-            value = await _read(bytes(reader.whole))
-            with _scrubbed(target.api_key):
-                made = dialect.frames(value)
-            sink(made, 0)
-        elif not reader.done:
-            raise Truncated("The model provider's answer ended without being finished.")
+            if reader.whole is not None and (frames := await _as_frames(target, bytes(reader.whole), fault)) is not None:
+                sink(frames, 0)
+            elif fault is not None:
+                raise fault
+            elif not reader.done:
+                raise Truncated("The model provider's answer ended without being finished.")
+        finally:
+            del fault  # its traceback refers to this frame: the cycle would wait for the collector
 
-    async def _begin(self, target: Target, params: Mapping[str, Any]) -> Response:
+    async def _begin(self, target: Target, params: Mapping[str, Any], deadline: float) -> Response:
         """Asks for a stream, and for its usage unless the provider is known to refuse that. Raises as `_post` does."""
-        dialect, patience_s = target.dialect, target.timeout_first_token_s
+        dialect, clock = target.dialect, asyncio.get_running_loop().time
         if target not in self._without_usage:
             try:
-                return await self._post(target, dialect.request(target, params, streamed=True), patience_s)
+                return await self._post(target, dialect.request(target, params, streamed=True), target.timeout_first_token_s)
             except InvalidRequest as error:
                 if not _minds_usage(error):
                     raise
-        response = await self._post(target, dialect.request(target, params, streamed=True, usage=False), patience_s)
+        response = await self._post(target, dialect.request(target, params, streamed=True, usage=False), max(0.0, deadline - clock()))
         if target not in self._without_usage:
             self._without_usage.add(target)
             logger.warning("%s/%s refuses to be asked for a stream's usage: it is estimated from now on", target.provider, target.model)
@@ -139,21 +128,25 @@ class Transport:
     async def complete(self, target: Target, params: Mapping[str, Any]) -> tuple[dict[str, Any], int]:
         """Asks for a whole `chat.completion`. Returns it and how many bytes it was. Raises ProviderError."""
         dialect = target.dialect
+        body = bytearray()
+        fault: ProviderError | None = None
         try:
             async with asyncio.timeout(target.timeout_whole_s):
                 response = await self._post(target, dialect.request(target, params, streamed=False))
-                try:
-                    with _named_faults():
-                        body = await response.read_all(MAX_ANSWER_BYTES)
-                finally:
-                    response.close()
+                fault = await _read_into(body, response)
         except TimeoutError:
-            raise ProviderTimeout(f"The model provider did not answer within {target.timeout_whole_s:g} s.") from None
-        if not body:
-            raise without_content(response.status)
-        answer = await _read(body)
-        with _scrubbed(target.api_key):
-            return dialect.completion(answer), len(body)
+            fault = ProviderTimeout(f"The model provider did not answer within {target.timeout_whole_s:g} s.")
+        try:
+            if not body:
+                raise fault or without_content(response.status)
+            with _scrubbed(target.api_key):
+                return dialect.completion(await dialect.whole(bytes(body))), len(body)
+        except ProtocolViolation:
+            if fault is None:
+                raise
+            raise fault from None
+        finally:
+            del fault  # its traceback refers to this frame: the cycle would wait for the collector
 
     async def _post(self, target: Target, request: Request, patience_s: float | None = None) -> Response:
         """Sends the request and returns once the head of a success is here. Raises ProviderError for everything else."""
@@ -241,12 +234,45 @@ class _Frames:
         return reader.done
 
 
-async def _read(body: bytes) -> Any:
-    """The JSON of a whole answer. Raises ProtocolViolation."""
+async def _followed(response: Response, frames: _Frames) -> ProviderError | None:
+    """Hands over the frames of a body. Returns the fault of the transport that ended it, if one did. Raises what `frames` raises."""
+    fault: ProviderError | None = None
     try:
-        return await read_whole(body)
-    except ValueError:
-        raise not_json() from None
+        try:
+            await response.follow(frames.take)
+        except ExchangeFailed as error:
+            fault = _named(error)
+        frames.end()
+    except BaseException:
+        response.close()
+        raise
+    return fault
+
+
+async def _read_into(body: bytearray, response: Response) -> ProviderError | None:
+    """Reads a whole body. Returns the fault that ended it, if one did: what has come may be all there is."""
+    try:
+        while data := await response.read():
+            body += data
+            if len(body) > MAX_ANSWER_BYTES:
+                body.clear()
+                return ProtocolViolation(f"The model provider's answer cannot be read: the answer exceeds {MAX_ANSWER_BYTES} bytes.")
+    except ExchangeFailed as error:
+        return _named(error)
+    finally:
+        response.close()
+    return None
+
+
+async def _as_frames(target: Target, body: bytes, fault: ProviderError | None) -> list[bytes] | None:
+    """The frames of JSON that came in place of a stream; None if `fault` ended it and it is not whole. Raises ProviderError."""
+    try:
+        with _scrubbed(target.api_key):
+            return target.dialect.frames(await target.dialect.whole(body))
+    except ProtocolViolation:
+        if fault is None:
+            raise
+        return None
 
 
 @contextmanager
@@ -259,14 +285,10 @@ def _scrubbed(key: str | None) -> Iterator[None]:
         raise
 
 
-@contextmanager
-def _named_faults() -> Iterator[None]:
-    """Gives the faults of a body on its way our own names."""
-    try:
-        yield
-    except PeerSilent as error:
-        raise ProviderTimeout(f"The model provider fell silent: {error}.") from None
-    except ConnectionLost as error:
-        raise Truncated("The connection to the model provider was cut in mid-answer.", reason=str(error)) from None
-    except PeerUnintelligible as error:
-        raise ProtocolViolation(f"The model provider's answer cannot be read: {error}.") from None
+def _named(error: ExchangeFailed) -> ProviderError:
+    """Gives the fault of a body on its way our own name."""
+    if isinstance(error, PeerSilent):
+        return ProviderTimeout(f"The model provider fell silent: {error}.")
+    if isinstance(error, ConnectionLost):
+        return Truncated("The connection to the model provider was cut in mid-answer.", reason=str(error))
+    return ProtocolViolation(f"The model provider's answer cannot be read: {error}.")

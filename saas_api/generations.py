@@ -19,6 +19,7 @@ from saas_api.calls import LEASE_S, AlreadySettled, Call, Calls, Settlement, str
 from saas_api.generation import Generation
 from saas_api.intake import Intake
 from saas_api.model_groups import ModelGroups
+from saas_api.progress import Progress
 from saas_api.usage import estimate_completion_tokens, trusted_text, trusted_usage
 from serving.patience import Patience
 from serving.turnstile import ENDS_PER_PASS, Turnstile
@@ -27,7 +28,7 @@ from wire.chunks import text_of
 from wire.context import request_id_var
 from wire.errors import ErrorCode, WireError
 from wire.frames import DONE, failed_frame, hop_frame, numbered, receipt_frame
-from wire.log import Ending
+from wire.log import Ending, Outcome
 from wire.records import Receipt
 from wire.timing import HopMarks
 
@@ -189,7 +190,8 @@ class Generations:
 
     async def _pump(self, generation: Generation, target: Target) -> None:
         """Streams one answer. Once it is finished, no fault of the transport takes it away; an error that the provider reports does."""
-        marks, progress = generation.marks, generation.progress
+        marks, progress = generation.marks, Progress(generation.log)
+        generation.progress = progress
         intake = Intake(generation.log, marks)
         marks.sent()
         try:
@@ -244,18 +246,19 @@ class Generations:
             raw_usage, finish_reason = answer.usage, answer.finish_reason
             deltas, text = answer.deltas, answer.content + answer.reasoning
             message, first_token = answer.message() if answer.deltas else None, fold.first_token
-        told = trusted_usage(raw_usage)
-        usage = told
+        told = usage = trusted_usage(raw_usage)
+        if told is not None and generation.outcome is not Outcome.FINISHED and told["completion_tokens"] < deltas:
+            usage = None  # it was told on the way, for a part of the answer
         if usage is None:
             began = attempts.deployment is not None and (error is None or bool(deltas))  # a provider that refused the call has used nothing
-            prompt = generation.call.prompt_estimate if began else 0
+            prompt = told["prompt_tokens"] if told is not None else generation.call.prompt_estimate if began else 0
             usage = {"prompt_tokens": prompt, "completion_tokens": estimate_completion_tokens(deltas, text)}
         return Settlement(
             outcome=generation.outcome,
             deployment=attempts.deployment,
             attempts=attempts.records(generation.outcome, told, first_token),
             usage=usage,
-            estimated=told is None,
+            estimated=usage is not told,
             finish_reason=trusted_text(finish_reason),
             message=message,
             error=error,

@@ -59,7 +59,7 @@ class TextReader:
 
     def read(self, event: Event) -> str:
         """The text that an event adds to the answer; empty if it adds none."""
-        choice = first_choice(_object(event)) if event.event == "message" else None
+        choice = first_choice(read_object(event.data) or {}) if event.event == "message" else None
         if choice is None:
             return ""
         piece = read_choice(choice, begun=self._begun)

@@ -8,6 +8,7 @@ The format is OpenAI's (https://platform.openai.com/docs/api-reference/chat-stre
   nothing: some providers repeat the whole answer in their last chunk.
 - `content` is a text or a list of parts. Parts of text are the answer, those of thinking its reasoning, those of refusal its refusal.
 - Reasoning stands in `reasoning_content`, in `reasoning`, or in parts of thinking.
+- A tool call may also stand alone in `function_call`, its older form.
 - A token is what carries text, reasoning, a refusal or a tool call. A role, an empty text and a filter's verdict are none.
 - Usage may stand on any chunk, beside the choices or in one. Counts that are nothing never replace counts.
 """
@@ -61,6 +62,8 @@ def read_choice(choice: Mapping[str, Any], *, begun: bool) -> Piece:
 def read_delta(delta: Mapping[str, Any]) -> Piece:
     """What a delta carries. Fields of an unexpected type are ignored."""
     content, calls = delta.get("content"), delta.get("tool_calls")
+    if calls is None and isinstance(function := delta.get("function_call"), OBJECT):
+        calls = [{"index": 0, "function": function}]  # what tool calls were once
     text, thought, refused = (content, "", "") if isinstance(content, str) else _parts(content)
     return Piece(
         text,
@@ -76,32 +79,34 @@ def text_of(content: Any) -> str:
 
 
 def merge_usage(known: Mapping[str, Any] | None, usage: Any) -> dict[str, Any] | None:
-    """The counts after a chunk has told this `usage`. What is nothing (0, null, an empty object) replaces nothing."""
-    told = {name: value for name, value in usage.items() if value} if isinstance(usage, OBJECT) else {}
-    if not told:
+    """The counts after a chunk has told this `usage`. What is no count (0, null, an empty object, nonsense) replaces none."""
+    if not isinstance(usage, OBJECT) or not any(usage.values()):
         return None if known is None else dict(known)
-    return {**usage, **known, **told} if known is not None else dict(usage)
+    merged = dict(known or {})
+    for name, value in usage.items():
+        if isinstance(value, OBJECT):
+            inner = merged.get(name)
+            merged[name] = merge_usage(inner if isinstance(inner, OBJECT) else None, value)
+        elif isinstance(value, int) and value > 0:
+            merged[name] = value
+        else:
+            merged.setdefault(name, value)
+    return merged
 
 
 def as_chunk(completion: Mapping[str, Any]) -> dict[str, Any]:
     """A whole `chat.completion` as the only chunk of its stream. In a stream, tool calls are numbered."""
-    chunk = {name: completion.get(name) for name in ("id", "created", "model", "usage")} | {"object": "chat.completion.chunk"}
-    chunk["choices"] = [
-        {
-            "index": choice.get("index", 0),
-            "delta": _as_delta(choice.get("message") or {}),
-            "finish_reason": choice.get("finish_reason"),
-        }
-        for choice in completion.get("choices") or ()
-    ]
-    return chunk
+    choice, chunk = first_choice(completion), {name: completion.get(name) for name in ("id", "created", "model", "usage")}
+    choices = [] if choice is None else [{"index": 0, "delta": _as_delta(choice), "finish_reason": choice.get("finish_reason")}]
+    return chunk | {"object": "chat.completion.chunk", "choices": choices}
 
 
-def _as_delta(message: Mapping[str, Any]) -> dict[str, Any]:
-    calls = message.get("tool_calls")
-    if not isinstance(calls, list):
-        return dict(message)
-    return {**message, "tool_calls": [{"index": index, **call} for index, call in enumerate(calls) if isinstance(call, OBJECT)]}
+def _as_delta(choice: Mapping[str, Any]) -> dict[str, Any]:
+    message = choice.get("message")
+    delta = dict(message) if isinstance(message, OBJECT) else {}
+    if isinstance(calls := delta.get("tool_calls"), list):
+        delta["tool_calls"] = [{"index": index, **call} for index, call in enumerate(calls) if isinstance(call, OBJECT)]
+    return delta
 
 
 def _parts(content: Any) -> tuple[str, str, str]:

@@ -18,6 +18,9 @@ from dataclasses import dataclass
 DEFAULT_MAX_FRAME_BYTES = 4 * 1024 * 1024
 _MAX_RETRY_DIGITS = 18  # longer than any sane wait; Python refuses to parse a number of several thousand digits
 
+FOREIGN = "\nforeign"
+"""The name of an event that holds lines of no event. No other event can have a name with a line end."""
+
 PING = b": ping\n\n"
 PING_LINE = b": ping\n"
 """The same without the blank line, for readers that take each blank line for the end of an event, even if there was none. It is no frame:
@@ -67,13 +70,13 @@ class Decoder:
     """Reads an event stream exactly as the standard says, however its bytes are cut.
 
     `last_event_id` and `retry` (milliseconds, or None) hold what the stream has set so far. Bytes after the last
-    blank line are dropped, as the standard demands, so there is no flush. The standard ignores lines with an unknown field name; with
-    `keep_unknown` they are added to `unknown`, for the caller to take.
+    blank line are dropped, as the standard demands, so there is no flush. With `keep_ignored` it also returns what the standard ignores:
+    an event without data, and before an event its lines with unknown field names, as an event of the name `FOREIGN`.
     """
 
-    def __init__(self, *, max_frame_bytes: int = DEFAULT_MAX_FRAME_BYTES, keep_unknown: bool = False) -> None:
-        self.unknown: list[bytes] = []
-        self._keep_unknown = keep_unknown
+    def __init__(self, *, max_frame_bytes: int = DEFAULT_MAX_FRAME_BYTES, keep_ignored: bool = False) -> None:
+        self._keep_ignored = keep_ignored
+        self._foreign: list[bytes] = []
         self.last_event_id = ""
         self.retry: int | None = None
         self._limit = max_frame_bytes
@@ -94,9 +97,7 @@ class Decoder:
                 self._field(line)
             else:
                 self._held = 0
-                event = self._dispatch()
-                if event is not None:
-                    events.append(event)
+                events += self._dispatch()
             if self._held > self._limit:
                 raise FrameTooLarge(self._limit)
         if self._held + len(self._line) > self._limit:
@@ -138,16 +139,20 @@ class Decoder:
                 self._id = value.decode("utf-8", "replace")
         elif name == b"retry" and value.isdigit() and len(value) <= _MAX_RETRY_DIGITS:
             self.retry = int(value)
-        elif self._keep_unknown:
-            self.unknown.append(line)
+        elif self._keep_ignored and name not in (b"id", b"retry"):
+            self._foreign.append(line)
 
-    def _dispatch(self) -> Event | None:
+    def _dispatch(self) -> list[Event]:
         self.last_event_id = self._id
         data, event = self._data, self._event
         self._data, self._event = [], ""
-        if not data:
-            return None
-        return Event("\n".join(data), event or "message", self.last_event_id)
+        events: list[Event] = []
+        if self._foreign:
+            events.append(Event(b"\n".join(self._foreign).decode("utf-8", "replace"), FOREIGN, self.last_event_id))
+            self._foreign = []
+        if data or (event and self._keep_ignored):
+            events.append(Event("\n".join(data), event or "message", self.last_event_id))
+        return events
 
 
 class FrameSplitter:

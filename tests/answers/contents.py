@@ -92,6 +92,7 @@ def calls(name: str, body: bytes, *found: tuple[str, str], **more: Any) -> Case:
 
 CALLS = [
     calls("fragments", call_of("", id="1", name="f", index=0) + call_of('{"a"', index=0) + call_of(":1}", index=0), ("f", '{"a":1}')),
+    calls("the older form", chunk({"function_call": {"name": "f"}}) + chunk({"function_call": {"arguments": "{}"}}), ("f", "{}")),
     calls("no index", call_of("{", id="1", name="f") + call_of("}"), ("f", "{}")),
     calls("two without an index", call_of("{}", id="1", name="f") + call_of("{}", id="2", name="g"), ("f", "{}"), ("g", "{}")),
     calls(
@@ -132,6 +133,7 @@ COUNTS = [
     ),
     counted("without choices", AB + STOP + beside(usage=TOLD) + DONE),
     counted("choices are null", AB + STOP + beside(choices=None, usage=TOLD) + DONE),
+    counted("nonsense after them", AB + STOP + USAGE + usage(-1, "n/a") + DONE),
     counted("none", AB + STOP + DONE, None),
     counted("zeros alone", AB + STOP + usage(0, 0) + DONE, None),
     counted("a count below zero", AB + STOP + usage(7, -3) + DONE, None),

@@ -70,7 +70,7 @@ ENDINGS = [
 
 
 def heartbeat(name: str, beat: bytes) -> Case:
-    return Case("a heartbeat is no chunk", name, beat + t("a") + beat + t("b") + STOP + beat + USAGE + DONE, "ab", chunks=4)
+    return Case("a heartbeat is no chunk", name, beat + t("a") + beat + t("b") + STOP + beat + USAGE + DONE, "ab")
 
 
 HEARTBEATS = [
@@ -84,6 +84,14 @@ HEARTBEATS = [
     heartbeat("an event named keepalive with a text", sse_event("keepalive", b"still here")),
     heartbeat("an empty object", data(b"{}")),
     heartbeat("null", data(b"null")),
+    heartbeat("a chunk's name and nulls", beside(object="chat.completion.chunk", code=None, error=None)),
+    heartbeat("a code that is null", beside(type="ping", code=None)),
+    heartbeat("a code that is sound", beside(code="SUCCESS")),
+    heartbeat("a message", beside(type="heartbeat", message="keepalive")),
+    heartbeat("a message and a sound code", beside(type="ping", message="ok", code=200)),
+    heartbeat("news of a queue", beside(status="processing", message="Model is loading")),
+    heartbeat("an error of nothing", beside(type="ping", error={"code": 0, "message": ""})),
+    heartbeat("a line of JSON that is no event", b'{"queue": 1}\n\n'),
     heartbeat("an object of the type ping", beside(type="ping")),
     heartbeat("an object with a time", beside(heartbeat=1234567)),
     heartbeat("an object whose code is 0", beside(code=0, ok=True)),

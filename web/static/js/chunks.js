@@ -33,7 +33,7 @@ function readContent(content) {
 function readDelta(delta) {
   const { text, carries } = readContent(delta.content);
   const more = asText(delta.reasoning_content) || asText(delta.reasoning) || asText(delta.refusal);
-  const calls = Array.isArray(delta.tool_calls) && delta.tool_calls.some(isObject);
+  const calls = Array.isArray(delta.tool_calls) ? delta.tool_calls.some(isObject) : isObject(delta.function_call) && delta.tool_calls == null;
   return { text, isToken: carries || more !== "" || calls };
 }
 
