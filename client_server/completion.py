@@ -1,6 +1,7 @@
 """Turns a whole answer into the frames of a stream, so that all readers read the same.
 
-With streaming off, the answer comes from the request for it (`ask`). If the gateway has dropped the stream of a call that has ended, it
+With streaming off, the answer comes from the request for it (`ask`). If that may have begun a call but was refused, it is sent again
+with the same idempotency key, as in `client_server.upstream`. If the gateway has dropped the stream of a call that has ended, the answer
 comes from the gateway's record of that call (`stored_answer`).
 """
 
@@ -10,7 +11,7 @@ from typing import Any
 
 import orjson
 
-from client_server.errors import as_seen_from_here, is_leaving, out_of_reach, unavailable
+from client_server.errors import PATIENCE_S, as_seen_from_here, is_leaving, out_of_reach, unavailable, worth_another_try
 from client_server.turn import Terminal, Turn
 from saas_client import GatewayRefused, GatewayUnreachable, SaaSError, SaaSLLMClient
 from serving.patience import Patience
@@ -32,28 +33,27 @@ async def ask(turn: Turn, client: SaaSLLMClient, *, wait_s: float) -> Terminal:
     turn.release_start()  # this request lasts as long as the answer takes
     turn.marks.sent()
     patience = Patience(wait_s)
-    while (answer := await _asked(turn, client)) is None:
+    reached = False
+    while True:
+        try:
+            answer = await client.chat(idempotency_key=turn.id, **turn.request.fields)
+            break
+        except GatewayRefused:
+            turn.wait_for_gateway()
+        except GatewayUnreachable:
+            raise WireError(ErrorCode.INTERRUPTED, "The connection to the gateway was lost before the answer was there.") from None
+        except SaaSError as error:
+            if error.repeated and not reached:  # the first of the two requests may have begun the call
+                reached, patience = True, Patience(PATIENCE_S)
+            if is_leaving(error):
+                turn.wait_for_gateway()
+            elif not worth_another_try(error, reached=reached):
+                raise as_seen_from_here(turn, error) from None
         if not await patience.pause():
             raise unavailable()
     receipt = (answer.get("saas") or {}).get("receipt") or {}
     turn.take_whole(as_frames(answer), receipt.get("job_id"), receipt.get("call_id"))
     return Terminal(DONE)
-
-
-async def _asked(turn: Turn, client: SaaSLLMClient) -> dict[str, Any] | None:
-    """Returns the gateway's answer; None if there is no gateway at the moment. Raises WireError."""
-    try:
-        return await client.chat(idempotency_key=turn.id, **turn.request.fields)
-    except GatewayRefused:
-        turn.wait_for_gateway()
-        return None
-    except GatewayUnreachable:
-        raise WireError(ErrorCode.INTERRUPTED, "The connection to the gateway was lost before the answer was there.") from None
-    except SaaSError as error:
-        if is_leaving(error):
-            turn.wait_for_gateway()
-            return None
-        raise as_seen_from_here(turn, error) from None
 
 
 async def stored_answer(turn: Turn, client: SaaSLLMClient) -> Terminal:

@@ -6,6 +6,9 @@ from client_server.turn import Turn
 from saas_client import NotFound, SaaSError, StreamExpired
 from wire.errors import ErrorCode, WireError
 
+PATIENCE_S = 30.0
+"""How long the gateway may be away in the middle of a turn."""
+
 
 def not_found(what: str) -> WireError:
     """Also used for another session's things: the answer does not tell the two cases apart."""
@@ -45,3 +48,8 @@ def stream_expired() -> WireError:
 def is_leaving(error: SaaSError) -> bool:
     """Whether the gateway is shutting down. It has not begun the call, and the next process can."""
     return error.code == ErrorCode.SHUTTING_DOWN.code
+
+
+def worth_another_try(error: SaaSError, *, reached: bool) -> bool:
+    """Whether to try again. A call that runs, or may run, can be reached again soon. If a new call is refused, the reader may repeat it."""
+    return reached and error.retryable and error.code != ErrorCode.INTERRUPTED.code

@@ -7,14 +7,11 @@ from typing import Annotated, ClassVar
 from pydantic import Field, SecretStr
 from sqlalchemy import URL
 
+from saas_client import TIMEOUT_WHOLE_S, patience_for
 from serving.data import DataSettings
 from serving.limits import BodySettings
 from serving.settings import Address, Key, Port, Seconds
 from storage.urls import DatabaseUrl, database_at
-
-_ATTEMPTS = 6
-"""The deployments of a group that may all be asked, one after the other."""
-_MARGIN_S = 30.0
 
 
 class Settings(DataSettings, BodySettings):
@@ -30,7 +27,7 @@ class Settings(DataSettings, BodySettings):
     saas_virtual_key: Annotated[Key, Field(min_length=1)]
     session_secret: Annotated[SecretStr, Field(min_length=16)]
 
-    timeout_whole_s: Seconds = 600.0
+    timeout_whole_s: Seconds = TIMEOUT_WHOLE_S
     gateway_wait_s: Annotated[float, Field(ge=0)] = 5.0
     resume_grace_s: Annotated[float, Field(ge=0)] = 30.0
     stream_retention_s: Annotated[float, Field(ge=0)] = 300.0
@@ -44,11 +41,8 @@ class Settings(DataSettings, BodySettings):
 
     @property
     def answer_patience_s(self) -> float:
-        """How long a whole answer is waited for: longer than the gateway does, so that its own error arrives.
-
-        The gateway gives `timeout_whole_s` to each deployment that it asks.
-        """
-        return _ATTEMPTS * self.timeout_whole_s + _MARGIN_S
+        """How long a whole answer is waited for: longer than the gateway does, so that its own error arrives."""
+        return patience_for(self.timeout_whole_s)
 
     @property
     def database_url(self) -> URL:

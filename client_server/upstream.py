@@ -13,17 +13,15 @@ import asyncio
 from contextlib import AbstractAsyncContextManager
 
 from client_server.completion import stored_answer
-from client_server.errors import as_seen_from_here, is_leaving, unavailable
+from client_server.errors import PATIENCE_S, as_seen_from_here, is_leaving, unavailable, worth_another_try
 from client_server.turn import Terminal, Turn
 from saas_client import GatewayCut, GatewayRefused, GatewayUnreachable, SaaSError, SaaSLLMClient, Stream, StreamExpired
 from serving.patience import Patience
 from wire.errors import ErrorCode
 from wire.frames import is_chunk, is_terminal, prefix
 
-PATIENCE_S = 30.0
-"""How long the gateway may be away in the middle of a turn."""
 PATIENCE_AT_START_S = 60.0
-"""The same for turns that a former process left: the gateway may be starting too."""
+"""How long the gateway may be away for turns that a former process left: the gateway may be starting too."""
 OPEN_TIMEOUT_S = 30.0
 """The gateway sends a stream's headers as soon as it has accepted the call. After this much silence the connection is dead."""
 
@@ -64,7 +62,7 @@ async def follow(turn: Turn, client: SaaSLLMClient, *, wait_s: float) -> Termina
                 reached, patience = True, Patience(PATIENCE_S)
             if is_leaving(error):
                 turn.wait_for_gateway()
-            elif not _worth_another_try(error, reached=reached):
+            elif not worth_another_try(error, reached=reached):
                 raise as_seen_from_here(turn, error) from None
         if len(turn.log) > there:
             patience.begin_again()
@@ -144,8 +142,3 @@ def _open(turn: Turn, client: SaaSLLMClient) -> AbstractAsyncContextManager[Stre
     if turn.job_id and turn.call_id:
         return client.resume_stream(turn.job_id, turn.call_id, len(turn.log) - 1 if len(turn.log) else None)
     return client.chat_stream(idempotency_key=turn.id, **turn.request.fields)
-
-
-def _worth_another_try(error: SaaSError, *, reached: bool) -> bool:
-    """Whether to try again. A call that runs, or may run, can be reached again soon. If a new call is refused, the reader may repeat it."""
-    return reached and error.retryable and error.code != ErrorCode.INTERRUPTED.code

@@ -20,8 +20,9 @@ from time import monotonic
 SETTLE_S = 0.25
 LOOK_S = 1.0
 """How often a response asks whether its body is over although it goes on."""
-CLOSE_ON_ITS_WAY_S = 5.0
-"""A close that was on its way when a request was written is here after a round trip. One that comes later is about the request."""
+CLOSE_ON_ITS_WAY_S = 1.0
+"""A close that was on its way when a request was written is here after a round trip, and no network needs a second for one. A peer that
+closes later had the request, and may have done what it asks for."""
 MAX_KEPT_BYTES = 256 * 1024
 """How much of a body is kept unread before `room` waits."""
 

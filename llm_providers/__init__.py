@@ -17,11 +17,14 @@ from llm_providers.errors import (
 )
 from llm_providers.openai import OpenAI
 from llm_providers.prices import Price
-from llm_providers.registry import PROVIDERS, Target, split_model
+from llm_providers.registry import PROVIDERS, TIMEOUT_FIRST_TOKEN_S, TIMEOUT_IDLE_S, TIMEOUT_WHOLE_S, Provider, Target, split_model
 from llm_providers.transport import Transport
 
 __all__ = [
     "PROVIDERS",
+    "TIMEOUT_FIRST_TOKEN_S",
+    "TIMEOUT_IDLE_S",
+    "TIMEOUT_WHOLE_S",
     "Dialect",
     "FrameReader",
     "InvalidRequest",
@@ -30,6 +33,7 @@ __all__ = [
     "OutOfQuota",
     "Price",
     "ProtocolViolation",
+    "Provider",
     "ProviderError",
     "ProviderFault",
     "ProviderTimeout",

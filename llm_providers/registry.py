@@ -9,6 +9,11 @@ from hop.door import Transport, Way
 from llm_providers.dialect import Dialect
 from llm_providers.openai import OpenAI
 
+TIMEOUT_FIRST_TOKEN_S = 120.0
+TIMEOUT_IDLE_S = 60.0
+TIMEOUT_WHOLE_S = 600.0
+"""What a target is given unless it says otherwise."""
+
 
 @dataclass(frozen=True, slots=True)
 class Provider:
@@ -45,9 +50,9 @@ class Target:
     model: str
     api_base: str
     api_key: str | None
-    timeout_first_token_s: float = 120.0
-    timeout_idle_s: float = 60.0
-    timeout_whole_s: float = 600.0
+    timeout_first_token_s: float = TIMEOUT_FIRST_TOKEN_S
+    timeout_idle_s: float = TIMEOUT_IDLE_S
+    timeout_whole_s: float = TIMEOUT_WHOLE_S
     transport: Transport = "auto"
     ca_file: str | None = None
 

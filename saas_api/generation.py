@@ -55,8 +55,8 @@ class Generation:
         self._phase = _Phase.OPEN
         self._give_back: Callable[[], None] = _nothing
 
-    def holds(self, give_back: Callable[[], None]) -> None:
-        """Notes that its request takes room. `give_back` is called once the request has been forgotten."""
+    def keep_room(self, give_back: Callable[[], None]) -> None:
+        """Keeps the room that its request takes. `give_back` is called once the request has been forgotten."""
         self._give_back = give_back
 
     def forget_request(self) -> None:

@@ -20,7 +20,7 @@ from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError
 from hop.door import Transport, unusable_proxy
 from hop.requests import base_address, header_value
 from hop.tls import check_ca_file
-from llm_providers import Price, Target, split_model
+from llm_providers import Price, Provider, Target, split_model
 from saas_api.settings import Settings
 from serving.hosts import reachable
 from serving.settings import Seconds, StartRefused
@@ -229,6 +229,24 @@ def _deployment(
         provider, model = split_model(entry.model)
     except ValueError as error:
         raise ModelsFileError(str(error)) from None
+    target = Target(
+        provider=provider.name,
+        model=model,
+        api_base=_address(entry, provider, bases),
+        api_key=_key(entry, provider, keys),
+        timeout_first_token_s=entry.timeout_first_token_s or settings.timeout_first_token_s,
+        timeout_idle_s=entry.timeout_idle_s or settings.timeout_idle_s,
+        timeout_whole_s=entry.timeout_whole_s or settings.timeout_whole_s,
+        transport=entry.transport,
+        ca_file=_ca_file(entry),
+    )
+    if (proxy := unusable_proxy(target.api_base, target.way, environ)) is not None:
+        raise StartRefused(*proxy)
+    return Deployment(entry.model, target, _price(entry, target))
+
+
+def _address(entry: DeploymentEntry, provider: Provider, bases: Mapping[str, str | None]) -> str:
+    """Where the deployment is. Raises ModelsFileError."""
     if entry.api_base is not None:
         try:
             base_address(entry.api_base)
@@ -237,29 +255,32 @@ def _deployment(
     base = entry.api_base or bases.get(provider.name) or provider.api_base
     if base is None:
         raise ModelsFileError(f"{entry.model!r} needs an api_base (or {provider.name.upper()}_BASE_URL)")
-    if entry.ca_file is not None:
-        try:
-            check_ca_file(entry.ca_file)
-        except ValueError as error:
-            raise ModelsFileError(f"the ca_file of {entry.model!r} cannot be used: {error}") from None
-    key_env = entry.api_key_env or provider.api_key_env
-    key = keys.get(key_env) if key_env else None
+    return base
+
+
+def _ca_file(entry: DeploymentEntry) -> str | None:
+    """The authorities that it adds. Raises ModelsFileError."""
+    if entry.ca_file is None:
+        return None
+    try:
+        check_ca_file(entry.ca_file)
+    except ValueError as error:
+        raise ModelsFileError(f"the ca_file of {entry.model!r} cannot be used: {error}") from None
+    return str(entry.ca_file)
+
+
+def _key(entry: DeploymentEntry, provider: Provider, keys: _Keys) -> str | None:
+    """Its own key or the provider's. A missing one of its own is only warned of. Raises StartRefused."""
+    variable = entry.api_key_env or provider.api_key_env
+    key = keys.get(variable) if variable else None
     if entry.api_key_env and not key:  # it may hold the key itself by mistake, so it is not repeated
         logger.warning("the variable that api_key_env of %s names is not set: it is asked without a key", entry.model)
-    price = Price(provider.name, model, entry.input_usd_per_million, entry.output_usd_per_million)
-    if not price.known and provider.name != "demo":
+    return key
+
+
+def _price(entry: DeploymentEntry, target: Target) -> Price:
+    """Its own price or the known one. An unknown one is warned of."""
+    price = Price(target.provider, target.model, entry.input_usd_per_million, entry.output_usd_per_million)
+    if not price.known and target.provider != "demo":
         logger.warning("no price is known for %s: it is counted as free", entry.model)
-    target = Target(
-        provider=provider.name,
-        model=model,
-        api_base=base,
-        api_key=key,
-        timeout_first_token_s=entry.timeout_first_token_s or settings.timeout_first_token_s,
-        timeout_idle_s=entry.timeout_idle_s or settings.timeout_idle_s,
-        timeout_whole_s=entry.timeout_whole_s or settings.timeout_whole_s,
-        transport=entry.transport,
-        ca_file=str(entry.ca_file) if entry.ca_file else None,
-    )
-    if (proxy := unusable_proxy(base, target.way, environ)) is not None:
-        raise StartRefused(*proxy)
-    return Deployment(entry.model, target, price)
+    return price

@@ -46,7 +46,7 @@ async def start(request: Request, identity: Identity, call: ChatRequest, job: Jo
             raise WireError(ErrorCode.JOB_STATE, "This Idempotency-Key was used for a call of the other kind.") from None
         return generation
     generation = services.generations.start(opened, identity.key_id, received_ns=request.state.received_ns, streamed=streamed)
-    generation.holds(place_of(request).keep())
+    generation.keep_room(place_of(request).keep())
     await asyncio.sleep(0)  # lets the provider be asked first; this request's own answer is prepared meanwhile
     return generation
 

@@ -65,7 +65,6 @@ class ChatRequest(BaseModel):
 class CallRequest(ChatRequest):
     """A chat completion. OpenAI calls `model_group` `model`; both names are accepted."""
 
-    model_config = ConfigDict(json_schema_extra=_either_name)
     OURS = ChatRequest.OURS | {"purpose", "team_id", "job_type", "user_id"}
 
     purpose: Name | None = None
@@ -73,8 +72,6 @@ class CallRequest(ChatRequest):
 
 class CompletionRequest(ChatRequest):
     """OpenAI's own request: `model` holds the model group, and `stream` chooses the form of the answer. All else is for the provider."""
-
-    model_config = ConfigDict(json_schema_extra=_either_name)
 
     model_group: Name = Field(validation_alias=AliasChoices("model", "model_group"))
     stream: bool | None = None

@@ -8,6 +8,7 @@ from typing import Annotated, ClassVar
 from pydantic import AfterValidator, Field, SecretStr
 from sqlalchemy import URL
 
+from llm_providers import TIMEOUT_FIRST_TOKEN_S, TIMEOUT_IDLE_S, TIMEOUT_WHOLE_S
 from serving.data import DataSettings
 from serving.limits import BodySettings
 from serving.settings import Address, Key, Port, Seconds
@@ -44,9 +45,9 @@ class Settings(DataSettings, BodySettings):
     litellm_base_url: Address | None = None
     litellm_api_key: Key | None = None
 
-    timeout_first_token_s: Seconds = 120.0
-    timeout_idle_s: Seconds = 60.0
-    timeout_whole_s: Seconds = 600.0
+    timeout_first_token_s: Seconds = TIMEOUT_FIRST_TOKEN_S
+    timeout_idle_s: Seconds = TIMEOUT_IDLE_S
+    timeout_whole_s: Seconds = TIMEOUT_WHOLE_S
 
     resume_grace_s: Annotated[float, Field(ge=0)] = 30.0
     stream_retention_s: Annotated[float, Field(ge=0)] = 300.0

@@ -1,6 +1,6 @@
 """The typed client of the gateway: jobs, calls, streams that can be resumed, and one tree of errors."""
 
-from saas_client._client import SaaSLLMClient
+from saas_client._client import TIMEOUT_WHOLE_S, SaaSLLMClient, patience_for
 from saas_client._errors import (
     AccessDenied,
     Conflict,
@@ -21,6 +21,7 @@ from saas_client._errors import (
 from saas_client._stream import Stream
 
 __all__ = [
+    "TIMEOUT_WHOLE_S",
     "AccessDenied",
     "Conflict",
     "GatewayCut",
@@ -38,4 +39,5 @@ __all__ = [
     "StreamExpired",
     "Unavailable",
     "UpstreamFailed",
+    "patience_for",
 ]

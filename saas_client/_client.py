@@ -24,10 +24,21 @@ from wire.context import outgoing_headers
 KEEPALIVE_S = 30.0
 MAX_ANSWER_BYTES = 64 * 1024 * 1024
 PATIENCE_S = 30.0
-CHAT_PATIENCE_S = 3630.0
-"""The client does not wait forever for a gateway that has vanished without a word. But it waits for longer than a gateway that gives its
-usual 600 s to each of six deployments, so that the gateway's own error arrives."""
+TIMEOUT_WHOLE_S = 600.0
+"""What a gateway usually gives a deployment for a whole answer."""
+_DEPLOYMENTS = 6
+"""So many of a group may all be asked, one after the other."""
+_MARGIN_S = 30.0
 DEFAULT_MODEL_GROUP = "chat-fast"
+
+
+def patience_for(timeout_whole_s: float = TIMEOUT_WHOLE_S) -> float:
+    """How long, in seconds, to wait for a whole answer of a gateway that gives each deployment `timeout_whole_s`.
+
+    It is longer than the gateway takes, even if it asks six deployments one after the other, so that the gateway's own error arrives. But a
+    gateway that has vanished without a word is not waited for forever.
+    """
+    return _DEPLOYMENTS * timeout_whole_s + _MARGIN_S
 
 
 class SaaSLLMClient:
@@ -35,8 +46,8 @@ class SaaSLLMClient:
 
     A stream has no timeout, since an answer takes as long as it takes: bound it with `asyncio.timeout` if you need to. For other requests,
     a gateway that is silent for 30 s counts as cut, or for `answer_patience_s` if it writes a whole answer: an hour unless it is given. Let
-    it be longer than the gateway's own limit. Cancelling a call's task closes its connection at once. Every method raises the errors that
-    `saas_client` draws in its tree.
+    it be longer than the gateway's own limit, as `patience_for` says. Cancelling a call's task closes its connection at once. Every method
+    raises the errors that `saas_client` draws in its tree.
 
     A gateway on another machine is asked through the proxy that the environment names (HTTPS_PROXY, NO_PROXY …). With `http_client`,
     everything goes through that client, with its proxies, certificates and HTTP/2. You close it yourself.
@@ -60,7 +71,7 @@ class SaaSLLMClient:
             "Content-Type": "application/json",
             "Accept-Encoding": "identity",
         }
-        self._answer_patience_s = answer_patience_s
+        self._answer_patience_s = patience_for() if answer_patience_s is None else answer_patience_s
         self._http_client = http_client
         self._client: Door | None = None
 
@@ -163,8 +174,7 @@ class SaaSLLMClient:
             raise SaaSClientError("the client is not open: use it as an async context manager")
         headers = {**self._headers, **outgoing_headers(), **request.headers}
         url = below(self.api_url, request.path)
-        whole_s = CHAT_PATIENCE_S if self._answer_patience_s is None else self._answer_patience_s
-        patience_s = {Patience.SHORT: PATIENCE_S, Patience.LONG: whole_s}.get(request.patience)
+        patience_s = {Patience.SHORT: PATIENCE_S, Patience.LONG: self._answer_patience_s}.get(request.patience)
         method = request.method
         body = b"" if request.content is None else await write_in_pieces(request.content)
         try:

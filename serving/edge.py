@@ -19,15 +19,14 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from serving.errors import Answer, envelope, respond
 from serving.hosts import ANY, Hosts
-from serving.limits import BodyLimits
+from serving.limits import MAX_BODY_BYTES, BodyLimits
 from serving.prefix import Prefix, route_path
-from serving.room import SMALL_BODY, Place, Room
+from serving.room import UNCOUNTED_BYTES, Place, Room
 from serving.turnstile import Turnstile
 from wire.context import request_id_var, traceparent_var
 from wire.errors import ErrorCode, WireError
 from wire.timing import now_ns
 
-_DISCARD_BYTES = 64 * 1024 * 1024
 _BODY_TIMEOUT_S = 30.0
 _BYTES_A_SECOND = 128 * 1024
 """How fast a long body must come, beside that."""
@@ -110,18 +109,7 @@ class Edge:
             raise
         finally:
             place.leave()
-            access_log.info(
-                "%s %s %d",
-                scope["method"],
-                scope["path"],
-                status,
-                extra={
-                    "method": scope["method"],
-                    "path": scope["path"],
-                    "status": status,
-                    "duration_ms": round((now_ns() - received) / 1e6, 3),
-                },
-            )
+            _log_access(scope, status, received)
 
     async def _respond(self, error: Exception, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers what went wrong before the response had begun."""
@@ -152,7 +140,10 @@ class Edge:
         return None if body is None else _replay(body, receive)
 
     async def _body(self, scope: Scope, receive: Receive, place: Place) -> bytes | None:
-        """Too large a body is still read and dropped, up to a bound, so that the client gets as far as reading the answer."""
+        """Too large a body is still read and dropped, so that the client gets as far as reading the answer.
+
+        That ends at the most that any server may be set to take.
+        """
         parts: list[bytes] = []
         size = 0
         limit = self._limits.small
@@ -171,10 +162,10 @@ class Edge:
                         parts.append(part)
                     else:
                         parts.clear()
-                    if size > SMALL_BODY:
+                    if size > UNCOUNTED_BYTES:
                         place.take(size if parts else 0)
                         deadline.reschedule(began + _BODY_TIMEOUT_S + min(size, limit) / _BYTES_A_SECOND)
-                    if not message.get("more_body") or size > _DISCARD_BYTES:
+                    if not message.get("more_body") or size > MAX_BODY_BYTES:
                         break
         except TimeoutError:
             raise WireError(ErrorCode.INVALID_REQUEST, "The request's body did not arrive in time.", status=408, retryable=True) from None
@@ -185,6 +176,12 @@ class Edge:
 
 def _valid(pattern: re.Pattern[bytes], value: bytes | None) -> str | None:
     return value.decode() if value is not None and pattern.fullmatch(value) else None
+
+
+def _log_access(scope: Scope, status: int, received_ns: int) -> None:
+    method, path = scope["method"], scope["path"]
+    duration_ms = round((now_ns() - received_ns) / 1e6, 3)
+    access_log.info("%s %s %d", method, path, status, extra={"method": method, "path": path, "status": status, "duration_ms": duration_ms})
 
 
 def _replay(body: bytes, receive: Receive) -> Receive:

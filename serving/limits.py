@@ -16,8 +16,8 @@ from serving.prefix import route_path
 from serving.settings import ServerSettings
 
 MIB = 1024 * 1024
-SMALL_BYTES = MIB
-"""The limit of all other bodies."""
+USUAL_BYTES = MIB
+"""The limit of a body without messages."""
 MESSAGES_BYTES = 20 * MIB
 MEMORY_BYTES = 256 * MIB
 MAX_BODY_BYTES = 64 * MIB
@@ -55,7 +55,7 @@ class BodyLimits:
     @property
     def small(self) -> int:
         """The limit that holds everywhere."""
-        return min(SMALL_BYTES, self.messages)
+        return min(USUAL_BYTES, self.messages)
 
     @property
     def most(self) -> int:

@@ -8,7 +8,7 @@ from fastapi import Request
 
 from wire.errors import ErrorCode, WireError
 
-SMALL_BODY = 64 * 1024
+UNCOUNTED_BYTES = 64 * 1024
 """A body up to here always has room, and is not counted."""
 
 
@@ -32,7 +32,7 @@ class Place:
 
     def take(self, size: int) -> None:
         """The body is so many bytes long by now. Raises WireError RATE_LIMITED if there is no room for it."""
-        taken = 0 if size <= SMALL_BODY else size
+        taken = 0 if size <= UNCOUNTED_BYTES else size
         self._room.taken += taken - self._size
         self._size = taken
         if taken and self._room.taken > self._room.total:

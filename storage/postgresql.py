@@ -20,6 +20,8 @@ from storage.works import Work, call, call_each
 _CONNECT_S = 10.0
 _STATEMENT_S = 30.0
 """A server that stalls in the middle of a statement counts as away after this time. Migrations may take any."""
+_AT_START = (OSError, SQLAlchemyError, PostgresError, InterfaceError, TypeError, ValueError)
+"""What a database that cannot be used raises. TypeError and ValueError come of a wrong parameter in the URL's query."""
 _MIGRATION_LOCK = 0x73746F72  # an advisory lock's number: any that nobody else takes in this database
 
 
@@ -40,14 +42,7 @@ async def open_postgresql(url: URL, migrations: Path) -> AsyncIterator[Engine]:
     try:
         try:
             await _migrate(url, migrations)
-        except (
-            OSError,
-            SQLAlchemyError,
-            PostgresError,
-            InterfaceError,
-            TypeError,
-            ValueError,
-        ) as error:  # the last for the URL's own query
+        except _AT_START as error:
             raise StorageError.because(url, error) from error
         yield Engine(url, False, transact, read)
     finally:

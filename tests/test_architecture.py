@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import os
+import re
 import subprocess
 import sys
 import tomllib
@@ -129,6 +130,19 @@ def test_modules_say_what_they_are_for() -> None:
     """Every non-empty module begins with a docstring."""
     texts = {str(path.relative_to(ROOT)): path.read_text() for path in our_modules()}
     assert [] == [name for name, text in texts.items() if text.strip() and ast.get_docstring(ast.parse(text)) is None]
+
+
+def test_the_architecture_names_every_module() -> None:
+    """The table of modules names each module of each package that runs in production once, and nothing else."""
+    section = (ROOT / "docs" / "architecture.md").read_text().split("\n## Modules\n")[1].split("\n## ")[0]
+    named: list[str] = []
+    package = ""
+    for row in (line.split("|") for line in section.splitlines() if line.startswith("|") and line.endswith("` |")):
+        package = row[1].strip(" `") or package
+        named += [f"{package}/{name}" for name in re.findall(r"`([^`]+)`", row[3])]
+    paths = [path.relative_to(ROOT).with_suffix("") for path in our_modules()]
+    modules = [path.as_posix() for path in paths if path.parts[0] in MAY_IMPORT and "versions" not in path.parts]
+    assert sorted(named) == sorted(module for module in modules if not module.endswith("__"))
 
 
 def test_procfile_holds_the_three_servers() -> None:

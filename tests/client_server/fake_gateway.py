@@ -101,7 +101,7 @@ class FakeGateway:
         self.refused = 0
         """How many requests for a call it has refused."""
         self.swallow_next = False
-        """The next request for a stream starts its call, but its connection is dropped without an answer."""
+        """The next request for a call starts it, but its connection is dropped without an answer."""
         self._changed = asyncio.Condition()
         self._listener = Listener(self.port, self._answer)
 
@@ -162,21 +162,27 @@ class FakeGateway:
             self._changed.notify_all()
         return call
 
-    async def _create_stream(self, exchange: Exchange) -> None:
+    async def _taken(self, exchange: Exchange) -> Call | None:
+        """Returns the call that this request begins or leads to; None if it is not to be answered with it."""
         if self.refuse_calls_with is not None:
             self.refused += 1
             await _refuse(exchange, self.refuse_calls_with)
-            return
+            return None
         call = await self._new_call(exchange)
         if self.swallow_next:
             self.swallow_next = False
             self.refuse_calls_with = self.refuse_after_swallowing
             exchange.drop()
-            return
-        await self._stream(exchange, call, 0)
+            return None
+        return call
+
+    async def _create_stream(self, exchange: Exchange) -> None:
+        if (call := await self._taken(exchange)) is not None:
+            await self._stream(exchange, call, 0)
 
     async def _create_whole(self, exchange: Exchange) -> None:
-        call = await self._new_call(exchange)
+        if (call := await self._taken(exchange)) is None:
+            return
         call.readers.add(exchange)
         try:
             await call.tell()

@@ -12,9 +12,11 @@ from bench.script import expected_text
 from tests.client_server.fake_gateway import FakeGateway
 from tests.client_server.visitor import Visitor, content_of
 from tests.support.chain import Chain
+from tests.support.served import until
 from tests.support.server import Server
 from tests.support.streams import content_of as text_of
 from tests.support.streams import open_stream
+from wire.errors import ErrorCode, WireError
 
 
 async def test_a_whole_answer_stands_on_the_same_wire(gateway: FakeGateway, visitor: Visitor) -> None:
@@ -48,6 +50,42 @@ async def test_stop_ends_a_whole_answer_upstream_too(gateway: FakeGateway, visit
     async with visitor.events(turn) as stream:
         await stream.read_all()
         assert stream.frames[-1].data == "[DONE]"
+
+
+@pytest.mark.parametrize("code", [ErrorCode.UPSTREAM_UNAVAILABLE, ErrorCode.RATE_LIMITED, ErrorCode.SHUTTING_DOWN])
+async def test_a_call_that_may_run_is_asked_for_again(gateway: FakeGateway, visitor: Visitor, code: ErrorCode) -> None:
+    """A kept connection is closed as a request is taken, and the request that is sent in its place is refused: the call's answer is had."""
+    turn = await _asked_twice(gateway, visitor, WireError(code, "Not now."))
+    gateway.refuse_calls_with = None
+    call = await gateway.call(1)
+    await call.say("once")
+    await call.finish()
+    async with visitor.events(turn) as stream:
+        await stream.read_all()
+    assert stream.frames[-1].data == "[DONE]"
+    assert content_of((await visitor.http.get(f"/chat/turns/{turn}")).text) == "once"
+    assert len(gateway.calls) == 2
+
+
+async def test_a_refusal_that_lasts_is_told(gateway: FakeGateway, visitor: Visitor) -> None:
+    """A request that is wrong was so the first time too: it is not sent again, and the reader hears why."""
+    turn = await _asked_twice(gateway, visitor, WireError(ErrorCode.INVALID_REQUEST, "Too many tools."))
+    async with visitor.events(turn) as stream:
+        await stream.read_all()
+    assert stream.frames[-1].json()["error"]["message"] == "Too many tools."
+    assert gateway.refused == 1
+
+
+async def _asked_twice(gateway: FakeGateway, visitor: Visitor, refusal: WireError) -> str:
+    """The turn whose first request is taken on a kept connection that then closes, and whose second one is refused."""
+    before = await visitor.say("hello", stream=False)
+    first = await gateway.call()
+    await first.finish()
+    await visitor.until(before, "finished")
+    gateway.swallow_next, gateway.refuse_after_swallowing = True, refusal
+    turn = await visitor.say("hello", stream=False)
+    await until(lambda: gateway.refused > 0)
+    return turn
 
 
 async def test_a_client_that_leaves_cancels_its_whole_answer(gateway: FakeGateway, middle: Server) -> None:

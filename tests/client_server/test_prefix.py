@@ -41,12 +41,14 @@ class Person:
         self.token = ""
         self._passed_on = passed_on
 
-    async def ask(self, address: str, method: str = "GET", **options: object) -> httpx.Response:
+    async def ask(
+        self, address: str, method: str = "GET", *, headers: dict[str, str] | None = None, data: dict[str, str] | None = None
+    ) -> httpx.Response:
         """What comes back through the proxy. The test fails if the address is not below the prefix."""
         assert address.startswith(f"{ROOT}/"), address
-        headers = {"Origin": self.url, "X-CSRF-Token": self.token} | dict(options.pop("headers", {}))  # type: ignore[call-overload]
         url = self.url + self._passed_on + address.removeprefix(ROOT)
-        return await self.http.request(method, url, headers=headers, **options)  # type: ignore[arg-type]
+        ours = {"Origin": self.url, "X-CSRF-Token": self.token}
+        return await self.http.request(method, url, headers=ours | (headers or {}), data=data)
 
     async def load(self, path: str) -> str:
         """A page."""

@@ -97,6 +97,16 @@ def test_a_frame_without_an_end_is_a_violation() -> None:
     assert isinstance(frames.failure, ProtocolViolation)
 
 
+def test_json_in_place_of_a_stream_has_the_same_limit() -> None:
+    """Up to it the JSON is kept, and beyond it nothing is."""
+    frames = CleanFrames()
+    for size in (1, *[1024 * 1024] * 4):
+        assert frames.failure is None
+        assert frames.feed(b"{" * size) == []
+    assert isinstance(frames.failure, ProtocolViolation)
+    assert frames.whole is None
+
+
 def test_frames_before_a_huge_one_are_given() -> None:
     """They came in the same read, and are the answer's text."""
     frames = CleanFrames()

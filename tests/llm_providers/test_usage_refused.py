@@ -40,10 +40,11 @@ async def test_it_is_asked_once_without_and_remembered(status: bytes, body: Any)
     fussy = Fussy(status, body)
     async with upstream(fussy) as server, Transport() as transport:
         target, other = Target("openai", "m", server.url, None), Target("openai", "n", server.url, None)
+        got: list[int] = []
         for where, asked in ((target, [True, False]), (target, [False]), (other, [True, False])):
             fussy.asked.clear()
-            got: list[int] = []
-            await transport.stream(where, PARAMS, lambda frames, size: got.append(len(frames)))  # noqa: B023  # called before it changes
+            got.clear()
+            await transport.stream(where, PARAMS, lambda frames, size: got.append(len(frames)))
             assert (fussy.asked, sum(got)) == (asked, 1)
 
 

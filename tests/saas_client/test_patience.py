@@ -14,7 +14,7 @@ from tests.support.scripted import Peer, answer, upstream
 async def test_a_gateway_that_vanished_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     """Silence, before an answer's head or in its body, is a cut in the end, though no connection was closed."""
     monkeypatch.setattr(_client, "PATIENCE_S", 0.05)
-    monkeypatch.setattr(_client, "CHAT_PATIENCE_S", 0.1)
+    monkeypatch.setattr(_client, "patience_for", lambda: 0.1)
 
     async def silent(reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
         while await reader.read(65536):

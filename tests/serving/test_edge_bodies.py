@@ -16,8 +16,8 @@ from starlette.types import Receive, Scope, Send
 from hop.event_stream import EventStream
 from serving import edge
 from serving.edge import Edge
-from serving.limits import SMALL_BYTES, BodyLimits
-from serving.room import SMALL_BODY
+from serving.limits import USUAL_BYTES, BodyLimits
+from serving.room import UNCOUNTED_BYTES
 from tests.serving.echo import Echo
 from tests.support.served import Connection, serving, until
 from wire.errors import ErrorCode, WireError
@@ -54,11 +54,11 @@ class TestBody:
     async def test_the_limit_is_the_last_size_that_passes(self, port: int, chunked: bool) -> None:
         """One MiB is allowed, one byte more is not."""
         async with httpx.AsyncClient() as client:
-            for size, status in ((SMALL_BYTES, 200), (SMALL_BYTES + 1, 413)):
+            for size, status in ((USUAL_BYTES, 200), (USUAL_BYTES + 1, 413)):
                 content = in_pieces(size, 10_000) if chunked else b"x" * size
                 response = await client.post(f"http://127.0.0.1:{port}/", content=content)
                 assert status == response.status_code
-        assert MIB == SMALL_BYTES
+        assert MIB == USUAL_BYTES
 
     async def test_too_large_a_body_is_not_held(self, port: int) -> None:
         """What is dropped takes no memory: 32 MiB pass through a small part of that."""
@@ -139,13 +139,13 @@ class TestBody:
             await late.send(announced + b"x" * 150_000)
             status, headers, body = await late.response()
             assert (429, "1", "rate_limited") == (status, headers["retry-after"], json.loads(body)["error"]["code"])
-            await short.request("POST", "/", body=b"x" * SMALL_BODY)
+            await short.request("POST", "/", body=b"x" * UNCOUNTED_BYTES)
             assert 200 == (await short.response())[0]
             await slow.send(b"x")
             assert 200 == (await slow.response())[0]
             await short.request("POST", "/", body=b"x" * 150_000)
             assert 200 == (await short.response())[0]
-        assert [SMALL_BODY, 150_001, 150_000] == [len(call["message"]["body"]) for call in echo.calls]
+        assert [UNCOUNTED_BYTES, 150_001, 150_000] == [len(call["message"]["body"]) for call in echo.calls]
 
     async def test_what_is_dropped_takes_no_room(self, echo: Echo) -> None:
         """A body over the limit is not held while the rest of it comes, so it is not counted against the others."""
