@@ -52,19 +52,30 @@ class EventReader:
 class TextReader:
     """Reads the text in the events of one call, in the order in which they come (`wire.chunks`)."""
 
-    __slots__ = ("_begun",)
+    __slots__ = ("_begun", "_unreadable")
 
     def __init__(self) -> None:
-        self._begun = False
+        self._begun = self._unreadable = False
 
     def read(self, event: Event) -> str:
         """The text that an event adds to the answer; empty if it adds none."""
-        choice = first_choice(read_object(event.data) or {}) if event.event == "message" else None
+        if event.event != "message":
+            return ""
+        chunk = read_object(event.data)
+        if chunk is None:
+            self._unreadable = True  # the gateway will say that the call failed
+            return ""
+        choice = first_choice(chunk)
         if choice is None:
             return ""
         piece = read_choice(choice, begun=self._begun)
         self._begun = self._begun or piece.is_token
         return piece.content
+
+    def check(self) -> None:
+        """To be called at the end, if that was in order. Raises GatewayCut if an event was no JSON object."""
+        if self._unreadable:
+            raise GatewayCut("the stream holds what is not a JSON object")
 
 
 def _object(event: Event) -> dict[str, Any]:

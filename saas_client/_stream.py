@@ -83,6 +83,7 @@ class Stream:
         async for event in self.events():
             if text := reader.read(event):
                 yield text
+        reader.check()
 
 
 class _Frames:
