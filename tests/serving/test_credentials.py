@@ -32,6 +32,13 @@ def values(path: Path) -> dict[str, str]:
     return found
 
 
+@pytest.fixture(autouse=True)
+def _bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """None of the names is set, whoever runs the tests."""
+    for name in [name for name in os.environ if name.upper() in NAMES]:
+        monkeypatch.delenv(name)
+
+
 @pytest.fixture
 def open_umask() -> Iterator[None]:
     """A process that would let everyone read what it writes."""
@@ -118,6 +125,30 @@ def test_secrets_that_are_gone_are_missed(tmp_path: Path, caplog: pytest.LogCapt
     ensure(tmp_path)
     (message,) = caplog.messages
     assert f"{path} had no KEY_PEPPER, although there is a database" in message
+
+
+@pytest.mark.parametrize("spelt", [str.upper, str.lower])
+def test_what_the_environment_sets_is_not_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, spelt: Callable[[str], str]
+) -> None:
+    """Its value wins in either spelling, so none is made that nobody would use, and none is missed. An empty one sets nothing."""
+    for name in NAMES[2:]:
+        monkeypatch.setenv(spelt(name), "from-the-environment")
+    monkeypatch.setenv(NAMES[1], "")
+    (tmp_path / "saas_api.db").touch()
+    assert set(NAMES[:2]) == values(ensure(tmp_path)).keys()
+    (message,) = caplog.messages
+    assert "had no SAAS_TEAM_ID, SAAS_VIRTUAL_KEY, although" in message
+    caplog.clear()
+    for name in NAMES[:2]:
+        monkeypatch.setenv(name, "from-the-environment")
+    path = tmp_path / FILE_NAME
+    path.write_text("")
+    ensure(tmp_path)
+    assert ("", []) == (path.read_text(), caplog.messages)
+    monkeypatch.delenv(spelt(NAMES[4]))
+    ensure(tmp_path)
+    assert {NAMES[4]} == values(path).keys()
 
 
 def test_processes_that_start_at_once_agree(tmp_path: Path) -> None:
@@ -238,7 +269,8 @@ def refuse(monkeypatch: pytest.MonkeyPatch, name: str, number: int, when: Callab
 
 @pytest.mark.parametrize("number", [errno.EACCES, errno.EROFS])
 def test_a_complete_file_need_not_be_writable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int) -> None:
-    """A mounted secret, or a directory that is read-only: the file is read, and if something is missing in it, the sentence names it."""
+    """A mounted secret, or a directory that is read-only: the file is read, and if something is missing in it, the sentence says why
+    it could not be written."""
     path = tmp_path / FILE_NAME
     path.write_text(COMPLETE)
     path.chmod(0o444)
@@ -247,11 +279,16 @@ def test_a_complete_file_need_not_be_writable(tmp_path: Path, monkeypatch: pytes
     assert path == ensure(tmp_path)
     path.chmod(0o644)
     path.write_text(COMPLETE.replace("KEY_PEPPER", "OTHER"))
-    with pytest.raises(CredentialsUnusable, match=f"the secrets that {path} lacks cannot be written to it: "):
+    why = os.strerror(number).lower()
+    with pytest.raises(CredentialsUnusable) as refused:
         ensure(tmp_path)
+    assert f"the secrets that {path} lacks cannot be written to it: {why}" == str(refused.value)
+    monkeypatch.setenv("KEY_PEPPER", "from-the-environment")
+    assert path == ensure(tmp_path)
     path.unlink()
-    with pytest.raises(CredentialsUnusable, match=f"{path} cannot be made: "):
+    with pytest.raises(CredentialsUnusable) as refused:
         ensure(tmp_path)
+    assert f"{path} cannot be made: {why}" == str(refused.value)
 
 
 def test_a_file_that_nobody_may_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
