@@ -121,3 +121,23 @@ async def test_an_error_within_an_answer_has_its_reason(lane: Lane, streamed: bo
             else:
                 await opened.complete(target, MESSAGES)
     assert "[hidden] is out of luck (server_error)" == failed.value.reason
+
+
+@pytest.mark.parametrize("streamed", [True, False])
+@pytest.mark.parametrize(("code", "again"), [(401, False), (429, True)])
+async def test_an_error_within_an_answer_says_whether_it_may_pass(lane: Lane, streamed: bool, code: int, again: bool) -> None:
+    """A client that is told to try again would meet a refused key each time, whatever the status of the answer."""
+    told = b'{"error":{"code":%d,"message":"No."}}' % code
+
+    async def script(peer: Peer) -> None:
+        await peer.request()
+        await peer.send(answer(b"data: %b\n\n" % told if streamed else told))
+
+    async with upstream(script) as server, Transport() as opened:
+        target = Target("openai", "m", server.url, KEY, transport=lane)
+        with pytest.raises(ProviderFault) as failed:
+            if streamed:
+                await opened.stream(target, MESSAGES, lambda frames, size: None)
+            else:
+                await opened.complete(target, MESSAGES)
+    assert (again, "upstream_error") == (failed.value.to_wire().retryable, failed.value.to_wire().code.code)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from llm_providers import InvalidRequest, OutOfQuota, ProviderError, RateLimited, Target, Transport
+from llm_providers import InvalidRequest, ModelNotFound, OutOfQuota, ProviderError, RateLimited, Target, Transport, Unauthorized
 from llm_providers.transport import MAX_REFUSAL_BYTES
 from tests.support.scripted import LAST_CHUNK, Peer, Upstream, chunk, upstream
 
@@ -46,6 +46,11 @@ FORMS = {
     "whole": whole({"error": ERROR}),
     "in a list": whole([{"error": ERROR}]),
     "bare": whole(ERROR),
+    "in a detail": whole({"detail": {"code": "insufficient_quota"}}),
+    "among several": whole({"errors": [{"code": "insufficient_quota"}]}),
+    "twice": whole({"error": {"error": ERROR}}),
+    "as a status": whole({"error": {"status": "insufficient_quota"}}),
+    "in words alone": whole({"error": {"message": "Your credit balance is too low, exceeded."}}, status=b"400 No"),
     "beside a text": whole({"error": "no money", "code": "insufficient_quota"}),
     "chunked": head(b"Transfer-Encoding: chunked")
     + b"".join(chunk(b"%b\n " % part) for part in (b'{"error":', b'{"code":', b'"insufficient_quota"}}'))
@@ -129,6 +134,27 @@ async def test_an_endless_body_is_cut_off(transport: Transport) -> None:
         await (await server.peer()).gone()
     assert type(error) is RateLimited
     assert sent < 1000 * MAX_REFUSAL_BYTES
+
+
+@pytest.mark.parametrize(
+    ("body", "kind"),
+    [
+        (b'{"type":"invalid_model","message":"Invalid model: foo"}', ModelNotFound),
+        (b"model 'foo' not found", ModelNotFound),
+        (b'[{"error":{"code":400,"message":"No.","details":[{"reason":"API_KEY_INVALID"}]}}]', Unauthorized),
+        (b'{"error":{"message":"max_tokens is too large for this model"}}', InvalidRequest),
+    ],
+)
+async def test_a_status_may_blame_the_wrong_one(transport: Transport, body: bytes, kind: type[ProviderError]) -> None:
+    """A model or a key that is the deployment's own matter is no invalid request, so that another deployment is asked."""
+
+    async def script(peer: Peer) -> None:
+        await peer.request()
+        await peer.send(whole(body, status=b"400 Bad"))
+
+    async with upstream(script) as server:
+        error = await refused(transport, server)
+    assert (kind, kind is not InvalidRequest) == (type(error), error.elsewhere)
 
 
 async def test_a_connection_is_used_again_after_a_refusal(transport: Transport) -> None:
