@@ -29,7 +29,7 @@ _HIDDEN = "[hidden]"
 _SHORTEST_KEY = 4
 """A local server's placeholder may be as short as `x`, which hides nothing."""
 
-_HEADER = re.compile(r"""(?i)(\bauthorization\\?["'`]?\s*[:=]\s*)(?:\\?(["'`])(?:(?!\2)[^\r\n])*|[^\r\n]+)""")
+_HEADER = re.compile(r"""(?i)(\bauthorization\\?["'`]?\s*[:=]\s*)(?:(\\?(["'`]))(?:(?!\3)[^\r\n])*|[^\r\n]+)""")
 """A header with its credentials, to the line's end or that of its quotation."""
 _KNOWN = (
     (re.compile(r"(?i)(\b(?:bearer|basic)\s+)(?!(?:token|auth\w*|realm|scheme)\b)[^\s\"',;]+"), rf"\1{_HIDDEN}"),
@@ -100,7 +100,7 @@ def scrubbed(text: str, key: str | None = None) -> str:
     """The text on one line, without credentials, and cut after `MAX_CHARACTERS`. `key` is our own at this provider."""
     if len(text) > _MAX_SCRUBBED:
         text = text[:_MAX_SCRUBBED].rpartition(" ")[0]  # half a key would not be known
-    text = _HEADER.sub(rf"\1{_HIDDEN}", text)
+    text = _HEADER.sub(rf"\1\2{_HIDDEN}", text)
     text = " ".join("".join(" " if letter.isspace() else letter for letter in text if letter.isspace() or letter.isprintable()).split())
     for secret in () if key is None or len(key) < _SHORTEST_KEY else (key, quote(key, safe="")):
         text = text.replace(secret, _HIDDEN)

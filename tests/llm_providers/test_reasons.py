@@ -135,7 +135,7 @@ def test_what_stands_around_a_credential_stays() -> None:
     """The sentence is still one, and a header ends with its line or its quotation."""
     assert "api key [hidden] is bad" == scrubbed("api key 1234567890abcdef is bad")
     assert "Authorization: [hidden] The next line" == scrubbed("Authorization: Token a b\nThe next line")
-    assert '{"Authorization": [hidden]", "x": 1}' == scrubbed('{"Authorization": "Token a", "x": 1}')
+    assert '{"Authorization": "[hidden]", "x": 1}' == scrubbed('{"Authorization": "Token a", "x": 1}')
     assert "{'password': '[hidden]', 'user': 'me'}" == scrubbed("{'password': 'a, b', 'user': 'me'}")
     assert "cannot reach redis://[hidden]@host:6379/0" == scrubbed("cannot reach redis://me:own@host:6379/0")
 
