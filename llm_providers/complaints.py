@@ -97,9 +97,10 @@ _BY_SENTENCE = (
         About.MODEL,
         _pattern(
             r"(?:^\W*|[.:!?]\s+|\bthe )(?:(?:requested|specified|given) )?model(?:[ :='\"`]{1,3}[\w./:@-]{1,100}['\"`]?)?_"
-            r"(?:(?:is|was|does|could)_)?not_(?:be )?(?:found|exist|available|known|(?:supported|recogni[sz]ed)(?=\W*$|\. ))"
-            r"|(?:^\W*|[.:!?]\s+)(?:invalid|unknown|unsupported|no such) model(?: name| id)?"
-            r"(?:\W*$|\s*[:=`'\"]|_[\w.:/-]*[0-9/][\w.:/-]*\W*$| passed in )"
+            r"(?:has_been_(?:deprecated|decommissioned|removed)"
+            r"|(?:(?:is|was|does|could)_)?not_(?:be )?(?:found|exist|available|known|(?:supported|recogni[sz]ed)(?=\W*$|\. )))"
+            r"|(?:^\W*|[.:!?]\s+)(?:invalid|incorrect|unknown|unsupported|no such) model(?: name| id)?"
+            r"(?:\W*$|\. |\s*[:=`'\"]|_[\w.:/-]*[0-9/][\w.:/-]*\W*$| passed in )"
             r"|\bis not a valid model(?: id| name)?\b"
         ),
     ),

@@ -117,6 +117,8 @@ MISBLAMED: list[tuple[dict[str, Any], type[ProviderError]]] = [
     ({"message": "model 'llama9:8b' not found"}, ModelNotFound),
     ({"message": "Invalid model name passed in model=foo. Call `/v1/models`."}, ModelNotFound),
     ({"error": "model not found"}, ModelNotFound),
+    ({"message": "The model `old` has been decommissioned and is no longer supported."}, ModelNotFound),
+    ({"message": "Incorrect model ID. Please use a listed model."}, ModelNotFound),
     ({"detail": "Unknown model: foo"}, ModelNotFound),
     ({"code": "model_not_found"}, ModelNotFound),
     ({"code": "ModelNotFound"}, ModelNotFound),
