@@ -265,8 +265,8 @@ class Turn:
         return self.phase < Phase.ENDING and (saved.frames, saved.call_id) != (len(self.log), self.call_id)
 
     def content(self) -> str:
-        """Returns the text of the folded frames, or the text that a former process saved if that is longer."""
-        text = self.fold.content
+        """Returns the text of the folded frames (a refusal, if it is all there is), or what a former process saved if that is longer."""
+        text = self.fold.content or self.fold.answer.refusal
         return text if len(text) >= len(self.saved_content) else self.saved_content
 
     def note_checkpoint(self, saved: Checkpoint) -> None:

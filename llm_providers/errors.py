@@ -4,27 +4,28 @@
     ├── InvalidRequest        the provider refused the request itself (400, 413, 422)
     ├── Unauthorized          our credentials are wrong, or do not allow it (401, 403)
     ├── ModelNotFound         the provider does not know the model (404)
-    ├── OutOfQuota            the gateway's account there is used up (402, or the provider's error code says so)
+    ├── OutOfQuota            the gateway's account there is used up (402, or the provider says so)
     ├── Refused               any other status below 500
     ├── RateLimited           too many requests (429); `retry_after` says when to come back
     ├── ProviderUnavailable   refused, unreachable, or gone before it answered; 503, 529
     ├── ProviderTimeout       no first byte, or silence in mid-answer
-    ├── ProviderFault         any other 5xx, or an error frame in the stream
+    ├── ProviderFault         any other 5xx, or an error told in an answer, whatever its code
     ├── Truncated             the body ended without a finish
     └── ProtocolViolation     what came is not the dialect: not HTTP, not JSON, over a limit
 
 Each error answers two questions. `again`: may the same request succeed at this deployment later? `elsewhere`: may it succeed at another
 one? A refused key is the deployment's fault, so asking again is no use, but asking elsewhere is. A request that the provider calls invalid
-is invalid everywhere. Messages are ours. A provider's own words never reach a reader: they are in `reason`, for the operator's log.
+is invalid everywhere, unless what it says is about a key, a model or an account (`llm_providers.complaints`). Messages are ours. A
+provider's own words never reach a reader: they are in `reason`, for the operator's log.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from llm_providers.complaints import About, coded, phrased
 from llm_providers.reasons import words
 from wire.errors import ErrorCode, WireError
 
@@ -37,7 +38,7 @@ class ProviderError(Exception):
     """
 
     code: ClassVar[ErrorCode] = ErrorCode.UPSTREAM_ERROR
-    again: ClassVar[bool] = True
+    again: bool = True
     elsewhere: ClassVar[bool] = True
 
     def __init__(self, message: str, *, retry_after: float | None = None, reason: str = "") -> None:
@@ -102,7 +103,11 @@ class ProviderTimeout(ProviderError):
 
 
 class ProviderFault(ProviderError):
-    """The provider reported a fault of its own."""
+    """The provider reported a fault, its own or, within an answer, any other: then `again` says whether it may pass."""
+
+    def __init__(self, message: str, *, again: bool = True, retry_after: float | None = None, reason: str = "") -> None:
+        super().__init__(message, retry_after=retry_after, reason=reason)
+        self.again = again
 
 
 class Truncated(ProviderError):
@@ -132,12 +137,12 @@ class Refusal:
 
 def for_status(status: int, retry_after: float | None) -> ProviderError:
     """The error that an HTTP status beyond 2xx stands for. `retry_after` is in seconds, if the provider gave it."""
-    if status in (400, 413, 422):
+    if status in _INVALID:
         return InvalidRequest(f"The model provider refused the request as invalid (status {status}).")
     if status in (401, 403):
-        return Unauthorized(f"The model provider did not accept the gateway's credentials (status {status}).")
+        return _unauthorized(status)
     if status == 404:
-        return ModelNotFound("The model provider does not serve this model (status 404).")
+        return _model_not_found(status)
     if status == 429:
         return RateLimited("The model provider limits the rate of requests (status 429).", retry_after=retry_after or 1.0)
     if status in (408, 504):
@@ -155,28 +160,47 @@ def without_content(status: int) -> ProtocolViolation:
 
 
 def for_refusal(refusal: Refusal) -> ProviderError:
-    """The error that a refusal stands for: what the provider's error code says comes before its status."""
-    if refusal.status == 402 or _is_about_money(refusal.error):
-        return OutOfQuota(f"The gateway's account with the model provider is used up (status {refusal.status}).")
-    return for_status(refusal.status, refusal.retry_after)
+    """The error that a refusal stands for.
+
+    What the provider says about money comes before its status. What it says about its key or its model does where the status blames the
+    request.
+    """
+    status = refusal.status
+    about = coded(refusal.error)
+    if about in _UNSPECIFIC and status in _INVALID and refusal.error.get("param") in (None, "", "model"):
+        about = phrased(refusal.error or refusal.reason)
+    if status == 402 or about is About.MONEY:
+        return OutOfQuota(f"The gateway's account with the model provider is used up (status {status}).")
+    if status in _INVALID and about is About.KEY:
+        return _unauthorized(status)
+    if status in _INVALID and about is About.MODEL:
+        return _model_not_found(status)
+    return for_status(status, refusal.retry_after)
 
 
 def reported(error: Any) -> ProviderError:
-    """The error for an error object where an answer, or the rest of one, should be."""
-    if isinstance(error, Mapping) and _is_about_money(error):
+    """The error for an error object where an answer, or the rest of one, should be.
+
+    It may be tried again unless the same object with a status would have said otherwise.
+    """
+    about = coded(error)
+    if about is About.MONEY:
         return OutOfQuota("The gateway's account with the model provider is used up.", reason=words(error))
-    return ProviderFault("The model provider reported an error in its answer.", reason=words(error))
+    final = about in (About.KEY, About.MODEL, About.REQUEST) or (about is None and phrased(error) is not None)
+    return ProviderFault("The model provider reported an error in its answer.", again=not final, reason=words(error))
 
 
-_MONEY = re.compile(
-    r"insufficient[\s_-]?(quota|balance|funds)|exceeded[\s_-]?current[\s_-]?quota|billing|payment|arrear|credit(?!ential)|^402$",
-    re.IGNORECASE,
-)
-"""What stands in `code` or `type` if an account is used up: `insufficient_quota`, `billing_error`, `InsufficientBalance`, 402 …"""
+_INVALID = (400, 413, 422)
+"""The statuses that blame the request."""
+_UNSPECIFIC = (None, About.REQUEST)
 
 
-def _is_about_money(error: Mapping[str, Any]) -> bool:
-    return any(_MONEY.search(str(error[name])[:200]) for name in ("code", "type") if isinstance(error.get(name), str | int))
+def _unauthorized(status: int) -> Unauthorized:
+    return Unauthorized(f"The model provider did not accept the gateway's credentials (status {status}).")
+
+
+def _model_not_found(status: int) -> ModelNotFound:
+    return ModelNotFound(f"The model provider does not serve this model (status {status}).")
 
 
 def not_json() -> ProtocolViolation:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from types import TracebackType
 from typing import Any, Protocol, Self
+from urllib.parse import urlsplit
 
 from hop.door import Door
 from hop.http1 import is_encoded
@@ -185,6 +186,8 @@ async def _refusal(response: Response) -> Refusal:
         response.close()
     body = b"" if is_encoded(response.headers) else b"".join(parts)[:MAX_REFUSAL_BYTES]
     error, reason = told(body)
+    if 300 <= response.status < 400 and (place := urlsplit(response.headers.get("location", "")).netloc):
+        reason = f"it redirects to {place.rpartition('@')[2]}, where nobody is asked"
     return Refusal(response.status, retry_after(response.headers), error, reason)
 
 

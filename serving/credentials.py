@@ -1,8 +1,8 @@
 """The secrets that two servers must agree on before either has ever run.
 
 `credentials.env` in the data directory holds them in `NAME=value` lines, in UTF-8. Only its owner can read it. The same holds for the
-directory if it is made here. Whichever server starts first writes what is missing. A lock keeps two servers that start at once from writing
-different secrets.
+directory if it is made here. Whichever server starts first writes what is missing: a name that has a value neither there nor in the
+environment. A lock keeps two servers that start at once from writing different secrets.
 
 A secret that is there is never replaced. So a file that cannot be read, or that holds anything else than such lines, is left as it is: what
 it says may be a secret all the same.
@@ -45,22 +45,24 @@ class CredentialsUnusable(Exception):
 
 
 def ensure(data_dir: Path) -> Path:
-    """The path of the credentials file. After this call it holds a value for every name; existing values are kept.
+    """The path of the credentials file. After this call it holds a value for every name that the environment does not set.
 
-    A file that is complete need not be writable. Raises CredentialsUnusable.
+    Existing values are kept. A file that lacks nothing need not be writable. Raises CredentialsUnusable.
     """
     path = data_dir / FILE_NAME
     try:
         data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise CredentialsUnusable(f"the directory {data_dir} cannot be made: {_reason(error)}") from None
-    descriptor = _open(path)
+    descriptor, read_only = _open(path)
     try:
         held = _read(path, descriptor)
-        present = _named(path, held)
+        present = _named(path, held) | {name.upper() for name, value in os.environ.items() if value}
         missing = [f"{name}={make()}\n" for name, make in _GENERATED.items() if name not in present]
         _close_to_others(path, descriptor)
         if missing:
+            if read_only is not None:
+                raise _unwritable(path, read_only)
             _append(path, descriptor, ("\n" if held and not held.endswith(b"\n") else "") + "".join(missing))
             if any(data_dir.glob("*.db")):
                 names = ", ".join(line.partition("=")[0] for line in missing)
@@ -72,14 +74,14 @@ def ensure(data_dir: Path) -> Path:
     return path
 
 
-def _open(path: Path) -> int:
-    """The file's descriptor. It is made if there is none, and opened for reading alone if it cannot be written."""
+def _open(path: Path) -> tuple[int, OSError | None]:
+    """The file's descriptor, and why it cannot be written, if so: then it is open for reading alone. It is made if there is none."""
     try:
-        return os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+        return os.open(path, os.O_RDWR | os.O_CREAT, 0o600), None
     except OSError as error:
         if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
             with suppress(OSError):
-                return os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+                return os.open(path, os.O_RDONLY | os.O_NONBLOCK), error
         if not os.path.lexists(path):
             raise CredentialsUnusable(f"{path} cannot be made: {_reason(error)}") from None
         raise _unreadable(path, _reason(error)) from None
@@ -137,7 +139,11 @@ def _append(path: Path, descriptor: int, lines: str) -> None:
     except OSError as error:
         with suppress(OSError):
             os.ftruncate(descriptor, before)
-        raise CredentialsUnusable(f"the secrets that {path} lacks cannot be written to it: {_reason(error)}") from None
+        raise _unwritable(path, error) from None
+
+
+def _unwritable(path: Path, error: OSError) -> CredentialsUnusable:
+    return CredentialsUnusable(f"the secrets that {path} lacks cannot be written to it: {_reason(error)}")
 
 
 def _unreadable(path: Path, why: str) -> CredentialsUnusable:

@@ -19,6 +19,7 @@ from sqlalchemy import URL, Connection
 from storage.outages import reason
 
 _OPTIONS: dict[str, Any] = {"transactional_ddl": True}
+_PLACES = ("host", "port")
 
 
 class StorageError(Exception):
@@ -26,10 +27,10 @@ class StorageError(Exception):
 
     @classmethod
     def because(cls, url: URL, error: Exception) -> Self:
-        """The error for what the driver said. The URL is shown without its password."""
+        """The error for what the driver said. The URL is shown without its secrets."""
         said = reason(error).strip(" .")
         hint = ", perhaps because the disk is full" if said == "disk I/O error" else ""
-        return cls(f"The database {url.render_as_string()} cannot be used: {said}{hint}.")
+        return cls(f"The database {_shown(url)} cannot be used: {said}{hint}.")
 
 
 def migrate(connection: Connection, migrations: Path, before_upgrade: Callable[[str], None] | None = None) -> bool:
@@ -45,7 +46,7 @@ def migrate(connection: Connection, migrations: Path, before_upgrade: Callable[[
     if current is not None:
         if current not in {script.revision for script in scripts.walk_revisions()}:
             raise StorageError(
-                f"The database {connection.engine.url.render_as_string()} has version {current}, which this program does not know: "
+                f"The database {_shown(connection.engine.url)} has version {current}, which this program does not know: "
                 f"its own newest is {newest}. Start the newer program, or restore a copy of the database."
             )
         if before_upgrade is not None:
@@ -58,3 +59,8 @@ def migrate(connection: Connection, migrations: Path, before_upgrade: Callable[[
         environment.configure(connection=connection, **_OPTIONS)
         environment.run_migrations()
     return True
+
+
+def _shown(url: URL) -> str:
+    """The URL without its password, and of its query no more than where the database is: a driver takes a password there too."""
+    return url.set(query={name: value for name, value in url.query.items() if name in _PLACES}).render_as_string()

@@ -17,7 +17,7 @@ from saas_api.services import IdentityDep, ServicesDep
 from serving.app import Route
 from serving.bodies import Json
 from serving.openapi import EVENT_STREAM, answers
-from wire.errors import ErrorCode
+from wire.errors import ErrorCode, WireError
 from wire.frames import index_after
 
 router = APIRouter(prefix="/api/jobs", tags=["jobs"], route_class=Route)
@@ -94,7 +94,10 @@ async def llm_call_stream(job_id: str, identity: IdentityDep, call: Json[CallReq
 async def resume(job_id: str, call_id: str, request: Request, identity: IdentityDep, last_event_id: LastEventId = None) -> Response:
     """Streams the call again, from the frame after `Last-Event-ID` or from the beginning."""
     index = index_after(last_event_id)
-    return follow(request, await attach(request, identity, job_id, call_id), index)
+    generation = await attach(request, identity, job_id, call_id)
+    if index > len(generation.log):
+        raise WireError(ErrorCode.INVALID_REQUEST, "Last-Event-ID: the stream has no such frame.")
+    return follow(request, generation, index)
 
 
 @router.post("/{job_id}/calls/{call_id}/cancel", responses=answers(CallStatus, "How the call ended.", NOT_FOUND))

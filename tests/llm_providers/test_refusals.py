@@ -11,7 +11,17 @@ from typing import Any
 import pytest
 
 from hop.door import Transport as Lane
-from llm_providers import InvalidRequest, OutOfQuota, ProviderError, ProviderFault, RateLimited, Target, Transport
+from llm_providers import (
+    InvalidRequest,
+    ModelNotFound,
+    OutOfQuota,
+    ProviderError,
+    ProviderFault,
+    RateLimited,
+    Target,
+    Transport,
+    Unauthorized,
+)
 from llm_providers import transport as transport_module
 from llm_providers.transport import MAX_REFUSAL_BYTES
 from tests.support.scripted import LAST_CHUNK, Peer, Upstream, answer, chunk, upstream
@@ -72,6 +82,11 @@ FORMS = {
     "whole": whole({"error": ERROR}),
     "in a list": whole([{"error": ERROR}]),
     "bare": whole(ERROR),
+    "in a detail": whole({"detail": {"code": "insufficient_quota"}}),
+    "among several": whole({"errors": [{"code": "insufficient_quota"}]}),
+    "twice": whole({"error": {"error": ERROR}}),
+    "as a status": whole({"error": {"status": "insufficient_quota"}}),
+    "in words alone": whole({"error": {"message": "Your credit balance is too low, exceeded."}}, status=b"400 No"),
     "beside a text": whole({"error": "no money", "code": "insufficient_quota"}),
     "chunked": head(b"Transfer-Encoding: chunked")
     + b"".join(chunk(b"%b\n " % part) for part in (b'{"error":', b'{"code":', b'"insufficient_quota"}}'))
@@ -185,6 +200,22 @@ async def test_an_endless_body_is_cut_off(transport: Transport, lane: Lane) -> N
     assert sent < 1000 * MAX_REFUSAL_BYTES
 
 
+@pytest.mark.parametrize(
+    ("body", "kind"),
+    [
+        (b'{"type":"invalid_model","message":"Invalid model: foo"}', ModelNotFound),
+        (b"model 'foo' not found", ModelNotFound),
+        (b'[{"error":{"code":400,"message":"No.","details":[{"reason":"API_KEY_INVALID"}]}}]', Unauthorized),
+        (b'{"error":{"message":"max_tokens is too large for this model"}}', InvalidRequest),
+    ],
+)
+async def test_a_status_may_blame_the_wrong_one(transport: Transport, lane: Lane, body: bytes, kind: type[ProviderError]) -> None:
+    """A model or a key that is the deployment's own matter is no invalid request, so that another deployment is asked."""
+
+    error = await refused(transport, whole(body, status=b"400 Bad"), lane)
+    assert (kind, kind is not InvalidRequest) == (type(error), error.elsewhere)
+
+
 @pytest.mark.parametrize("streamed", [True, False], ids=["streamed", "whole"])
 @pytest.mark.parametrize("status", [b"400 Bad", b"503 No"])
 async def test_a_connection_is_used_again_after_a_refusal(transport: Transport, lane: Lane, streamed: bool, status: bytes) -> None:
@@ -213,3 +244,23 @@ async def test_cancelling_while_a_refusal_is_read_closes_the_socket(transport: T
         with pytest.raises(asyncio.CancelledError):
             await asking
         await peer.gone()
+
+
+@pytest.mark.parametrize("streamed", [True, False])
+@pytest.mark.parametrize(("code", "again"), [(401, False), (429, True)])
+async def test_an_error_within_an_answer_says_whether_it_may_pass(lane: Lane, streamed: bool, code: int, again: bool) -> None:
+    """A client that is told to try again would meet a refused key each time, whatever the status of the answer."""
+    told = b'{"error":{"code":%d,"message":"No."}}' % code
+
+    async def script(peer: Peer) -> None:
+        await peer.request()
+        await peer.send(answer(b"data: %b\n\n" % told if streamed else told))
+
+    async with upstream(script) as server, Transport() as opened:
+        target = Target("openai", "m", server.url, KEY, transport=lane)
+        with pytest.raises(ProviderFault) as failed:
+            if streamed:
+                await opened.stream(target, PARAMS, lambda frames, size: None)
+            else:
+                await opened.complete(target, PARAMS)
+    assert (again, "upstream_error") == (failed.value.to_wire().retryable, failed.value.to_wire().code.code)

@@ -73,6 +73,17 @@ async def test_the_hop_tells_its_times(gateway: Gateway) -> None:
     assert hop["dwell_us"]["p50"] < 20_000
 
 
+async def test_a_place_beyond_the_end_is_refused(gateway: Gateway) -> None:
+    """An empty rest that ends in order would look like a whole answer."""
+    async with gateway.stream(gateway.call()) as stream:
+        await stream.read_all()
+    job_id, call_id, last = stream.headers["x-job-id"], stream.headers["x-call-id"], max(frame.id or 0 for frame in stream.frames)
+    for place, status in ((last, 200), (last + 1, 400), (999_999, 400)):
+        async with gateway.resume(job_id, call_id, place) as rest:
+            await rest.read_all()
+        assert rest.status == status
+
+
 async def test_a_cut_reader_resumes_without_loss(gateway: Gateway) -> None:
     """A reader that is cut at random places and comes back with Last-Event-ID ends with every frame, once, in order."""
     chance = random.Random(11)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import codecs
-import errno
 import fcntl
 import os
 import select
@@ -11,7 +10,6 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -30,6 +28,13 @@ def values(path: Path) -> dict[str, str]:
             assert name not in found
             found[name] = value
     return found
+
+
+@pytest.fixture(autouse=True)
+def _bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """None of the names is set, whoever runs the tests."""
+    for name in [name for name in os.environ if name.upper() in NAMES]:
+        monkeypatch.delenv(name)
 
 
 @pytest.fixture
@@ -118,6 +123,30 @@ def test_secrets_that_are_gone_are_missed(tmp_path: Path, caplog: pytest.LogCapt
     ensure(tmp_path)
     (message,) = caplog.messages
     assert f"{path} had no KEY_PEPPER, although there is a database" in message
+
+
+@pytest.mark.parametrize("spelt", [str.upper, str.lower])
+def test_what_the_environment_sets_is_not_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, spelt: Callable[[str], str]
+) -> None:
+    """Its value wins in either spelling, so none is made that nobody would use, and none is missed. An empty one sets nothing."""
+    for name in NAMES[2:]:
+        monkeypatch.setenv(spelt(name), "from-the-environment")
+    monkeypatch.setenv(NAMES[1], "")
+    (tmp_path / "saas_api.db").touch()
+    assert set(NAMES[:2]) == values(ensure(tmp_path)).keys()
+    (message,) = caplog.messages
+    assert "had no SAAS_TEAM_ID, SAAS_VIRTUAL_KEY, although" in message
+    caplog.clear()
+    for name in NAMES[:2]:
+        monkeypatch.setenv(name, "from-the-environment")
+    path = tmp_path / FILE_NAME
+    path.write_text("")
+    ensure(tmp_path)
+    assert ("", []) == (path.read_text(), caplog.messages)
+    monkeypatch.delenv(spelt(NAMES[4]))
+    ensure(tmp_path)
+    assert {NAMES[4]} == values(path).keys()
 
 
 def test_processes_that_start_at_once_agree(tmp_path: Path) -> None:
@@ -222,58 +251,3 @@ def test_what_is_no_file(tmp_path: Path, what: str) -> None:
             path.symlink_to({"loop": FILE_NAME, "link to nowhere": f"{tmp_path}/nowhere/x", "device": "/dev/null"}[what])
     with pytest.raises(CredentialsUnusable, match=f"^{path} cannot be read: "):
         ensure(tmp_path)
-
-
-def refuse(monkeypatch: pytest.MonkeyPatch, name: str, number: int, when: Callable[..., bool] = lambda *_: True) -> None:
-    """Lets a function of `os` fail with this error: the tests may run as a user whom no permission stops."""
-    real = getattr(os, name)
-
-    def failing(*args: Any) -> Any:
-        if when(*args):
-            raise OSError(number, os.strerror(number))
-        return real(*args)
-
-    monkeypatch.setattr(os, name, failing)
-
-
-@pytest.mark.parametrize("number", [errno.EACCES, errno.EROFS])
-def test_a_complete_file_need_not_be_writable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int) -> None:
-    """A mounted secret, or a directory that is read-only: the file is read, and if something is missing in it, the sentence names it."""
-    path = tmp_path / FILE_NAME
-    path.write_text(COMPLETE)
-    path.chmod(0o444)
-    refuse(monkeypatch, "open", number, lambda _, flags, *__: flags & os.O_RDWR)
-    refuse(monkeypatch, "fchmod", number)
-    assert path == ensure(tmp_path)
-    path.chmod(0o644)
-    path.write_text(COMPLETE.replace("KEY_PEPPER", "OTHER"))
-    with pytest.raises(CredentialsUnusable, match=f"the secrets that {path} lacks cannot be written to it: "):
-        ensure(tmp_path)
-    path.unlink()
-    with pytest.raises(CredentialsUnusable, match=f"{path} cannot be made: "):
-        ensure(tmp_path)
-
-
-def test_a_file_that_nobody_may_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is left alone, with the system's own reason."""
-    path = tmp_path / FILE_NAME
-    path.write_text(COMPLETE)
-    refuse(monkeypatch, "open", errno.EACCES)
-    with pytest.raises(CredentialsUnusable, match=f"^{path} cannot be read: permission denied; "):
-        ensure(tmp_path)
-    assert COMPLETE == path.read_text()
-
-
-@pytest.mark.parametrize("before", ["", "SAAS_ADMIN_KEY=mine\n", "SAAS_ADMIN_KEY=mine"])
-def test_a_full_disk_leaves_no_half_of_a_secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, before: str) -> None:
-    """What was there stays as it was, and the next start writes what is missing."""
-    path = tmp_path / FILE_NAME
-    path.write_text(before)
-    real = os.write
-    with monkeypatch.context() as full:
-        full.setattr(os, "write", lambda descriptor, data: real(descriptor, data[:50]))
-        with pytest.raises(CredentialsUnusable, match=f"the secrets that {path} lacks cannot be written to it: no space left on device"):
-            ensure(tmp_path)
-    assert before == path.read_text()
-    ensure(tmp_path)
-    assert set(NAMES) == values(path).keys()

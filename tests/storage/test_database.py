@@ -264,6 +264,8 @@ def test_urls_that_will_not_do(url: str) -> None:
     [
         ("sqlite:////nowhere/x.db", "sqlite:////nowhere/x.db cannot be used: unable to open database file."),
         ("postgresql://me:secret@127.0.0.1:1/x", "//me:***@127.0.0.1:1/x cannot be used: "),
+        ("postgresql://me@127.0.0.1:1/x?password=secret", "//me@127.0.0.1:1/x cannot be used: "),
+        ("postgresql:///x?host=/nowhere&password=secret", ":///x?host=%2Fnowhere cannot be used: "),
     ],
 )
 async def test_a_database_that_cannot_be_opened(url: str, said: str, migrations: Path) -> None:
@@ -272,6 +274,7 @@ async def test_a_database_that_cannot_be_opened(url: str, said: str, migrations:
         async with open_database(url, migrations):
             pass
     assert said in str(raised.value)
+    assert "secret" not in str(raised.value)
     assert "\n" not in str(raised.value)
 
 

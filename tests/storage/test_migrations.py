@@ -91,6 +91,19 @@ async def test_a_newer_database_is_left_alone(database_url: str, migrations: Pat
             pass
 
 
+@pytest.mark.sqlite
+async def test_the_sentence_about_a_newer_database_holds_no_query(tmp_path: Path, migrations: Path) -> None:
+    """A URL's query may hold a secret, so it is not shown."""
+    url = f"sqlite:///{tmp_path}/x.db?timeout=4711"
+    write_version(migrations, "0002", SECOND)
+    async with open_database(url, migrations):
+        (migrations / "versions" / "0002_things.py").unlink()
+    with pytest.raises(StorageError, match=r"/x\.db has version 0002") as refused:
+        async with open_database(url, migrations):
+            pass
+    assert "4711" not in str(refused.value)
+
+
 async def test_a_migration_that_fails_leaves_the_old_version(database_url: str, migrations: Path) -> None:
     """All that it has done is undone, tables included, and a corrected one succeeds."""
     async with open_database(database_url, migrations):

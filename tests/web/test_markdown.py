@@ -193,3 +193,26 @@ def test_an_unfinished_construct_of_any_length_does_not_hold_the_page_up(render:
         }"""
     )
     assert text >= 200000
+
+
+@pytest.mark.parametrize("unit", ["line *a* `b` \n", "A", "| a | b |\n", "- a\n"])
+def test_a_long_answer_does_not_hold_the_page_up(page: Page, server: PageServer, unit: str) -> None:
+    """A megabyte, laid out. Beyond some length it is plain text in blocks, and none of it is lost."""
+    page.goto(server.url + "/blank")
+    elapsed, kept = page.evaluate(
+        """async (unit) => {
+          const { MarkdownStream } = await import("/static/js/markdown.js");
+          const text = unit.repeat(1_000_000 / unit.length);
+          const root = document.body.appendChild(document.createElement("div"));
+          root.className = "prose";
+          const began = performance.now();
+          const stream = new MarkdownStream(root);
+          stream.write(text);
+          stream.end();
+          root.offsetHeight;
+          return [performance.now() - began, root.textContent === text];
+        }""",
+        unit,
+    )
+    assert kept
+    assert elapsed < 4000

@@ -7,6 +7,7 @@
 
 const isObject = (value) => typeof value === "object" && value !== null && !Array.isArray(value);
 const asText = (value) => (typeof value === "string" ? value : "");
+const NOTHING = { text: "", refusal: "", isToken: false };
 const THINKS = new Set(["thinking", "reasoning"]);
 
 /** The texts in a part's field: a text, or a list of texts and parts of text. */
@@ -30,11 +31,14 @@ function readContent(content) {
   return { text, carries: carries || text !== "" };
 }
 
+const partsOf = (content) => (Array.isArray(content) ? content.filter(isObject) : []);
+
 function readDelta(delta) {
   const { text, carries } = readContent(delta.content);
-  const more = asText(delta.reasoning_content) || asText(delta.reasoning) || asText(delta.refusal);
+  const refusal = asText(delta.refusal) || partsOf(delta.content).map((part) => textsOf(part.refusal)).join("");
+  const more = asText(delta.reasoning_content) || asText(delta.reasoning) || refusal;
   const calls = Array.isArray(delta.tool_calls) ? delta.tool_calls.some(isObject) : isObject(delta.function_call) && delta.tool_calls == null;
-  return { text, isToken: carries || more !== "" || calls };
+  return { text, refusal, isToken: carries || more !== "" || calls };
 }
 
 /** Reads the chunks of one answer, in the order in which they come. */
@@ -43,11 +47,11 @@ export class ChunkReader {
     this.begun = false;
   }
 
-  /** The text that this chunk adds to the answer, and whether it is a token. */
+  /** The text that this chunk adds to the answer, what it adds to a refusal, and whether it is a token. */
   read(chunk) {
     const choice = Array.isArray(chunk?.choices) ? chunk.choices[0] : null;
-    if (!isObject(choice)) return { text: "", isToken: false };
-    let piece = isObject(choice.delta) ? readDelta(choice.delta) : { text: "", isToken: false };
+    if (!isObject(choice)) return NOTHING;
+    let piece = isObject(choice.delta) ? readDelta(choice.delta) : NOTHING;
     if (!this.begun && !piece.isToken && isObject(choice.message)) piece = readDelta(choice.message);
     this.begun ||= piece.isToken;
     return piece;

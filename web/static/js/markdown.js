@@ -3,7 +3,8 @@
  * Strategy. The parser only appends and never changes what is rendered, so a token costs the same at the end of an answer as at
  * its beginning. Text becomes text nodes, and its addresses become links, so HTML in an answer stays text. A link gets its address only
  * if the scheme is on an allow-list. Images become links, since a picture would be fetched from a stranger's server. The parser has limits
- * (nesting depth, unfinished constructs). Beyond them the answer is shown as plain text, until the server's rendering replaces it.
+ * (nesting depth, unfinished constructs), and so has a browser that lays out a long text again for each token. Beyond them the answer is shown as
+ * plain text, until the server's rendering replaces it.
  */
 
 import * as smd from "../vendor/streaming-markdown.min.js";
@@ -12,7 +13,9 @@ import { codeBlock } from "./code_blocks.js";
 
 const MAX_DEPTH = 20; // the parser's own stack holds 24
 const MAX_PENDING = 4096;
+const MAX_RENDERED = 100_000; // characters, for the whole answer
 const SLICE = 2048;
+const BLOCK = 4096; // characters of plain text that are laid out together
 
 const TAGS = new Map([
   [smd.PARAGRAPH, "p"], [smd.LINE_BREAK, "br"], [smd.RULE, "hr"], [smd.BLOCKQUOTE, "blockquote"],
@@ -164,7 +167,8 @@ export class MarkdownStream {
   write(text) {
     for (const piece of slices(text)) {
       this.text += piece;
-      if (this.plain) this.plain.append(piece);
+      if (this.plain) this.#append(piece);
+      else if (this.text.length > MAX_RENDERED) this.#goPlain();
       else this.#parse(piece);
     }
   }
@@ -193,7 +197,18 @@ export class MarkdownStream {
   #goPlain() {
     this.plain = document.createElement("div");
     this.plain.className = "plain";
-    this.plain.append(this.text);
     this.root.replaceChildren(this.plain);
+    for (const piece of slices(this.text)) this.#append(piece);
+  }
+
+  /** Adds plain text in blocks, each of which is laid out by itself. They end with a line if there is one. */
+  #append(piece) {
+    const last = this.plain.lastElementChild;
+    const end = last && last.textContent.length > BLOCK ? piece.indexOf("\n") + 1 || (last.textContent.length > 4 * BLOCK ? -1 : piece.length) : piece.length;
+    if (!last || end === -1) this.plain.appendChild(document.createElement("div")).append(piece);
+    else {
+      last.append(piece.slice(0, end));
+      if (end < piece.length) this.plain.appendChild(document.createElement("div")).append(piece.slice(end));
+    }
   }
 }

@@ -120,9 +120,9 @@ export class AnswerStream {
     if (!this.#seen(event)) return undefined;
     this.tries = 0;
     this.chunks += 1;
-    const { text, isToken } = this.reader.read(parsed(event.data));
+    const { text, refusal, isToken } = this.reader.read(parsed(event.data));
     this.marks?.arrived(now, event.data.length, isToken);
-    this.queue.push(text);
+    this.queue.push(text || refusal);
     return this.frame.request();
   }
 
