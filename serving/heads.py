@@ -36,7 +36,10 @@ _BETWEEN = len(": \r\n")
 
 
 class BoundedHeads(_Parsed):
-    """Answers 431 and closes if a head is over `max_head_bytes`. Closes if a whole head has not come within `head_timeout_s`."""
+    """Answers 431 and closes if a head is over `max_head_bytes`, and 400 if it is no HTTP, both in our own form.
+
+    Closes if a whole head has not come within `head_timeout_s`.
+    """
 
     max_head_bytes = MAX_HEAD_BYTES
     head_timeout_s = HEAD_TIMEOUT_S
@@ -62,7 +65,7 @@ class BoundedHeads(_Parsed):
             self._first_read, self._later_reads = len(data), 0
         super().data_received(data)
         if self._in_head and self._later_reads > self.max_head_bytes:
-            self._refuse()
+            self._refuse_size()
         elif self._timer is None and (self._in_head or self._is_answered()):
             self._start_timer()
 
@@ -80,9 +83,10 @@ class BoundedHeads(_Parsed):
 
     def send_400_response(self, msg: str) -> None:
         if self._too_large:
-            self._refuse()
+            self._refuse_size()
         else:
-            super().send_400_response(msg)
+            begun = not self._is_answered() and bool(self.cycle.response_started)
+            self._refuse(b"400 Bad Request", "This is not a request of HTTP/1.1.", instead=not begun)
 
     def _size(self) -> int:
         return len(self.url) + sum(len(name) + len(value) + _BETWEEN for name, value in self.headers)
@@ -91,12 +95,17 @@ class BoundedHeads(_Parsed):
         """Whether no request is being served. Data that comes then ends the server's wait for the next request, but may not begin one."""
         return self.cycle is None or bool(self.cycle.response_complete)
 
-    def _refuse(self) -> None:
-        if self._is_answered() and not self.transport.is_closing():
-            body = WireError(ErrorCode.INVALID_REQUEST, f"The request's head is over the limit of {self.max_head_bytes} bytes.").to_body()
+    def _refuse_size(self) -> None:
+        message = f"The request's head is over the limit of {self.max_head_bytes} bytes."
+        self._refuse(b"431 Request Header Fields Too Large", message, instead=self._is_answered())
+
+    def _refuse(self, status: bytes, message: str, *, instead: bool) -> None:
+        """Ends the connection. `instead`: with this answer, because no other one has begun."""
+        if instead and not self.transport.is_closing():
+            body = WireError(ErrorCode.INVALID_REQUEST, message).to_body()
             self.transport.write(
-                b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-type: application/json\r\n"
-                b"content-length: %d\r\nconnection: close\r\n\r\n%b" % (len(body), body)
+                b"HTTP/1.1 %b\r\ncontent-type: application/json\r\ncontent-length: %d\r\nconnection: close\r\n\r\n%b"
+                % (status, len(body), body)
             )
         self.transport.close()
 

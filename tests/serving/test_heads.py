@@ -172,11 +172,15 @@ class TestSize:
                 await client.send(REQUEST[20:])
                 assert 0 == json.loads((await client.response())[2])["size"]
 
-    async def test_the_parsers_own_refusal_stays(self, patient: int) -> None:
-        """Bytes that are not HTTP at all get 400, as ever."""
+    @pytest.mark.parametrize(
+        "sent", [b"HELO there\r\n\r\n", b"GET / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: M>\r\n\r\n", b"\x16\x03\x01\x02\r\n"]
+    )
+    async def test_bytes_that_are_not_http(self, patient: int, sent: bytes) -> None:
+        """They get 400 in the form of every other error."""
         async with Connection(patient) as client:
-            await client.send(b"nonsense\r\n\r\n")
-            assert 400 == (await client.response())[0]
+            await client.send(sent)
+            status, headers, body = await client.response()
+        assert (400, "application/json", "invalid_request") == (status, headers["content-type"], json.loads(body)["error"]["code"])
 
     async def test_a_running_answer_gets_no_second_one(self) -> None:
         """A client that sends too large a head during an answer is cut off, and finds no 431 in that answer."""
