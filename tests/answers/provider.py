@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import socket
 import struct
-import threading
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
 
 from tests.answers.cases import Case, End
+from tests.support.listening import listening
 
 _SILENCE_S = 8.0
 _COMMENT_EVERY_S = 0.2
@@ -59,24 +59,6 @@ def _piece(data: bytes) -> bytes:
     return b"%x\r\n%b\r\n" % (len(data), data)
 
 
-@contextmanager
-def answering(cases: Mapping[str, Case]) -> Iterator[str]:
+def answering(cases: Mapping[str, Case]) -> AbstractContextManager[str]:
     """The `api_base` of such a provider. Each connection carries one answer."""
-    with socket.create_server(("127.0.0.1", 0), backlog=128) as listener:
-
-        def serve(connection: socket.socket) -> None:
-            with connection, suppress(OSError):
-                _answer(connection, cases[_asked(connection)])
-
-        def accept() -> None:
-            with suppress(OSError):
-                while True:
-                    threading.Thread(target=serve, args=(listener.accept()[0],), daemon=True).start()
-
-        thread = threading.Thread(target=accept)
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{listener.getsockname()[1]}/v1"
-        finally:
-            listener.shutdown(socket.SHUT_RDWR)
-            thread.join()
+    return listening(lambda connection: _answer(connection, cases[_asked(connection)]))

@@ -20,6 +20,13 @@ ROOT = "/chat"
 """Routes of the middle tier begin with this name too."""
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _nginx() -> None:
+    """All of these tests need it; what is missing says how to get it."""
+    if executable() is None:
+        pytest.skip(nginx.MISSING)
+
+
 @pytest.fixture(scope="module")
 def prefixed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chain]:
     """A chain of which every server has the prefix; the middle tier also asks the gateway under it."""
@@ -32,8 +39,6 @@ def prefixed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chain]:
 @pytest.fixture(params=[True, False], ids=["removed", "passed on"])
 def url(request: pytest.FixtureRequest, prefixed: Chain, tmp_path: Path) -> Iterator[str]:
     """The address of the page."""
-    if executable() is None:
-        pytest.skip(nginx.MISSING)
     with nginx.in_front_of(prefixed.url, tmp_path / "nginx", ROOT, removed=request.param) as origin:
         yield f"{origin}{ROOT}/"
 
@@ -106,8 +111,6 @@ def test_without_javascript(url: str, browser: Browser) -> None:
 @pytest.mark.parametrize("server", ["client_server", "saas_api"])
 def test_the_description_works_below_the_prefix(prefixed: Chain, server: str, tmp_path: Path, browser: Browser) -> None:
     """The page at /docs loads the document from below the prefix, and tries a route out there."""
-    if executable() is None:
-        pytest.skip(nginx.MISSING)
     upstream = getattr(prefixed, server).url
     with nginx.in_front_of(upstream, tmp_path / "nginx", ROOT, removed=True) as origin:
         page = browser.new_page()

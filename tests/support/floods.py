@@ -14,9 +14,10 @@ from __future__ import annotations
 import gzip
 import json
 import socket
-import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager
+
+from tests.support.listening import listening
 
 MIB = 1024 * 1024
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n"
@@ -55,36 +56,21 @@ def answer(kind: str) -> Iterator[bytes]:
 
 
 def _serve(connection: socket.socket) -> None:
-    with connection, suppress(OSError):
-        held = b""
-        while b"\r\n\r\n" not in held:
-            if not (read := connection.recv(65536)):
-                return
-            held += read
-        head, _, body = held.partition(b"\r\n\r\n")
-        length = next(int(line.split(b":")[1]) for line in head.lower().split(b"\r\n") if line.startswith(b"content-length"))
-        while len(body) < length:
-            if not (read := connection.recv(65536)):
-                return
-            body += read
-        for piece in answer(json.loads(body)["messages"][-1]["content"]):
-            connection.sendall(piece)
+    held = b""
+    while b"\r\n\r\n" not in held:
+        if not (read := connection.recv(65536)):
+            return
+        held += read
+    head, _, body = held.partition(b"\r\n\r\n")
+    length = next(int(line.split(b":")[1]) for line in head.lower().split(b"\r\n") if line.startswith(b"content-length"))
+    while len(body) < length:
+        if not (read := connection.recv(65536)):
+            return
+        body += read
+    for piece in answer(json.loads(body)["messages"][-1]["content"]):
+        connection.sendall(piece)
 
 
-@contextmanager
-def flooding() -> Iterator[str]:
+def flooding() -> AbstractContextManager[str]:
     """The `api_base` of such a provider."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-
-        def accept() -> None:
-            with suppress(OSError):
-                while True:
-                    threading.Thread(target=_serve, args=(listener.accept()[0],), daemon=True).start()
-
-        thread = threading.Thread(target=accept)
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{listener.getsockname()[1]}/v1"
-        finally:
-            listener.shutdown(socket.SHUT_RDWR)
-            thread.join()
+    return listening(_serve)
